@@ -1,0 +1,64 @@
+import type { Step } from '../analysis/report.js';
+import type { Api } from '../kernel/types.js';
+
+/**
+ * What the transforms want done, as places in the original bytes; `edit/render.ts` turns it into text.
+ * All offsets are 0-based byte offsets into the file as read with latin1; ranges are end-exclusive.
+ */
+export interface StatementRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Save or restore to be written before or after one statement. */
+export interface ScopePoint {
+  readonly at: 'before' | 'after';
+  readonly statement: StatementRange;
+}
+
+export interface ScopePlan {
+  /** Same as `Scope.id` in the report. */
+  readonly id: string;
+  readonly file: string;
+  readonly function: string;
+  /** The `{…}` of the function. */
+  readonly body: StatementRange;
+  readonly api: Api;
+  /** Lock class, for grouping: `quota_info.dqio_sem`. */
+  readonly lock: string;
+  /** The lock as the function writes it, for the comment: `dqopt->dqio_sem`. */
+  readonly lockText: string;
+  /** Reclaim chain to the class, reclaim entry first. */
+  readonly reclaim: readonly Step[];
+  /** What reclaim does at the head of the chain: `evicting an inode`. */
+  readonly context: string;
+  readonly saves: readonly ScopePoint[];
+  readonly restores: readonly ScopePoint[];
+}
+
+export interface Downgrade {
+  /** `Site.id`. */
+  readonly site: string;
+  readonly file: string;
+  readonly function: string | null;
+  readonly start: number;
+  readonly end: number;
+  /** New text of the mask, e.g. `GFP_KERNEL`. */
+  readonly replacement: string;
+  /** Ids of the scopes that prove it. */
+  readonly scopes: readonly string[];
+  /** Name of the transform that asks for it. */
+  readonly transform: string;
+}
+
+export interface Plan {
+  readonly scopes: readonly ScopePlan[];
+  readonly downgrades: readonly Downgrade[];
+}
+
+/** One file before and after, latin1 strings (one char a byte). */
+export interface FileChange {
+  readonly file: string;
+  readonly before: string;
+  readonly after: string;
+}
