@@ -1,0 +1,179 @@
+/**
+ * What one file says, as plain values: the input of the linker. Offsets are 0-based bytes into the
+ * file, ends exclusive.
+ *
+ * **Access paths** (`Path`) are strings that say where a value comes from, for typing and matching:
+ * a root, then the fields that are followed, each after a blank:
+ * `v:name` a variable, `c:f(args)` the result of `f` (argument paths separated by `;`), `t:tag` a value
+ * known to be of that struct. `->`, `.`, `[]`, `*` and `&` are all alike here. Constants start with
+ * `#`: `#0`, `#neg`, `#pos`, `#err` (an `ERR_PTR`), `#str`. `@n` is the result of the call in CFG node `n`.
+ * `` (empty) is anything else.
+ */
+export type Path = string;
+
+/** A call. `fn` is set for a call by name, `target` for a call through a pointer. */
+export interface CallOp {
+  readonly k: 'call';
+  readonly fn: string;
+  readonly target: Path;
+  readonly args: readonly Path[];
+  /** Where the result is assigned to, or ''. */
+  to: Path;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A plain assignment that is no call result. */
+export interface SetOp {
+  readonly k: 'set';
+  readonly to: Path;
+  readonly from: Path;
+  readonly start: number;
+}
+
+/** A branch: successor 0 where `on rel` holds, successor 1 where it does not. */
+export interface TestOp {
+  readonly k: 'test';
+  readonly on: Path;
+  /** `nz`: non-zero or non-null; `neg`: < 0; `pos`: > 0; `err`: `IS_ERR()`; `errnull`: `IS_ERR_OR_NULL()`; `?`: unknown. */
+  readonly rel: 'nz' | 'neg' | 'pos' | 'err' | 'errnull' | '?';
+}
+
+export interface ReturnOp {
+  readonly k: 'ret';
+  readonly value: Path;
+}
+
+/** Opening (`guard`) of a lock that is dropped at the end of a block, and that drop. */
+export interface GuardOp {
+  readonly k: 'guard' | 'unguard';
+  /** Class of the guard: `mutex`, `rwsem_read`, … */
+  readonly cls: string;
+  readonly arg: Path;
+  readonly start: number;
+}
+
+export type Op = CallOp | SetOp | TestOp | ReturnOp | GuardOp | { readonly k: 'nop' };
+
+export interface CfgNode {
+  readonly op: Op;
+  /** Indices of the successors. Node 0 is the entry, node 1 the exit. */
+  readonly next: number[];
+  /** Index into `FunctionFacts.statements`, or -1. */
+  readonly statement: number;
+}
+
+export type StatementKind =
+  | 'block'
+  | 'expression'
+  | 'declaration'
+  | 'if'
+  | 'loop'
+  | 'switch'
+  | 'label'
+  | 'case'
+  | 'return'
+  | 'jump'
+  | 'other';
+
+export interface Statement {
+  readonly kind: StatementKind;
+  readonly start: number;
+  readonly end: number;
+  /** Index of the enclosing statement; -1 for the body of the function. */
+  readonly parent: number;
+  /** CFG nodes made for it (and its parts): `[from, to)`. */
+  from: number;
+  to: number;
+}
+
+/** Where a mask stands. `arg`: in an argument; `init`/`assign`: gives a variable its value. */
+export type SiteContext = 'arg' | 'init' | 'assign' | 'return' | 'compare' | 'other';
+
+export interface SiteFacts {
+  /** Text of the mask: `GFP_NOFS`, `GFP_NOIO`, `~__GFP_FS`, … */
+  readonly flag: string;
+  readonly start: number;
+  readonly end: number;
+  readonly context: SiteContext;
+  /** CFG node of the call or assignment that it belongs to; -1 outside functions. */
+  readonly node: number;
+  /** 0-based argument index for `arg`. */
+  readonly arg: number;
+  /** Name of the called function for `arg`, or ''. */
+  readonly call: string;
+  /** Variable or path for `init` and `assign`. */
+  readonly to: Path;
+}
+
+export interface FunctionFacts {
+  readonly name: string;
+  /** A function-like macro read as a function. */
+  readonly isMacro: boolean;
+  readonly isStatic: boolean;
+  readonly isInline: boolean;
+  /** Struct tag or typedef name, pointers dropped; '' where unknown. */
+  readonly returnType: string;
+  readonly params: readonly (readonly [name: string, type: string])[];
+  readonly locals: readonly (readonly [name: string, type: string])[];
+  readonly start: number;
+  readonly end: number;
+  readonly bodyStart: number;
+  readonly line: number;
+  /** Text of the function did not parse: no edits here. */
+  readonly broken: boolean;
+  readonly cfg: readonly CfgNode[];
+  readonly statements: readonly Statement[];
+  readonly sites: readonly SiteFacts[];
+  /** For a macro that is an expression: its value. */
+  readonly value: Path;
+}
+
+/** `field` of struct `struct` is set to function `fn` (in an initialiser or by assignment). */
+export interface TableEntry {
+  /** Struct tag where the initialiser names it, else ''. */
+  readonly struct: string;
+  /** For an assignment: the path assigned to, typed by the linker within function `within`. */
+  readonly path: Path;
+  readonly within: string;
+  readonly field: string;
+  readonly fn: string;
+  readonly start: number;
+  /** Name of the variable initialised, or ''. */
+  readonly variable: string;
+}
+
+export interface FileFacts {
+  readonly file: string;
+  /** Offset of the first byte of each line. */
+  readonly lines: readonly number[];
+  readonly functions: readonly FunctionFacts[];
+  /** Struct tag → field → type (struct tag, typedef name or `fn` for a function pointer). */
+  readonly structs: readonly (readonly [tag: string, fields: readonly (readonly [string, string])[]])[];
+  readonly typedefs: readonly (readonly [name: string, type: string])[];
+  readonly globals: readonly (readonly [name: string, type: string])[];
+  /** Prototypes: name, return type, parameter types. */
+  readonly prototypes: readonly (readonly [name: string, returnType: string, params: readonly string[]])[];
+  readonly tables: readonly TableEntry[];
+  /** Sites outside functions. */
+  readonly sites: readonly SiteFacts[];
+}
+
+/** 1-based line of a byte offset. */
+export function lineAt(lines: readonly number[], offset: number): number {
+  let low = 0;
+  let high = lines.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (lines[middle]! <= offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Offsets of the first byte of each line. */
+export function lineStarts(text: string): number[] {
+  const out = [0];
+  for (let i = text.indexOf('\n'); i >= 0; i = text.indexOf('\n', i + 1)) out.push(i + 1);
+  return out;
+}
