@@ -1,0 +1,39 @@
+import type { Plan } from '../edit/plan.js';
+import type { KernelTree } from '../tree/kernel-tree.js';
+import type { Report } from './report.js';
+
+/** What the verbs ask of the analysis. */
+export interface AnalyzeOptions {
+  readonly tree: KernelTree;
+  /** Tree-relative paths of the files or directories asked for, `''` for the whole tree. */
+  readonly paths: readonly string[];
+  /** How many threads may work at the same time, at least 1. */
+  readonly jobs: number;
+  /** Where a scope stands: around the acquire and release of its lock, or just inside them. */
+  readonly placement?: 'around' | 'inside';
+  /** Edit only the regions that convertible sites need. */
+  readonly minimal?: boolean;
+  /** Downgrade the sites with verdict `lock-free`, too. */
+  readonly lockFree?: boolean;
+  readonly api?: 'nofs' | 'noio' | 'both';
+  /** Called often; `total` may grow while a phase runs. */
+  readonly onProgress?: (progress: Progress) => void;
+  /** Once aborted, the analysis rejects with the signal's reason as soon as it can. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Progress {
+  /** What is being done, in a word or two: `reading`, `parsing`. */
+  readonly phase: string;
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface Analysis {
+  readonly report: Report;
+  readonly plan: Plan;
+  /** latin1 text of a file of the tree, as it was read for the analysis. */
+  source(file: string): string;
+}
+
+export type Analyze = (options: AnalyzeOptions) => Promise<Analysis>;
