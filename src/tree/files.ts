@@ -1,0 +1,145 @@
+import { type Dirent, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import path from 'node:path';
+import type { Skipped } from '../analysis/report.js';
+import { InputError } from './input-error.js';
+import { type KernelTree, reasonOf } from './kernel-tree.js';
+
+/** C files under the paths asked for, and what was left out. */
+export interface Listing {
+  /** Tree-relative, `/` between the parts, each once, in byte order. */
+  readonly files: readonly string[];
+  readonly skipped: readonly Skipped[];
+}
+
+/** A file's bytes as a latin1 string (one char a byte), or why it was left out. */
+export type Source = { readonly text: string } | { readonly skipped: Skipped };
+
+/**
+ * Tree-relative names of paths as a person gives them: absolute, relative to `cwd`, or relative to the
+ * top of the tree (in this order; a name that exists in `cwd` but outside of the tree is looked up in the
+ * tree). Symbolic links are resolved. `''` is the whole tree, and what no path at all means.
+ * @throws InputError for a path that does not exist, or that is or leads outside of the tree.
+ */
+export function resolvePaths(tree: KernelTree, paths: readonly string[], cwd: string): string[] {
+  if (paths.length === 0) return [''];
+  const resolved = new Set(paths.map((asked) => resolvePath(tree, asked, cwd)));
+  return [...resolved].sort(byBytes);
+}
+
+/** `resolvePaths` for one path. */
+export function resolvePath(tree: KernelTree, asked: string, cwd: string): string {
+  if (asked === '') throw new InputError('empty path');
+  const candidates = path.isAbsolute(asked)
+    ? [asked]
+    : [path.resolve(cwd, asked), path.resolve(tree.root, asked)];
+  let outside: string | undefined;
+  let failure: unknown;
+  for (const candidate of candidates) {
+    let real: string;
+    try {
+      real = realpathSync(candidate);
+    } catch (error) {
+      // Keep the more telling reason: `permission denied` over `no such file`.
+      if (failure === undefined || (failure as NodeJS.ErrnoException).code === 'ENOENT') failure = error;
+      continue;
+    }
+    const name = nameInTree(tree, real);
+    if (name !== undefined) return name;
+    outside =
+      nameInTree(tree, candidate) === undefined
+        ? `${asked} is outside of the kernel tree ${tree.root}`
+        : `${asked} leads out of the kernel tree ${tree.root} through a symbolic link`;
+  }
+  throw new InputError(outside ?? `${asked}: ${reasonOf(failure)} (looked in ${cwd} and in ${tree.root})`);
+}
+
+/** Tree-relative name of an absolute path, `''` for the top; `undefined` if it is not inside. Purely lexical. */
+export function nameInTree(tree: KernelTree, absolute: string): string | undefined {
+  const relative = path.relative(tree.root, absolute);
+  if (relative === '..' || relative.startsWith(`..${path.sep}`) || path.isAbsolute(relative))
+    return undefined;
+  return relative.split(path.sep).join('/');
+}
+
+/**
+ * The `.c` and `.h` files at and under tree-relative paths (as `resolvePaths` gives them). Symbolic
+ * links are not followed and hidden directories (`.git`, …) not entered. What is named but no C file,
+ * and what cannot be read, is in `skipped`.
+ */
+export function listFiles(tree: KernelTree, paths: readonly string[]): Listing {
+  const files = new Set<string>();
+  const skipped = new Map<string, string>();
+
+  const walk = (directory: string) => {
+    let entries: Dirent[];
+    try {
+      entries = readdirSync(path.join(tree.root, directory), { withFileTypes: true });
+    } catch (error) {
+      skipped.set(directory, reasonOf(error));
+      return;
+    }
+    for (const entry of entries) {
+      const name = directory === '' ? entry.name : `${directory}/${entry.name}`;
+      if (entry.isDirectory()) {
+        if (!entry.name.startsWith('.')) walk(name);
+      } else if (isC(entry.name)) {
+        if (entry.isFile()) files.add(name);
+        else skipped.set(name, entry.isSymbolicLink() ? 'symbolic link' : 'not a regular file');
+      }
+    }
+  };
+
+  for (const asked of paths) {
+    try {
+      const stat = statSync(path.join(tree.root, asked));
+      if (stat.isDirectory()) walk(asked);
+      else if (!isC(asked)) skipped.set(asked, 'not a .c or .h file');
+      else if (stat.isFile()) files.add(asked);
+      else skipped.set(asked, 'not a regular file');
+    } catch (error) {
+      skipped.set(asked, reasonOf(error));
+    }
+  }
+  return {
+    files: [...files].sort(byBytes),
+    skipped: [...skipped].sort(([a], [b]) => byBytes(a, b)).map(([file, reason]) => ({ file, reason })),
+  };
+}
+
+/** Reads one file of the tree. A binary file (one with a NUL byte) and one that cannot be read are skipped. */
+export function readSource(tree: KernelTree, file: string): Source {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path.join(tree.root, file));
+  } catch (error) {
+    return { skipped: { file, reason: reasonOf(error) } };
+  }
+  if (bytes.includes(0)) return { skipped: { file, reason: 'binary file' } };
+  return { text: bytes.toString('latin1') };
+}
+
+/** Those of `files` in whose text `word` stands as a whole word (bytes compared; `[A-Za-z0-9_]` are word bytes). */
+export function filesMentioning(tree: KernelTree, word: string, files: readonly string[]): string[] {
+  const wanted = new RegExp(
+    `(?<![A-Za-z0-9_])${word.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}(?![A-Za-z0-9_])`,
+  );
+  const needle = Buffer.from(word, 'latin1');
+  return files.filter((file) => {
+    let bytes: Buffer;
+    try {
+      bytes = readFileSync(path.join(tree.root, file));
+    } catch {
+      return false;
+    }
+    return bytes.includes(needle) && wanted.test(bytes.toString('latin1'));
+  });
+}
+
+function isC(file: string): boolean {
+  return file.endsWith('.c') || file.endsWith('.h');
+}
+
+/** Order of git and of `LC_ALL=C sort`: by the bytes of the whole name. */
+export function byBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
