@@ -8,9 +8,11 @@ import C from 'tree-sitter-c';
  */
 export interface Cst {
   readonly text: string;
+  /** Offset in the file of the first byte of `text`; all offsets below are offsets in the file. */
+  readonly base: number;
   readonly type: readonly string[];
-  readonly start: Uint32Array;
-  readonly end: Uint32Array;
+  readonly start: Int32Array;
+  readonly end: Int32Array;
   /** Field name under the parent, or ''. */
   readonly field: readonly string[];
   readonly parent: Int32Array;
@@ -33,8 +35,11 @@ function parser(): Parser {
 const typeNames: string[] = [];
 const fieldNames: string[] = [];
 
-/** Parses `text` (latin1, already mended). Never throws on bad C: errors are marked in `broken`. */
-export function parseCst(text: string): Cst {
+/**
+ * Parses `text` (latin1, already mended), which stands at offset `base` of its file. Never throws on bad
+ * C: errors are marked in `broken`.
+ */
+export function parseCst(text: string, base = 0): Cst {
   // tree-sitter's Node binding refuses input longer than its buffer unless told the size.
   const tree = parser().parse(text, undefined, { bufferSize: text.length * 2 + 64 });
   const cursor = tree.walk();
@@ -53,8 +58,8 @@ export function parseCst(text: string): Cst {
     const typeId = cursor.nodeTypeId;
     const fieldId = cursor.currentFieldId ?? 0;
     type.push((typeNames[typeId] ??= cursor.nodeType));
-    start.push(cursor.startIndex);
-    end.push(cursor.endIndex);
+    start.push(cursor.startIndex + base);
+    end.push(cursor.endIndex + base);
     field.push(fieldId === 0 ? '' : (fieldNames[fieldId] ??= cursor.currentFieldName ?? ''));
     parent.push(up);
     first.push(-1);
@@ -78,9 +83,10 @@ export function parseCst(text: string): Cst {
   }
   return {
     text,
+    base,
     type,
-    start: Uint32Array.from(start),
-    end: Uint32Array.from(end),
+    start: Int32Array.from(start),
+    end: Int32Array.from(end),
     field,
     parent: Int32Array.from(parent),
     first: Int32Array.from(first),
@@ -103,5 +109,10 @@ export function childByField(cst: Cst, node: number, name: string): number {
 }
 
 export function textOf(cst: Cst, node: number): string {
-  return cst.text.slice(cst.start[node]!, cst.end[node]!);
+  return cst.text.slice(cst.start[node]! - cst.base, cst.end[node]! - cst.base);
+}
+
+/** First character of a node's text. */
+export function firstChar(cst: Cst, node: number): string {
+  return cst.text[cst.start[node]! - cst.base] ?? '';
 }

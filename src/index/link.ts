@@ -1,0 +1,456 @@
+import type { EdgeKind } from '../analysis/report.js';
+import type { CallOp, FileFacts, FunctionFacts, Path, TableEntry } from '../parse/facts.js';
+import { lineAt } from '../parse/facts.js';
+
+/** One function of the tree. `id` is its index in `Index.functions`. */
+export interface Fn {
+  readonly id: number;
+  readonly facts: FunctionFacts;
+  readonly file: FileFacts;
+  /** Which part of the kernel it belongs to: `fs/ext4`, `mm`, `drivers/md`, … */
+  readonly group: string;
+}
+
+/** `from` calls `to` in CFG node `node`. */
+export interface Edge {
+  readonly from: number;
+  readonly to: number;
+  readonly node: number;
+  readonly kind: EdgeKind;
+  /**
+   * `call`: by name. `table`: through a struct field. `callback`: `to` is handed to what is called and may be
+   * called by it. `pointer`: through a parameter or local variable.
+   */
+  readonly how: 'call' | 'table' | 'callback' | 'pointer';
+  /** For `table`: `super_operations.evict_inode`. */
+  readonly via: string;
+}
+
+interface ParsedPath {
+  readonly root: 'v' | 'c' | 't' | '#' | '@' | '';
+  readonly name: string;
+  readonly args: readonly Path[];
+  readonly fields: readonly string[];
+}
+
+/** Splits an access path. */
+export function parsePath(path: Path): ParsedPath {
+  const text = path[0] === '&' ? path.slice(1) : path;
+  const root = text[0] as ParsedPath['root'] | undefined;
+  if (root === undefined || root === '#' || root === '@') return { root: root ?? '', name: '', args: [], fields: [] };
+  let end = 2;
+  while (end < text.length && text[end] !== ' ' && text[end] !== '(') end++;
+  const name = text.slice(2, end);
+  const args: Path[] = [];
+  if (text[end] === '(') {
+    let depth = 0;
+    let from = end + 1;
+    for (; end < text.length; end++) {
+      const c = text[end];
+      if (c === '(') depth++;
+      else if (c === ')' && --depth === 0) break;
+      else if (c === ';' && depth === 1) {
+        args.push(text.slice(from, end));
+        from = end + 1;
+      }
+    }
+    args.push(text.slice(from, end));
+    end++;
+  }
+  const rest = text.slice(end).trim();
+  return { root, name, args, fields: rest === '' ? [] : rest.split(' ') };
+}
+
+const LOCK_TYPES = /^(?:mutex|rw_semaphore|semaphore|percpu_rw_semaphore|rt_mutex|ww_mutex)$/;
+
+/** The part of the kernel that a file belongs to. */
+function directoryGroup(file: string): string {
+  const parts = file.split('/');
+  if (parts.length <= 2) return parts[0] ?? '';
+  if (parts[0] === 'fs') return `fs/${parts[1]}`;
+  if (parts[0] === 'drivers' || parts[0] === 'net' || parts[0] === 'sound' || parts[0] === 'arch') {
+    return parts.length > 3 && parts[0] !== 'net' ? parts.slice(0, 3).join('/') : parts.slice(0, 2).join('/');
+  }
+  return parts[0]!;
+}
+
+/** The whole tree, linked: who calls whom, what type a path has, which lock class a path names. */
+export class Index {
+  readonly functions: Fn[] = [];
+  readonly byName = new Map<string, Fn[]>();
+  /** Edges by callee id. */
+  readonly callers: Edge[][] = [];
+  /** Edges by caller id. */
+  readonly callees: Edge[][] = [];
+  /** `struct.field` → functions stored there. */
+  readonly tables = new Map<string, Set<number>>();
+  /** Calls whose target stays unknown: fn id and CFG node. */
+  readonly unresolved: { from: number; node: number }[] = [];
+  /** Functions whose address is taken somewhere. */
+  readonly addressTaken = new Set<number>();
+  readonly files = new Map<string, FileFacts>();
+  /** Directories below `fs/` that register a filesystem. */
+  readonly filesystems = new Set<string>();
+
+  private readonly structs = new Map<string, { file: string; fields: ReadonlyMap<string, string> }[]>();
+  private readonly typedefs = new Map<string, string>();
+  private readonly globals = new Map<string, { file: string; type: string }[]>();
+  private readonly prototypes = new Map<string, { returnType: string; params: readonly string[] }>();
+  private readonly fieldTables = new Map<string, Set<number>>();
+  private readonly lockFields = new Map<string, Set<string>>();
+  private readonly variableCache = new Map<number, Map<string, string>>();
+
+  constructor(files: readonly FileFacts[]) {
+    for (const file of files) this.declare(file);
+    for (const file of files) this.fillTables(file);
+    for (const fn of this.functions) this.assignedFunctions(fn);
+    for (const fn of this.functions) this.callees.push([]) && this.callers.push([]);
+    for (const fn of this.functions) this.linkCalls(fn);
+  }
+
+  private declare(file: FileFacts): void {
+    this.files.set(file.file, file);
+    const group = directoryGroup(file.file);
+    for (const facts of file.functions) {
+      const fn: Fn = { id: this.functions.length, facts, file, group };
+      this.functions.push(fn);
+      const same = this.byName.get(facts.name);
+      if (same) same.push(fn);
+      else this.byName.set(facts.name, [fn]);
+    }
+    for (const [tag, fields] of file.structs) {
+      const entry = { file: file.file, fields: new Map(fields) };
+      const same = this.structs.get(tag);
+      if (same) same.push(entry);
+      else this.structs.set(tag, [entry]);
+      for (const [field, type] of fields) {
+        if (!LOCK_TYPES.test(type)) continue;
+        const owners = this.lockFields.get(field) ?? new Set();
+        this.lockFields.set(field, owners.add(tag));
+      }
+    }
+    for (const [name, type] of file.typedefs) if (!this.typedefs.has(name)) this.typedefs.set(name, type);
+    for (const [name, type] of file.globals) {
+      const same = this.globals.get(name);
+      const entry = { file: file.file, type };
+      if (same) same.push(entry);
+      else this.globals.set(name, [entry]);
+      if (type === 'file_system_type' && /^fs\/[^/]+\//.test(file.file)) this.filesystems.add(group);
+    }
+    for (const [name, returnType, params] of file.prototypes) {
+      if (!this.prototypes.has(name)) this.prototypes.set(name, { returnType, params });
+    }
+  }
+
+  /** Is code of this group shared by all filesystems (VFS, mm, fs/quota, fs/jbd2, lib …)? */
+  isLibrary(group: string): boolean {
+    return /^fs\//.test(group) ? !this.filesystems.has(group) : /^(?:fs|mm|lib|include|kernel|block|security|ipc|init)$/.test(group);
+  }
+
+  // ---- names ------------------------------------------------------------------------------
+
+  /** Definitions that a use of `name` in `file` may mean, nearest first; several where the tree has several. */
+  lookup(name: string, file: string): readonly Fn[] {
+    const all = this.byName.get(name);
+    if (!all) return [];
+    const own = all.filter((f) => f.file.file === file);
+    if (own.length > 0) return own;
+    const visible = all.filter((f) => !f.facts.isStatic || f.file.file.endsWith('.h'));
+    if (visible.length <= 1) return visible;
+    const directory = file.slice(0, file.lastIndexOf('/') + 1);
+    const near = visible.filter((f) => f.file.file.startsWith(directory));
+    if (near.length > 0) return near;
+    const common = visible.filter((f) => !f.file.file.startsWith('tools/') && !f.file.file.startsWith('arch/um/'));
+    // A header's function of another directory is not visible here unless it is a common one.
+    const shared = common.filter((f) => !f.file.file.endsWith('.h') || f.file.file.startsWith('include/'));
+    return shared.length > 0 ? shared : common;
+  }
+
+  private resolveTypedef(type: string): string {
+    let t = type;
+    for (let i = 0; i < 8 && !this.structs.has(t); i++) {
+      const next = this.typedefs.get(t);
+      if (next === undefined) break;
+      t = next;
+    }
+    return t;
+  }
+
+  /** Type of a member, or ''. `near` is the file that asks: private structs may share a tag. */
+  fieldType(type: string, field: string, near: string): string {
+    const entries = this.structs.get(this.resolveTypedef(type));
+    if (!entries) return '';
+    let best: string | undefined;
+    let rank = -1;
+    for (const entry of entries) {
+      const found = entry.fields.get(field);
+      if (found === undefined) continue;
+      const r = entry.file === near ? 3 : directoryGroup(entry.file) === directoryGroup(near) ? 2 : entry.file.startsWith('include/') ? 1 : 0;
+      if (r > rank) {
+        rank = r;
+        best = found;
+      }
+    }
+    return best ?? '';
+  }
+
+  fieldAt(type: string, position: number): string {
+    const entries = this.structs.get(this.resolveTypedef(type));
+    return entries ? ([...entries[0]!.fields.keys()][position] ?? '') : '';
+  }
+
+  private variables(fn: Fn): Map<string, string> {
+    let vars = this.variableCache.get(fn.id);
+    if (!vars) {
+      vars = new Map([...fn.facts.params, ...fn.facts.locals]);
+      this.variableCache.set(fn.id, vars);
+    }
+    return vars;
+  }
+
+  isLocal(fn: Fn, name: string): boolean {
+    return this.variables(fn).has(name);
+  }
+
+  private globalType(name: string, file: string): string {
+    const all = this.globals.get(name);
+    if (!all) return '';
+    return (all.find((g) => g.file === file && g.type !== '') ?? all.find((g) => g.type !== ''))?.type ?? '';
+  }
+
+  /** Struct tag or typedef-resolved type name of a path as seen in `fn`; '' where it is unknown. */
+  typeOf(fn: Fn, path: Path, depth = 0): string {
+    if (depth > 8) return '';
+    const p = parsePath(path);
+    let type = '';
+    if (p.root === 't') type = p.name;
+    else if (p.root === 'v') type = this.variables(fn).get(p.name) ?? this.globalType(p.name, fn.file.file);
+    else if (p.root === 'c') type = this.resultType(fn, p, depth);
+    // A generic pointer is what was assigned to it.
+    if (p.root === 'v' && p.fields.length > 0 && (type === 'void' || type === '')) {
+      const source = this.onlySource(fn, p.name);
+      if (source !== '') type = this.typeOf(fn, source, depth + 1);
+    }
+    for (const field of p.fields) {
+      if (type === '') return '';
+      type = this.fieldType(type, field, fn.file.file);
+    }
+    return this.resolveTypedef(type);
+  }
+
+  private resultType(fn: Fn, p: ParsedPath, depth: number): string {
+    if (this.variables(fn).has(p.name)) return '';
+    for (const target of this.lookup(p.name, fn.file.file)) {
+      if (!target.facts.isMacro) return target.facts.returnType;
+      if (target.facts.value === '') continue;
+      const value = this.substitute(target, target.facts.value, p.args);
+      const type = this.typeOf(value.inCaller ? fn : target, value.path, depth + 1);
+      if (type !== '') return type;
+    }
+    return this.prototypes.get(p.name)?.returnType ?? '';
+  }
+
+  /** A callee's path with its parameter replaced by the argument. */
+  substitute(callee: Fn, path: Path, args: readonly Path[]): { path: Path; inCaller: boolean } {
+    const p = parsePath(path);
+    if (p.root === 'v') {
+      const i = callee.facts.params.findIndex(([name]) => name === p.name);
+      const arg = i < 0 ? undefined : args[i];
+      if (arg !== undefined) {
+        const base = arg[0] === '&' ? arg.slice(1) : arg;
+        return { path: base === '' ? '' : [base, ...p.fields].join(' '), inCaller: true };
+      }
+    }
+    return { path, inCaller: false };
+  }
+
+  /** The path that a local variable gets its value from, where there is just one; else ''. */
+  onlySource(fn: Fn, name: string): Path {
+    let found = '';
+    for (const { op } of fn.facts.cfg) {
+      if (op.k === 'set' && op.to === `v:${name}`) {
+        if (op.from === '' || op.from[0] === '#') continue;
+        if (found !== '' && found !== op.from) return '';
+        found = op.from;
+      } else if (op.k === 'call' && op.to === `v:${name}`) {
+        const from = op.fn === '' ? '' : `c:${op.fn}(${op.args.join(';')})`;
+        if (found !== '' && found !== from) return '';
+        found = from;
+      }
+    }
+    return found;
+  }
+
+  /**
+   * Lock class of a path: `struct.field`, the name of a global, `param:I fields…` for a lock that a caller hands
+   * in, or '' where it can't be told.
+   */
+  lockClass(fn: Fn, path: Path, depth = 0): string {
+    if (path === '' || depth > 6) return '';
+    const p = parsePath(path);
+    if (p.fields.length > 0) {
+      const field = p.fields.at(-1)!;
+      const base = path.replace(/^&/, '');
+      const owner = base.slice(0, base.lastIndexOf(' '));
+      const type = this.typeOf(fn, owner);
+      if (type !== '') return `${type}.${field}`;
+      const param = p.root === 'v' ? fn.facts.params.findIndex(([name]) => name === p.name) : -1;
+      if (param >= 0 && fn.facts.isMacro) return `param:${param} ${p.fields.join(' ')}`;
+      const owners = this.lockFields.get(field);
+      return owners?.size === 1 ? `${[...owners][0]}.${field}` : '';
+    }
+    if (p.root === 'v') {
+      const param = fn.facts.params.findIndex(([name]) => name === p.name);
+      if (param >= 0) return `param:${param}`;
+      if (this.variables(fn).has(p.name)) {
+        const source = this.onlySource(fn, p.name);
+        return source === '' ? '' : this.lockClass(fn, source, depth + 1);
+      }
+      const global = this.globals.get(p.name);
+      return global ? p.name : '';
+    }
+    if (p.root === 'c') {
+      for (const target of this.lookup(p.name, fn.file.file)) {
+        const value = target.facts.isMacro ? target.facts.value : this.returned(target);
+        if (value === '') continue;
+        const put = this.substitute(target, value, p.args);
+        const cls = this.lockClass(put.inCaller ? fn : target, put.path, depth + 1);
+        if (cls !== '') return cls;
+      }
+    }
+    return '';
+  }
+
+  private returned(fn: Fn): Path {
+    let found = '';
+    for (const { op } of fn.facts.cfg) if (op.k === 'ret' && op.value !== '' && op.value[0] !== '@') found = op.value;
+    return found;
+  }
+
+  /** Types of the parameters of a function known by name, for functions without a definition too. */
+  parameterTypes(name: string, file: string): readonly string[] {
+    const target = this.lookup(name, file)[0];
+    if (target && !target.facts.isMacro) return target.facts.params.map(([, type]) => type);
+    return this.prototypes.get(name)?.params ?? [];
+  }
+
+  // ---- tables -----------------------------------------------------------------------------
+
+  private fillTables(file: FileFacts): void {
+    for (const entry of file.tables) {
+      const within = entry.within === '' ? undefined : file.functions.find((f) => f.name === entry.within);
+      const fn = within ? this.byName.get(entry.within)?.find((f) => f.facts === within) : undefined;
+      this.addEntry(entry, file, fn);
+    }
+  }
+
+  private addEntry(entry: TableEntry, file: FileFacts, within: Fn | undefined): void {
+    if (within && this.isLocal(within, entry.fn)) return;
+    const targets = this.lookup(entry.fn, file.file).filter((f) => !f.facts.isMacro);
+    if (targets.length === 0) return;
+    let owner = entry.struct;
+    if (owner === '') {
+      const p = parsePath(entry.path);
+      owner = p.root === 't' ? p.name : '';
+      for (const field of p.fields) owner = owner === '' ? '' : this.fieldType(owner, field, file.file);
+    }
+    owner = this.resolveTypedef(owner);
+    const field = entry.field[0] === '#' ? this.fieldAt(owner, Number(entry.field.slice(1))) : entry.field;
+    if (field === '') return;
+    for (const target of targets) this.store(owner, field, target.id);
+  }
+
+  private store(owner: string, field: string, id: number): void {
+    this.addressTaken.add(id);
+    const key = `${owner}.${field}`;
+    const typed = this.tables.get(key) ?? new Set();
+    this.tables.set(key, typed.add(id));
+    const named = this.fieldTables.get(field) ?? new Set();
+    this.fieldTables.set(field, named.add(id));
+  }
+
+  /** `x->field = function;` in a body. */
+  private assignedFunctions(fn: Fn): void {
+    for (const { op } of fn.facts.cfg) {
+      if (op.k !== 'set' || !/^&?v:\w+$/.test(op.from)) continue;
+      const name = op.from.replace(/^&?v:/, '');
+      if (!this.byName.has(name) || this.isLocal(fn, name)) continue;
+      const targets = this.lookup(name, fn.file.file).filter((f) => !f.facts.isMacro);
+      const cut = op.to.lastIndexOf(' ');
+      for (const target of targets) {
+        if (cut < 0) this.addressTaken.add(target.id);
+        else this.store(this.typeOf(fn, op.to.slice(0, cut)), op.to.slice(cut + 1), target.id);
+      }
+    }
+  }
+
+  // ---- calls ------------------------------------------------------------------------------
+
+  private edge(from: Fn, to: number, node: number, kind: EdgeKind, how: Edge['how'], via = ''): void {
+    const edge = { from: from.id, to, node, kind, how, via };
+    this.callees[from.id]!.push(edge);
+    this.callers[to]!.push(edge);
+  }
+
+  private linkCalls(fn: Fn): void {
+    for (const [node, { op }] of fn.facts.cfg.entries()) {
+      if (op.k === 'call') this.linkCall(fn, node, op);
+    }
+  }
+
+  private linkCall(fn: Fn, node: number, op: CallOp): void {
+    if (op.fn !== '' && !this.isLocal(fn, op.fn)) {
+      for (const target of this.lookup(op.fn, fn.file.file)) this.edge(fn, target.id, node, 'direct', 'call');
+    } else {
+      this.linkPointer(fn, node, op.fn === '' ? op.target : `v:${op.fn}`);
+    }
+    for (const arg of op.args) {
+      const name = /^&?v:(\w+)$/.exec(arg)?.[1];
+      if (name === undefined || !this.byName.has(name) || this.isLocal(fn, name)) continue;
+      for (const target of this.lookup(name, fn.file.file)) {
+        if (target.facts.isMacro) continue;
+        this.addressTaken.add(target.id);
+        this.edge(fn, target.id, node, 'typed', 'callback');
+      }
+    }
+  }
+
+  private linkPointer(fn: Fn, node: number, target: Path): void {
+    const p = parsePath(target);
+    const field = p.fields.at(-1);
+    if (field !== undefined) {
+      const type = this.typeOf(fn, target.slice(0, target.lastIndexOf(' ')));
+      if (type !== '') {
+        const via = `${type}.${field}`;
+        const found = this.tables.get(via);
+        if (found) for (const id of found) this.edge(fn, id, node, 'typed', 'table', via);
+        else this.unresolved.push({ from: fn.id, node });
+        return;
+      }
+      const found = this.fieldTables.get(field);
+      if (found) for (const id of found) this.edge(fn, id, node, 'name', 'table', `?.${field}`);
+      else this.unresolved.push({ from: fn.id, node });
+      return;
+    }
+    if (p.root === 'v') {
+      const source = this.isLocal(fn, p.name) ? this.onlySource(fn, p.name) : '';
+      const local = parsePath(source);
+      if (local.fields.length > 0) return this.linkPointer(fn, node, source);
+      if (local.root === 'v' && !this.isLocal(fn, local.name)) {
+        for (const t of this.lookup(local.name, fn.file.file)) this.edge(fn, t.id, node, 'typed', 'pointer');
+        return;
+      }
+      // A parameter: what callers hand in is linked where they hand it in.
+      if (fn.facts.params.some(([name]) => name === p.name)) return;
+    }
+    this.unresolved.push({ from: fn.id, node });
+  }
+
+  /** 1-based line of a CFG node of a function. */
+  lineOf(fn: Fn, node: number): number {
+    const op = fn.facts.cfg[node]?.op;
+    if (op && 'start' in op) return lineAt(fn.file.lines, op.start);
+    const s = fn.facts.cfg[node]?.statement ?? -1;
+    return s >= 0 ? lineAt(fn.file.lines, fn.facts.statements[s]!.start) : fn.facts.line;
+  }
+}

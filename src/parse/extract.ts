@@ -1,0 +1,537 @@
+import { type Cst, childByField, children, parseCst, textOf } from './cst.js';
+import type {
+  FileFacts,
+  FunctionFacts,
+  Path,
+  SiteContext,
+  SiteFacts,
+  TableEntry,
+} from './facts.js';
+import { lineAt, lineStarts } from './facts.js';
+import { buildFlow, declaredName } from './flow.js';
+import { mendPasses } from './mend.js';
+import { argumentsOf, pathOf } from './paths.js';
+
+/** Text that hints at a site; a file without it has none. */
+const SITE_HINT = /\bGFP_NO(?:FS|IO)\b|~\s*\(?\s*__GFP_(?:FS|IO)\b/;
+
+/**
+ * Comments and literals are skipped by matching them first; what is left over is a mask in code.
+ * A clearing mask is `~__GFP_FS`, `~__GFP_IO` or `~(… __GFP_FS …)`.
+ */
+const SITE_TOKEN =
+  /\/\*[\s\S]*?(?:\*\/|$)|\/\/[^\n]*|"(?:\\[\s\S]|[^"\\\n])*"|'(?:\\[\s\S]|[^'\\\n])*'|\b(GFP_NOFS|GFP_NOIO)\b|(~\s*__GFP_(?:FS|IO)\b|~\s*\([^()]*__GFP_(?:FS|IO)\b[^()]*\))/g;
+
+/** Every mask that stands in code, by its text, in order of offset. */
+export function maskTokens(text: string): { flag: string; start: number; end: number }[] {
+  if (!SITE_HINT.test(text)) return [];
+  const out: { flag: string; start: number; end: number }[] = [];
+  for (const match of text.matchAll(SITE_TOKEN)) {
+    const flag = match[1] ?? match[2];
+    if (flag !== undefined) out.push({ flag, start: match.index, end: match.index + flag.length });
+  }
+  return out;
+}
+
+/** Reads one file. Never throws on bad C; functions that do not parse are marked `broken`. */
+export function extractFacts(file: string, text: string): FileFacts {
+  const facts = new Extraction(file, text);
+  const passes = mendPasses(text);
+  facts.readPass(passes[0]?.text ?? text, undefined);
+  for (const [i, pass] of passes.entries()) {
+    // A later pass only adds what stands in an arm that the passes before had blanked.
+    if (i > 0) facts.readPass(pass.text, passes[0]!.arms);
+  }
+  return facts.finish();
+}
+
+class Extraction {
+  private readonly lines: readonly number[];
+  private readonly functions: FunctionFacts[] = [];
+  private readonly structs = new Map<string, Map<string, string>>();
+  private readonly typedefs: [string, string][] = [];
+  private readonly globals: [string, string][] = [];
+  private readonly prototypes: [string, string, string[]][] = [];
+  private readonly tables: TableEntry[] = [];
+  private readonly outside: SiteFacts[] = [];
+  private readonly masks: { flag: string; start: number; end: number }[];
+  private readonly taken = new Set<number>();
+  private readonly seen = new Set<number>();
+  private arms: readonly { start: number; end: number }[] | undefined;
+  private cst!: Cst;
+
+  constructor(
+    private readonly file: string,
+    private readonly text: string,
+  ) {
+    this.lines = lineStarts(text);
+    this.masks = maskTokens(text);
+  }
+
+  /** Reads the mended text; with `arms`, only what overlaps one of them. */
+  readPass(mended: string, arms: readonly { start: number; end: number }[] | undefined): void {
+    this.cst = parseCst(mended);
+    this.arms = arms;
+    this.items(0);
+  }
+
+  finish(): FileFacts {
+    for (const mask of this.masks) {
+      if (!this.taken.has(mask.start)) {
+        this.outside.push({ ...mask, context: 'other', node: -1, arg: -1, call: '', to: '' });
+      }
+    }
+    this.functions.sort((a, b) => a.start - b.start);
+    return {
+      file: this.file,
+      lines: this.lines,
+      functions: this.functions,
+      structs: [...this.structs].map(([tag, fields]) => [tag, [...fields]] as const),
+      typedefs: this.typedefs,
+      globals: this.globals,
+      prototypes: this.prototypes,
+      tables: this.tables,
+      sites: this.outside,
+    };
+  }
+
+  private wanted(node: number): boolean {
+    if (!this.arms) return true;
+    const start = this.cst.start[node]!;
+    const end = this.cst.end[node]!;
+    return this.arms.some((arm) => arm.start < end && start < arm.end) && !this.seen.has(start);
+  }
+
+  private items(parent: number): void {
+    const { cst } = this;
+    for (let c = cst.first[parent]!; c >= 0; c = cst.next[c]!) {
+      switch (cst.type[c]) {
+        case 'function_definition':
+          if (this.wanted(c)) {
+            this.seen.add(cst.start[c]!);
+            this.functionDefinition(c);
+          }
+          break;
+        case 'declaration':
+          if (this.wanted(c)) {
+            this.seen.add(cst.start[c]!);
+            this.fileDeclaration(c);
+          }
+          break;
+        case 'type_definition':
+          if (this.wanted(c)) this.typeDefinition(c);
+          break;
+        case 'struct_specifier':
+        case 'union_specifier':
+          if (this.wanted(c)) this.typeName(c, '');
+          break;
+        case 'preproc_function_def':
+          if (!this.arms) this.macro(c);
+          break;
+        case 'preproc_if':
+        case 'preproc_ifdef':
+        case 'preproc_else':
+        case 'preproc_elif':
+        case 'preproc_elifdef':
+        case 'linkage_specification':
+        case 'declaration_list':
+        case 'ERROR':
+          this.items(c);
+          break;
+      }
+    }
+  }
+
+  /** Name of a type: struct tag, typedef name or words of a basic type. Registers struct bodies met. */
+  private typeName(node: number, anonymous: string): string {
+    const { cst } = this;
+    if (node < 0) return '';
+    const type = cst.type[node]!;
+    if (type === 'struct_specifier' || type === 'union_specifier') {
+      const named = childByField(cst, node, 'name');
+      const tag = named >= 0 ? textOf(cst, named) : anonymous;
+      const body = childByField(cst, node, 'body');
+      if (body >= 0 && tag !== '') this.fields(tag, body);
+      return tag;
+    }
+    if (type === 'enum_specifier') return 'int';
+    if (type === 'macro_type_specifier') return '';
+    return textOf(cst, node);
+  }
+
+  private fields(tag: string, body: number): void {
+    const { cst } = this;
+    let fields = this.structs.get(tag);
+    if (!fields) {
+      fields = new Map();
+      this.structs.set(tag, fields);
+    }
+    for (const c of children(cst, body)) {
+      if (/^preproc_/.test(cst.type[c]!)) {
+        this.fields(tag, c);
+        continue;
+      }
+      if (cst.type[c] !== 'field_declaration') continue;
+      const type = childByField(cst, c, 'type');
+      const declarators: number[] = [];
+      for (let d = cst.first[c]!; d >= 0; d = cst.next[d]!) if (cst.field[d] === 'declarator') declarators.push(d);
+      const inline = type >= 0 && childByField(cst, type, 'body') >= 0;
+      if (declarators.length === 0) {
+        // An anonymous struct or union: its members are members of this one.
+        if (inline && childByField(cst, type, 'name') < 0) this.fields(tag, childByField(cst, type, 'body'));
+        else this.typeName(type, '');
+        continue;
+      }
+      const names = declarators.map((d) => declaredName(cst, d));
+      const base = this.typeName(type, `${tag}.${names[0]}`);
+      for (const [i, d] of declarators.entries()) {
+        if (names[i] !== '') fields.set(names[i]!, this.isFunctionPointer(d) ? 'fn' : base);
+      }
+    }
+  }
+
+  private isFunctionPointer(declarator: number): boolean {
+    for (let n = declarator; n >= 0; n = childByField(this.cst, n, 'declarator')) {
+      if (this.cst.type[n] === 'function_declarator') return true;
+      if (this.cst.type[n] === 'parenthesized_declarator') return false;
+    }
+    return false;
+  }
+
+  private typeDefinition(node: number): void {
+    const { cst } = this;
+    const type = childByField(cst, node, 'type');
+    for (let d = cst.first[node]!; d >= 0; d = cst.next[d]!) {
+      if (cst.field[d] !== 'declarator') continue;
+      const name = declaredName(cst, d);
+      if (name === '') continue;
+      const target = this.isFunctionPointer(d) ? 'fn' : this.typeName(type, name);
+      if (target !== name) this.typedefs.push([name, target]);
+    }
+  }
+
+  private fileDeclaration(node: number): void {
+    const { cst } = this;
+    const type = childByField(cst, node, 'type');
+    let base: string | undefined;
+    for (let d = cst.first[node]!; d >= 0; d = cst.next[d]!) {
+      if (cst.field[d] !== 'declarator') continue;
+      const inner = cst.type[d] === 'init_declarator' ? childByField(cst, d, 'declarator') : d;
+      const name = declaredName(cst, inner);
+      base ??= this.typeName(type, name === '' ? '' : `${name}.type`);
+      if (name === '') continue;
+      const signature = this.functionDeclarator(inner);
+      if (signature >= 0 && !this.isFunctionPointer(inner)) {
+        this.prototypes.push([name, base, this.parameters(signature).map(([, t]) => t)]);
+        continue;
+      }
+      this.globals.push([name, this.isFunctionPointer(inner) ? 'fn' : base]);
+      if (cst.type[d] === 'init_declarator') {
+        const value = childByField(cst, d, 'value');
+        this.initializer(value, `t:${base}`, '', name, cst.type[inner] === 'array_declarator');
+        this.sitesIn(d, undefined);
+      }
+    }
+    base ?? this.typeName(type, '');
+    this.lockMacro(node);
+  }
+
+  /** `static DEFINE_MUTEX(name);` reads as a declaration of a function: the name is a global lock. */
+  private lockMacro(node: number): void {
+    const text = textOf(this.cst, node);
+    const match = /\b(?:DEFINE|DECLARE)_(MUTEX|RWSEM|SEMAPHORE|STATIC_PERCPU_RWSEM|PERCPU_RWSEM)\s*\(\s*(\w+)/.exec(text);
+    if (!match) return;
+    const type = { MUTEX: 'mutex', SEMAPHORE: 'semaphore', RWSEM: 'rw_semaphore' }[match[1]!];
+    this.globals.push([match[2]!, type ?? 'percpu_rw_semaphore']);
+  }
+
+  private functionDeclarator(declarator: number): number {
+    let found = -1;
+    for (let n = declarator; n >= 0; n = childByField(this.cst, n, 'declarator')) {
+      if (this.cst.type[n] === 'function_declarator') found = n;
+    }
+    return found;
+  }
+
+  private parameters(signature: number): [string, string][] {
+    const { cst } = this;
+    const out: [string, string][] = [];
+    const list = childByField(cst, signature, 'parameters');
+    if (list < 0) return out;
+    for (const c of children(cst, list)) {
+      if (cst.type[c] !== 'parameter_declaration') continue;
+      const declarator = childByField(cst, c, 'declarator');
+      const pointer = declarator >= 0 && this.functionDeclarator(declarator) >= 0;
+      const type = pointer ? 'fn' : this.typeName(childByField(cst, c, 'type'), '');
+      out.push([declarator < 0 ? '' : declaredName(cst, declarator), type]);
+    }
+    if (out.length === 1 && out[0]![0] === '' && out[0]![1] === 'void') return [];
+    return out;
+  }
+
+  /** Records functions that an initialiser stores in struct fields. `owner` is the path of the struct. */
+  private initializer(node: number, owner: Path, within: string, variable: string, isArray: boolean): void {
+    const { cst } = this;
+    if (node < 0 || cst.type[node] !== 'initializer_list') return;
+    let position = 0;
+    for (const c of children(cst, node)) {
+      const type = cst.type[c]!;
+      if (type === '{' || type === '}' || type === ',') continue;
+      if (type !== 'initializer_pair') {
+        if (type === 'initializer_list') this.initializer(c, isArray ? owner : '', within, variable, false);
+        else if (!isArray) this.tableEntry(owner, `#${position}`, c, within, variable);
+        position++;
+        continue;
+      }
+      const names: string[] = [];
+      let index = false;
+      for (let d = cst.first[c]!; d >= 0; d = cst.next[d]!) {
+        if (cst.field[d] !== 'designator') continue;
+        if (cst.type[d] === 'field_designator') names.push(textOf(cst, d).replace(/^\.\s*/, ''));
+        else index = true;
+      }
+      const value = childByField(cst, c, 'value');
+      if (value < 0) continue;
+      const field = names.pop();
+      const base = [owner, ...names].join(' ');
+      if (cst.type[value] === 'initializer_list') {
+        const inner = field === undefined ? base : `${base} ${field}`;
+        this.initializer(value, inner, within, variable, field !== undefined ? false : !index && isArray);
+      } else if (field !== undefined) {
+        this.tableEntry(base, field, value, within, variable);
+      }
+    }
+  }
+
+  private tableEntry(owner: Path, field: string, value: number, within: string, variable: string): void {
+    const path = pathOf(this.cst, value, this.text).replace(/^&/, '');
+    if (!/^v:\w+$/.test(path) || owner === '') return;
+    this.tables.push({
+      struct: /^t:(\w+)$/.exec(owner)?.[1] ?? '',
+      path: owner,
+      within,
+      field,
+      fn: path.slice(2),
+      start: this.cst.start[value]!,
+      variable,
+    });
+  }
+
+  private functionDefinition(node: number): void {
+    const { cst } = this;
+    const body = childByField(cst, node, 'body');
+    const declarator = childByField(cst, node, 'declarator');
+    const signature = this.functionDeclarator(declarator);
+    const name = declaredName(cst, signature >= 0 ? signature : declarator);
+    if (body < 0 || name === '') return;
+    let isStatic = false;
+    let isInline = false;
+    for (const c of children(cst, node)) {
+      if (cst.type[c] !== 'storage_class_specifier') continue;
+      isStatic ||= textOf(cst, c) === 'static';
+      isInline ||= textOf(cst, c).includes('inline');
+    }
+    this.addFunction({
+      name: /^(?:COMPAT_)?SYSCALL_DEFINE\d/.test(name) ? this.syscallName(cst.start[node]!) : name,
+      isMacro: false,
+      isStatic,
+      isInline,
+      returnType: this.typeName(childByField(cst, node, 'type'), ''),
+      params: signature < 0 ? [] : this.parameters(signature),
+      start: cst.start[node]!,
+      end: cst.end[node]!,
+      nameAt: cst.start[declarator]!,
+      node,
+      body,
+      value: '',
+    });
+  }
+
+  private syscallName(start: number): string {
+    const match = /SYSCALL_DEFINE\d\s*\(\s*(\w+)/.exec(this.text.slice(start, start + 200));
+    return match ? `sys_${match[1]}` : 'SYSCALL_DEFINE';
+  }
+
+  private addFunction(f: {
+    name: string;
+    isMacro: boolean;
+    isStatic: boolean;
+    isInline: boolean;
+    returnType: string;
+    params: [string, string][];
+    start: number;
+    end: number;
+    nameAt: number;
+    node: number;
+    body: number;
+    value: Path;
+  }): void {
+    const { cst } = this;
+    const flow = buildFlow(cst, f.body, this.text);
+    const locals: [string, string][] = [];
+    for (const d of flow.declarations) this.localDeclaration(d, locals, f.name);
+    this.functions.push({
+      name: f.name,
+      isMacro: f.isMacro,
+      isStatic: f.isStatic,
+      isInline: f.isInline,
+      returnType: f.returnType,
+      params: f.params,
+      locals,
+      start: f.start,
+      end: f.end,
+      bodyStart: cst.start[f.body]!,
+      line: lineAt(this.lines, f.nameAt),
+      broken: cst.broken[f.node] === 1,
+      cfg: flow.cfg,
+      statements: flow.statements,
+      sites: this.sitesIn(f.node, flow.nodeOf),
+      value: f.value,
+    });
+  }
+
+  private localDeclaration(node: number, locals: [string, string][], within: string): void {
+    const { cst } = this;
+    const type = childByField(cst, node, 'type');
+    let base: string | undefined;
+    for (let d = cst.first[node]!; d >= 0; d = cst.next[d]!) {
+      if (cst.field[d] !== 'declarator') continue;
+      const inner = cst.type[d] === 'init_declarator' ? childByField(cst, d, 'declarator') : d;
+      const name = declaredName(cst, inner);
+      base ??= this.typeName(type, name === '' ? '' : `${within}.${name}`);
+      if (name === '') continue;
+      locals.push([name, this.functionDeclarator(inner) >= 0 ? 'fn' : base]);
+      if (cst.type[d] === 'init_declarator') {
+        const value = childByField(cst, d, 'value');
+        this.initializer(value, `t:${base}`, within, name, cst.type[inner] === 'array_declarator');
+      }
+    }
+  }
+
+  /**
+   * A function-like macro, parsed as a function body of its own. Its text is put at its own offset in an
+   * otherwise empty text, so that places in it are places in the file.
+   */
+  private macro(node: number): void {
+    const { cst } = this;
+    const value = childByField(cst, node, 'value');
+    const named = childByField(cst, node, 'name');
+    const list = childByField(cst, node, 'parameters');
+    if (value < 0 || named < 0 || !/\w\s*\(|->/.test(textOf(cst, value))) return;
+    const name = textOf(cst, named);
+    const params = children(cst, list)
+      .filter((c) => cst.type[c] === 'identifier')
+      .map((c): [string, string] => [textOf(cst, c), '']);
+    const start = cst.start[value]!;
+    const raw = this.text.slice(start, cst.end[value]!);
+    // Same length: a line's backslash becomes a blank, `#x` and `a##b` become words.
+    const body = raw.replace(/\\(\r?\n)/g, ' $1').replace(/##|#/g, (m) => '_'.repeat(m.length)).trimEnd();
+    const head = 'void m(void){';
+    const outer = this.cst;
+    // A body that is an expression wants its `;`; one that is statements has what it wants.
+    this.cst = parseCst(mendPasses(`${head}${body};}`)[0]!.text, start - head.length);
+    const definition = this.cst.first[0]!;
+    const block = definition < 0 ? -1 : childByField(this.cst, definition, 'body');
+    if (block >= 0 && this.cst.type[definition] === 'function_definition') {
+      const only = children(this.cst, block).filter((c) => !['{', '}', ';'].includes(this.cst.type[c]!));
+      const expression =
+        only.length >= 1 && this.cst.type[only[0]!] === 'expression_statement' ? this.cst.first[only[0]!]! : -1;
+      this.addFunction({
+        name,
+        isMacro: true,
+        isStatic: false,
+        isInline: true,
+        returnType: '',
+        params,
+        start: cst.start[node]!,
+        end: start + body.length,
+        nameAt: cst.start[named]!,
+        node: definition,
+        body: block,
+        value: expression < 0 ? '' : pathOf(this.cst, expression, this.text),
+      });
+    }
+    this.cst = outer;
+  }
+
+  /** Sites below `node`; with a flow they belong to a function, else they go to the file's list. */
+  private sitesIn(node: number, nodeOf: Map<number, number> | undefined): SiteFacts[] {
+    const { cst } = this;
+    const from = cst.start[node]!;
+    const to = cst.end[node]!;
+    const out: SiteFacts[] = [];
+    for (const mask of this.masks) {
+      if (mask.start < from || mask.end > to || this.taken.has(mask.start)) continue;
+      const leaf = this.leafAt(node, mask.start, mask.end);
+      if (leaf < 0) continue;
+      this.taken.add(mask.start);
+      const site = { ...mask, ...this.contextOf(leaf, node, nodeOf) };
+      (nodeOf ? out : this.outside).push(site);
+    }
+    return out;
+  }
+
+  /** The smallest syntax node that spans the range, or -1 where the text there was blanked. */
+  private leafAt(root: number, start: number, end: number): number {
+    const { cst } = this;
+    if (cst.text.slice(start - cst.base, end - cst.base).trim() === '') return -1;
+    let node = root;
+    for (;;) {
+      let inner = -1;
+      for (let c = cst.first[node]!; c >= 0; c = cst.next[c]!) {
+        if (cst.start[c]! <= start && cst.end[c]! >= end) {
+          inner = c;
+          break;
+        }
+      }
+      if (inner < 0) return node;
+      node = inner;
+    }
+  }
+
+  private contextOf(
+    leaf: number,
+    top: number,
+    nodeOf: Map<number, number> | undefined,
+  ): { context: SiteContext; node: number; arg: number; call: string; to: Path } {
+    const { cst } = this;
+    const none = { context: 'other' as SiteContext, node: -1, arg: -1, call: '', to: '' };
+    for (let n = leaf; n >= 0 && n !== top; n = cst.parent[n]!) {
+      const up = cst.parent[n]!;
+      switch (cst.type[up]) {
+        case 'argument_list': {
+          const call = cst.parent[up]!;
+          const callee = childByField(cst, call, 'function');
+          return {
+            context: 'arg',
+            node: nodeOf?.get(call) ?? -1,
+            arg: argumentsOf(cst, up).indexOf(n),
+            call: callee < 0 ? '' : textOf(cst, callee),
+            to: '',
+          };
+        }
+        case 'init_declarator': {
+          const name = declaredName(cst, childByField(cst, up, 'declarator'));
+          return { ...none, context: 'init', node: nodeOf?.get(up) ?? -1, to: `v:${name}` };
+        }
+        case 'initializer_pair':
+        case 'initializer_list':
+          return { ...none, context: 'init' };
+        case 'assignment_expression': {
+          const to = pathOf(cst, childByField(cst, up, 'left'), this.text);
+          return { ...none, context: 'assign', node: nodeOf?.get(up) ?? -1, to };
+        }
+        case 'return_statement':
+          return { ...none, context: 'return', node: nodeOf?.get(up) ?? -1 };
+        case 'binary_expression': {
+          const operator = cst.type[childByField(cst, up, 'operator')];
+          if (operator === '==' || operator === '!=' || operator === '&&' || operator === '||') {
+            return { ...none, context: 'compare' };
+          }
+          break;
+        }
+      }
+    }
+    return none;
+  }
+}

@@ -1,0 +1,614 @@
+import { NO_RETURN, TRUTH } from '../kernel/expressions.js';
+import { type Cst, childByField, children, firstChar, textOf } from './cst.js';
+import type { CfgNode, Op, Path, Statement, StatementKind, TestOp } from './facts.js';
+import { argumentsOf, pathOf } from './paths.js';
+
+/** An edge whose end is not known yet: successor `slot` of `node`, or one more successor for -1. */
+type Loose = readonly [node: number, slot: number];
+
+interface Jump {
+  readonly from: readonly Loose[];
+  readonly label: string;
+  readonly guards: readonly Guard[];
+}
+
+interface Guard {
+  readonly cls: string;
+  readonly arg: Path;
+  readonly start: number;
+}
+
+export interface Flow {
+  readonly cfg: CfgNode[];
+  readonly statements: Statement[];
+  /** Syntax node of a call, an initialiser, an assignment or a `return` → the CFG node made for it. */
+  readonly nodeOf: Map<number, number>;
+  /** Local declarations met, as syntax nodes of type `declaration`. */
+  readonly declarations: number[];
+}
+
+const NOP: Op = { k: 'nop' };
+
+/**
+ * The control-flow graph of one function body (`compound_statement`), with short-circuit conditions, loops,
+ * `switch`, `goto`, iterator macros and guards that are dropped where their block is left.
+ * Node 0 is the entry, node 1 the exit; a function that never returns leaves node 1 unreached.
+ */
+export function buildFlow(cst: Cst, body: number, original: string): Flow {
+  const cfg: CfgNode[] = [
+    { op: NOP, next: [], statement: -1 },
+    { op: NOP, next: [], statement: -1 },
+  ];
+  const statements: Statement[] = [];
+  const nodeOf = new Map<number, number>();
+  const declarations: number[] = [];
+  let loose: Loose[] = [[0, -1]];
+  let here = -1;
+  const guards: Guard[] = [];
+  const jumps: Jump[] = [];
+  const labels = new Map<string, { node: number; depth: number }>();
+  let breaks: { out: Loose[]; depth: number } | undefined;
+  let continues: { out: Loose[]; depth: number } | undefined;
+  let cases: { dispatch: number; hasDefault: boolean } | undefined;
+
+  const join = (target: number, from: readonly Loose[]): void => {
+    for (const [node, slot] of from) {
+      if (slot < 0) cfg[node]!.next.push(target);
+      else cfg[node]!.next[slot] = target;
+    }
+  };
+  const emit = (op: Op): number => {
+    const node = cfg.length;
+    cfg.push({ op, next: [], statement: here });
+    join(node, loose);
+    loose = [[node, -1]];
+    return node;
+  };
+  const dropGuards = (depth: number): void => {
+    for (let i = guards.length - 1; i >= depth; i--) emit({ k: 'unguard', ...guards[i]! });
+  };
+  const branch = (on: Path, rel: TestOp['rel'], flip = false): { yes: Loose[]; no: Loose[] } => {
+    const node = emit({ k: 'test', on, rel });
+    cfg[node]!.next.push(-1, -1);
+    const yes: Loose[] = [[node, 0]];
+    const no: Loose[] = [[node, 1]];
+    return flip ? { yes: no, no: yes } : { yes, no };
+  };
+
+  /** Emits what evaluating the expression does; the path of its value. */
+  const evaluate = (node: number): Path => {
+    if (node < 0) return '';
+    switch (cst.type[node]) {
+      case 'identifier':
+      case 'number_literal':
+      case 'string_literal':
+      case 'true':
+      case 'false':
+      case 'null':
+        return pathOf(cst, node, original);
+      case 'sizeof_expression':
+      case 'alignof_expression':
+      case 'offsetof_expression':
+      case 'type_descriptor':
+        return '';
+      case 'parenthesized_expression': {
+        let value: Path = '';
+        for (const c of children(cst, node)) {
+          if (cst.type[c] === 'compound_statement') statement(c, here);
+          else if (!'()'.includes(cst.type[c]!)) value = evaluate(c);
+        }
+        return value;
+      }
+      case 'call_expression':
+        return evaluateCall(node);
+      case 'assignment_expression':
+        return evaluateAssignment(node);
+      case 'binary_expression': {
+        const operator = childByField(cst, node, 'operator');
+        const kind = operator < 0 ? '' : cst.type[operator];
+        if (kind === '&&' || kind === '||') {
+          const { yes, no } = condition(node);
+          loose = [...yes, ...no];
+          emit(NOP);
+          return '';
+        }
+        evaluate(childByField(cst, node, 'left'));
+        evaluate(childByField(cst, node, 'right'));
+        return '';
+      }
+      case 'conditional_expression': {
+        const { yes, no } = condition(childByField(cst, node, 'condition'));
+        loose = yes;
+        const consequence = childByField(cst, node, 'consequence');
+        if (consequence >= 0) evaluate(consequence);
+        const after = loose;
+        loose = no;
+        evaluate(childByField(cst, node, 'alternative'));
+        loose = [...after, ...loose];
+        emit(NOP);
+        return '';
+      }
+      case 'comma_expression':
+        evaluate(childByField(cst, node, 'left'));
+        return evaluate(childByField(cst, node, 'right'));
+      case 'update_expression': {
+        const to = pathOf(cst, childByField(cst, node, 'argument'), original);
+        evaluate(childByField(cst, node, 'argument'));
+        if (to !== '') emit({ k: 'set', to, from: '', start: cst.start[node]! });
+        return '';
+      }
+      case 'initializer_pair':
+        return evaluate(childByField(cst, node, 'value'));
+      case 'compound_statement':
+        statement(node, here);
+        return '';
+      default: {
+        // field, subscript, cast, unary, initialiser list, asm …: evaluate the parts.
+        let only: Path = '';
+        for (const c of children(cst, node)) {
+          const field = cst.field[c];
+          if (field === 'type' || field === 'field' || field === 'operator' || field === 'designator') continue;
+          if (cst.first[c]! < 0 && cst.type[c] !== 'identifier') continue;
+          only = evaluate(c);
+        }
+        if (cst.type[node] === 'cast_expression' && only[0] === '@') return only;
+        return pathOf(cst, node, original);
+      }
+    }
+  };
+
+  const evaluateCall = (node: number): Path => {
+    const callee = childByField(cst, node, 'function');
+    const list = childByField(cst, node, 'arguments');
+    const args = list < 0 ? [] : argumentsOf(cst, list);
+    // guard(mutex)(&lock): a call of a call.
+    if (callee >= 0 && cst.type[callee] === 'call_expression') {
+      const inner = childByField(cst, callee, 'function');
+      if (inner >= 0 && textOf(cst, inner) === 'guard') {
+        const classes = argumentsOf(cst, childByField(cst, callee, 'arguments'));
+        const guard = {
+          cls: classes[0] === undefined ? '' : textOf(cst, classes[0]),
+          arg: args[0] === undefined ? '' : pathOf(cst, args[0], original),
+          start: cst.start[node]!,
+        };
+        nodeOf.set(node, emit({ k: 'guard', ...guard }));
+        guards.push(guard);
+        return '';
+      }
+    }
+    const name = callee >= 0 && cst.type[callee] === 'identifier' ? textOf(cst, callee) : '';
+    if (name === '' && callee >= 0) evaluate(callee);
+    const values = args.map((arg) => {
+      const value = evaluate(arg);
+      return value[0] === '@' ? pathOf(cst, arg, original) : value;
+    });
+    if (name === '__builtin_constant_p' || name === 'IS_ENABLED') return '';
+    const at = emit({
+      k: 'call',
+      fn: name,
+      target: name === '' && callee >= 0 ? pathOf(cst, callee, original) : '',
+      args: values,
+      to: '',
+      start: cst.start[node]!,
+      end: cst.end[node]!,
+    });
+    nodeOf.set(node, at);
+    if (NO_RETURN.has(name)) loose = [];
+    return `@${at}`;
+  };
+
+  /** `to = value`, where `value` was just evaluated. */
+  const assign = (node: number, to: Path, value: Path): void => {
+    if (value[0] === '@') {
+      const at = Number(value.slice(1));
+      const op = cfg[at]!.op;
+      if (op.k === 'call') op.to = to;
+      nodeOf.set(node, at);
+    } else {
+      nodeOf.set(node, emit({ k: 'set', to, from: value, start: cst.start[node]! }));
+    }
+  };
+
+  const evaluateAssignment = (node: number): Path => {
+    const left = childByField(cst, node, 'left');
+    const operator = childByField(cst, node, 'operator');
+    const to = pathOf(cst, left, original);
+    if (cst.type[left] !== 'identifier') evaluate(left);
+    const value = evaluate(childByField(cst, node, 'right'));
+    const plain = operator < 0 || textOf(cst, operator) === '=';
+    assign(node, to, plain ? value : '');
+    return to;
+  };
+
+  /** Emits the condition; the loose ends for "true" and "false". */
+  const condition = (node: number): { yes: Loose[]; no: Loose[] } => {
+    if (node < 0) return { yes: loose, no: [] };
+    switch (cst.type[node]) {
+      case 'parenthesized_expression': {
+        const inner = children(cst, node).filter((c) => !'()'.includes(cst.type[c]!));
+        if (inner.length === 1 && cst.type[inner[0]!] !== 'compound_statement') return condition(inner[0]!);
+        break;
+      }
+      case 'unary_expression':
+        if (firstChar(cst, node) === '!') {
+          const { yes, no } = condition(childByField(cst, node, 'argument'));
+          return { yes: no, no: yes };
+        }
+        break;
+      case 'number_literal':
+      case 'true':
+      case 'false':
+        return pathOf(cst, node, original) === '#0' ? { yes: [], no: loose } : { yes: loose, no: [] };
+      case 'comma_expression':
+        evaluate(childByField(cst, node, 'left'));
+        return condition(childByField(cst, node, 'right'));
+      case 'call_expression': {
+        const callee = childByField(cst, node, 'function');
+        const list = childByField(cst, node, 'arguments');
+        const name = callee >= 0 ? textOf(cst, callee) : '';
+        const args = list < 0 ? [] : argumentsOf(cst, list);
+        if (TRUTH.has(name) && args[0] !== undefined) return condition(args[0]);
+        if ((name === 'IS_ERR' || name === 'IS_ERR_OR_NULL') && args[0] !== undefined) {
+          return branch(evaluate(args[0]), name === 'IS_ERR' ? 'err' : 'errnull');
+        }
+        break;
+      }
+      case 'binary_expression': {
+        const left = childByField(cst, node, 'left');
+        const right = childByField(cst, node, 'right');
+        const operator = cst.type[childByField(cst, node, 'operator')];
+        if (operator === '&&') {
+          const a = condition(left);
+          loose = a.yes;
+          const b = condition(right);
+          return { yes: b.yes, no: [...a.no, ...b.no] };
+        }
+        if (operator === '||') {
+          const a = condition(left);
+          loose = a.no;
+          const b = condition(right);
+          return { yes: [...a.yes, ...b.yes], no: b.no };
+        }
+        const value = evaluate(left);
+        const constant = evaluate(right);
+        if (constant === '#0') {
+          if (operator === '==') return branch(value, 'nz', true);
+          if (operator === '!=') return branch(value, 'nz');
+          if (operator === '<') return branch(value, 'neg');
+          if (operator === '>=') return branch(value, 'neg', true);
+          if (operator === '>') return branch(value, 'pos');
+          if (operator === '<=') return branch(value, 'pos', true);
+        }
+        return branch('', '?');
+      }
+    }
+    return branch(evaluate(node), 'nz');
+  };
+
+  const loop = (
+    test: (() => { yes: Loose[]; no: Loose[] }) | undefined,
+    body: number,
+    self: number,
+    update: number,
+    testFirst: boolean,
+  ): void => {
+    const saved = [breaks, continues] as const;
+    breaks = { out: [], depth: guards.length };
+    continues = { out: [], depth: guards.length };
+    const head = emit(NOP);
+    let out: Loose[] = [];
+    if (testFirst) {
+      const { yes, no } = test ? test() : { yes: loose, no: [] };
+      loose = yes;
+      out = no;
+    }
+    statement(body, self);
+    here = self;
+    loose = [...loose, ...continues.out];
+    if (loose.length > 0) {
+      if (!testFirst && test) {
+        emit(NOP);
+        const { yes, no } = test();
+        loose = yes;
+        out = no;
+      } else if (update >= 0) {
+        emit(NOP);
+        evaluate(update);
+      }
+      join(head, loose);
+    }
+    loose = [...out, ...breaks.out];
+    [breaks, continues] = saved;
+  };
+
+  const leave = (target: { out: Loose[]; depth: number } | undefined): void => {
+    if (!target) return;
+    dropGuards(target.depth);
+    target.out.push(...loose);
+    loose = [];
+  };
+
+  const kindOf = (type: string): StatementKind => {
+    switch (type) {
+      case 'compound_statement':
+        return 'block';
+      case 'if_statement':
+        return 'if';
+      case 'while_statement':
+      case 'do_statement':
+      case 'for_statement':
+        return 'loop';
+      case 'switch_statement':
+        return 'switch';
+      case 'labeled_statement':
+        return 'label';
+      case 'case_statement':
+        return 'case';
+      case 'return_statement':
+        return 'return';
+      case 'goto_statement':
+      case 'break_statement':
+      case 'continue_statement':
+        return 'jump';
+      case 'expression_statement':
+        return 'expression';
+      case 'declaration':
+        return 'declaration';
+      default:
+        return 'other';
+    }
+  };
+
+  const inBlock = (nodes: readonly number[], self: number): void => {
+    for (const c of nodes) {
+      const type = cst.type[c]!;
+      if (type === '{' || type === '}' || type === ';') continue;
+      statement(c, self);
+      here = self;
+    }
+  };
+
+  const statement = (node: number, parent: number): void => {
+    if (node < 0) return;
+    const type = cst.type[node]!;
+    if (type === 'else_clause') {
+      for (const c of children(cst, node)) if (cst.type[c] !== 'else') statement(c, parent);
+      return;
+    }
+    if (/^preproc_(if|ifdef|else|elif|elifdef)$/.test(type)) return conditionalText(node, parent);
+    const self = statements.length;
+    const record: Statement = {
+      kind: kindOf(type),
+      start: cst.start[node]!,
+      end: cst.end[node]!,
+      parent,
+      from: cfg.length,
+      to: cfg.length,
+    };
+    statements.push(record);
+    const outer = here;
+    here = self;
+    switch (type) {
+      case 'compound_statement': {
+        const depth = guards.length;
+        inBlock(children(cst, node), self);
+        if (loose.length > 0) dropGuards(depth);
+        guards.length = depth;
+        break;
+      }
+      case 'if_statement': {
+        const test = childByField(cst, node, 'condition');
+        if (/^scoped_guard\b|^scoped_cond_guard\b/.test(original.slice(record.start, record.start + 20))) {
+          scopedGuard(node, test, self);
+          break;
+        }
+        const { yes, no } = condition(test);
+        loose = yes;
+        statement(childByField(cst, node, 'consequence'), self);
+        const after = loose;
+        here = self;
+        loose = no;
+        statement(childByField(cst, node, 'alternative'), self);
+        loose = [...after, ...loose];
+        break;
+      }
+      case 'while_statement': {
+        const test = childByField(cst, node, 'condition');
+        const iterator = !/^while\b/.test(original.slice(record.start, record.start + 6));
+        const run = iterator
+          ? (): { yes: Loose[]; no: Loose[] } => {
+              evaluate(test);
+              return branch('', '?');
+            }
+          : (): { yes: Loose[]; no: Loose[] } => condition(test);
+        loop(run, childByField(cst, node, 'body'), self, -1, true);
+        break;
+      }
+      case 'do_statement': {
+        const test = childByField(cst, node, 'condition');
+        loop(() => condition(test), childByField(cst, node, 'body'), self, -1, false);
+        break;
+      }
+      case 'for_statement': {
+        const initial = childByField(cst, node, 'initializer');
+        if (initial >= 0) {
+          if (cst.type[initial] === 'declaration') declaration(initial);
+          else evaluate(initial);
+        }
+        const test = childByField(cst, node, 'condition');
+        loop(
+          test < 0 ? undefined : () => condition(test),
+          childByField(cst, node, 'body'),
+          self,
+          childByField(cst, node, 'update'),
+          true,
+        );
+        break;
+      }
+      case 'switch_statement': {
+        evaluate(childByField(cst, node, 'condition'));
+        const saved = [breaks, cases] as const;
+        breaks = { out: [], depth: guards.length };
+        cases = { dispatch: emit(NOP), hasDefault: false };
+        loose = [];
+        statement(childByField(cst, node, 'body'), self);
+        loose = [...loose, ...breaks.out];
+        if (!cases.hasDefault) loose.push([cases.dispatch, -1]);
+        [breaks, cases] = saved;
+        break;
+      }
+      case 'case_statement': {
+        const value = childByField(cst, node, 'value');
+        if (cases) {
+          loose = [...loose, [cases.dispatch, -1]];
+          if (value < 0) cases.hasDefault = true;
+        }
+        emit(NOP);
+        inBlock(
+          children(cst, node).filter((c) => {
+            const t = cst.type[c]!;
+            return c !== value && t !== 'case' && t !== 'default' && t !== ':';
+          }),
+          self,
+        );
+        break;
+      }
+      case 'labeled_statement': {
+        const at = emit(NOP);
+        const label = childByField(cst, node, 'label');
+        labels.set(textOf(cst, label), { node: at, depth: guards.length });
+        inBlock(
+          children(cst, node).filter((c) => c !== label && cst.type[c] !== ':'),
+          self,
+        );
+        break;
+      }
+      case 'goto_statement':
+        emit(NOP);
+        jumps.push({
+          from: loose,
+          label: textOf(cst, childByField(cst, node, 'label')),
+          guards: [...guards],
+        });
+        loose = [];
+        break;
+      case 'break_statement':
+        emit(NOP);
+        leave(breaks);
+        break;
+      case 'continue_statement':
+        emit(NOP);
+        leave(continues);
+        break;
+      case 'return_statement': {
+        const [value] = children(cst, node).filter((c) => !['return', ';'].includes(cst.type[c]!));
+        const path = value === undefined ? '' : evaluate(value);
+        nodeOf.set(node, emit({ k: 'ret', value: path }));
+        dropGuards(0);
+        join(1, loose);
+        loose = [];
+        break;
+      }
+      case 'declaration':
+        declaration(node);
+        break;
+      case 'expression_statement':
+        for (const c of children(cst, node)) if (cst.type[c] !== ';') evaluate(c);
+        break;
+      default:
+        if (!type.startsWith('preproc_') && cst.first[node]! >= 0) evaluate(node);
+    }
+    record.to = cfg.length;
+    here = outer;
+  };
+
+  const declaration = (node: number): void => {
+    declarations.push(node);
+    for (const c of children(cst, node)) {
+      if (cst.type[c] !== 'init_declarator') continue;
+      const value = childByField(cst, c, 'value');
+      const name = declaredName(cst, childByField(cst, c, 'declarator'));
+      const path = evaluate(value);
+      if (cst.type[value] !== 'initializer_list') assign(c, name === '' ? '' : `v:${name}`, path);
+    }
+  };
+
+  const scopedGuard = (node: number, test: number, self: number): void => {
+    const parts: number[] = [];
+    const flatten = (n: number): void => {
+      if (cst.type[n] === 'comma_expression') {
+        flatten(childByField(cst, n, 'left'));
+        flatten(childByField(cst, n, 'right'));
+      } else if (cst.type[n] === 'parenthesized_expression') {
+        for (const c of children(cst, n)) if (!'()'.includes(cst.type[c]!)) flatten(c);
+      } else {
+        parts.push(n);
+      }
+    };
+    flatten(test);
+    const lock = parts.at(-1);
+    const guard = {
+      cls: parts[0] === undefined ? '' : textOf(cst, parts[0]),
+      arg: lock === undefined ? '' : pathOf(cst, lock, original),
+      start: cst.start[node]!,
+    };
+    nodeOf.set(node, emit({ k: 'guard', ...guard }));
+    const depth = guards.length;
+    guards.push(guard);
+    statement(childByField(cst, node, 'consequence'), self);
+    here = self;
+    if (loose.length > 0) dropGuards(depth);
+    guards.length = depth;
+  };
+
+  /** `#if` arms left in a body: each may or may not be there. */
+  const conditionalText = (node: number, parent: number): void => {
+    const { yes, no } = branch('', '?');
+    loose = yes;
+    let alternative = -1;
+    for (const c of children(cst, node)) {
+      const field = cst.field[c];
+      if (field === 'alternative') {
+        alternative = c;
+        continue;
+      }
+      if (field === 'name' || field === 'condition' || cst.type[c]!.startsWith('#')) continue;
+      statement(c, parent);
+      here = parent;
+    }
+    const after = loose;
+    loose = no;
+    if (alternative >= 0) conditionalText(alternative, parent);
+    loose = [...after, ...loose];
+  };
+
+  statement(body, -1);
+  if (loose.length > 0) join(1, loose);
+  for (const jump of jumps) {
+    const target = labels.get(jump.label);
+    if (!target) continue;
+    loose = [...jump.from];
+    here = -1;
+    for (let i = jump.guards.length - 1; i >= target.depth; i--) emit({ k: 'unguard', ...jump.guards[i]! });
+    join(target.node, loose);
+  }
+  for (const node of cfg) {
+    // A branch with a side that leads nowhere (dead code behind it): fold it to the live one.
+    if (node.op.k === 'test') for (let i = 0; i < 2; i++) if (node.next[i] === -1) node.next[i] = 1;
+  }
+  return { cfg, statements, nodeOf, declarations };
+}
+
+/** The identifier that a declarator declares, or ''. */
+export function declaredName(cst: Cst, node: number): string {
+  for (let n = node; n >= 0; ) {
+    const type = cst.type[n];
+    if (type === 'identifier' || type === 'field_identifier' || type === 'type_identifier') return textOf(cst, n);
+    let inner = childByField(cst, n, 'declarator');
+    if (inner < 0) {
+      inner = children(cst, n).find((c) => /declarator|identifier/.test(cst.type[c]!)) ?? -1;
+    }
+    n = inner;
+  }
+  return '';
+}

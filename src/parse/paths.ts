@@ -1,0 +1,128 @@
+import { TRANSPARENT } from '../kernel/expressions.js';
+import { type Cst, childByField, children, firstChar, textOf } from './cst.js';
+import type { Path } from './facts.js';
+
+/** Longest access path kept; what is longer is of no use for typing and is dropped. */
+const MAX_PATH = 240;
+
+/**
+ * The access path of an expression (see `facts.ts`). `original` is the text before mending: the
+ * `struct` of a type argument is blank in the parsed text and is looked up there.
+ */
+export function pathOf(cst: Cst, node: number, original: string): Path {
+  const path = rawPath(cst, node, original);
+  return path.length > MAX_PATH ? '' : path;
+}
+
+function rawPath(cst: Cst, node: number, original: string): Path {
+  switch (cst.type[node]) {
+    case 'identifier':
+    case 'type_identifier':
+      return constant(textOf(cst, node)) ?? `v:${textOf(cst, node)}`;
+    case 'field_identifier':
+      return `v:${textOf(cst, node)}`;
+    case 'null':
+    case 'false':
+      return '#0';
+    case 'true':
+      return '#pos';
+    case 'string_literal':
+    case 'concatenated_string':
+      return '#str';
+    case 'number_literal':
+      return /^0[xX]?0*[uUlL]*$/.test(textOf(cst, node)) ? '#0' : '#pos';
+    case 'unary_expression': {
+      const operand = childByField(cst, node, 'argument');
+      return firstChar(cst, node) === '-' && operand >= 0 && isConstant(cst, operand) ? '#neg' : '';
+    }
+    case 'field_expression': {
+      const base = rawPath(cst, childByField(cst, node, 'argument'), original);
+      const field = childByField(cst, node, 'field');
+      return base === '' || base[0] === '#' || field < 0 ? '' : `${base.replace(/^&/, '')} ${textOf(cst, field)}`;
+    }
+    case 'subscript_expression':
+      return rawPath(cst, childByField(cst, node, 'argument'), original);
+    case 'pointer_expression': {
+      const inner = rawPath(cst, childByField(cst, node, 'argument'), original);
+      // `&x` of a plain variable is kept apart: the callee may write to it.
+      return firstChar(cst, node) === '&' && /^v:\w+$/.test(inner) ? `&${inner}` : inner;
+    }
+    case 'parenthesized_expression': {
+      const [inner, more] = children(cst, node).filter((c) => !'()'.includes(cst.type[c]!));
+      return inner === undefined || more !== undefined ? '' : rawPath(cst, inner, original);
+    }
+    case 'cast_expression': {
+      const tag = structTag(cst, childByField(cst, node, 'type'), original);
+      const value = childByField(cst, node, 'value');
+      return tag === '' ? rawPath(cst, value, original) : `t:${tag}`;
+    }
+    case 'call_expression':
+      return callPath(cst, node, original);
+    case 'conditional_expression': {
+      const yes = childByField(cst, node, 'consequence');
+      const first = yes < 0 ? '' : rawPath(cst, yes, original);
+      return first !== '' && first[0] !== '#' ? first : rawPath(cst, childByField(cst, node, 'alternative'), original);
+    }
+    case 'assignment_expression':
+      return rawPath(cst, childByField(cst, node, 'left'), original);
+    case 'comma_expression':
+      return rawPath(cst, childByField(cst, node, 'right'), original);
+    case 'compound_literal_expression': {
+      const tag = structTag(cst, childByField(cst, node, 'type'), original);
+      return tag === '' ? '' : `t:${tag}`;
+    }
+    default:
+      return '';
+  }
+}
+
+function isConstant(cst: Cst, node: number): boolean {
+  return cst.type[node] === 'number_literal' || /^[A-Z][A-Z0-9_]*$/.test(textOf(cst, node));
+}
+
+function constant(name: string): Path | undefined {
+  if (name === 'NULL' || name === 'false') return '#0';
+  if (name === 'true') return '#pos';
+  return undefined;
+}
+
+/** `struct foo` anywhere in a type descriptor or a type argument: its tag, or ''. */
+function structTag(cst: Cst, node: number, original: string): string {
+  if (node < 0) return '';
+  return /^\s*(?:const\s+|volatile\s+)*(?:struct|union)\s+(\w+)/.exec(typeText(cst, node, original))?.[1] ?? '';
+}
+
+/** Original text of an argument, with a type keyword that mending blanked in front of it. */
+function typeText(cst: Cst, node: number, original: string): string {
+  let start = cst.start[node]!;
+  while (start > 0 && original[start - 1] !== ',' && original[start - 1] !== '(' && original[start - 1] !== '\n') start--;
+  return original.slice(start, cst.end[node]!);
+}
+
+function callPath(cst: Cst, node: number, original: string): Path {
+  const callee = childByField(cst, node, 'function');
+  const list = childByField(cst, node, 'arguments');
+  if (callee < 0 || cst.type[callee] !== 'identifier') return '';
+  const name = textOf(cst, callee);
+  const args = list < 0 ? [] : argumentsOf(cst, list);
+  if (name === 'ERR_PTR' || name === 'ERR_CAST') return '#err';
+  const position = TRANSPARENT.get(name);
+  if (position !== undefined) {
+    const arg = args[position];
+    return arg === undefined ? '' : rawPath(cst, arg, original);
+  }
+  // container_of(), list_entry(), rb_entry() … all name the struct that they yield.
+  for (const arg of args.slice(1)) {
+    const tag = structTag(cst, arg, original);
+    if (tag !== '') return `t:${tag}`;
+  }
+  return `c:${name}(${args.map((arg) => rawPath(cst, arg, original).replaceAll(';', '')).join(';')})`;
+}
+
+/** Argument expressions of an `argument_list`. */
+export function argumentsOf(cst: Cst, list: number): number[] {
+  return children(cst, list).filter((c) => {
+    const type = cst.type[c]!;
+    return type !== '(' && type !== ')' && type !== ',';
+  });
+}
