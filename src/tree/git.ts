@@ -1,0 +1,68 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { InputError } from './input-error.js';
+import type { KernelTree } from './kernel-tree.js';
+
+/** As many names go to one `git status`; the longest command line is some hundred thousand bytes. */
+const BATCH = 500;
+
+/**
+ * Those of the tree-relative `files` that git would not give back: changed, staged or untracked. None if
+ * the tree is not in a git work tree, or git ignores them.
+ * @throws InputError if the tree is in a git work tree but git cannot say.
+ */
+export function uncommittedFiles(tree: KernelTree, files: readonly string[]): string[] {
+  if (!inGitWorkTree(tree.root)) return [];
+  const uncommitted = new Set<string>();
+  for (let i = 0; i < files.length; i += BATCH) {
+    const args = ['status', '--porcelain=v1', '-z', '--untracked-files=all', '--no-renames', '--'];
+    const status = spawnSync('git', [...args, ...files.slice(i, i + BATCH)], {
+      cwd: tree.root,
+      encoding: 'utf8',
+      env: gitEnvironment(),
+      maxBuffer: 1 << 28,
+    });
+    if (status.error || status.status !== 0) {
+      const reason = status.error?.message ?? status.stderr.trim().split('\n', 1)[0];
+      throw new InputError(
+        `cannot ask git for uncommitted changes in ${tree.root} (${reason}); --force does without`,
+      );
+    }
+    // Each record is two letters of state, a space and the name, relative to the top of the work tree.
+    // A file that was taken out of the index but is there has two.
+    const prefix = topPrefix(tree.root);
+    for (const record of status.stdout.split('\0'))
+      if (record !== '') uncommitted.add(record.slice(3 + prefix.length));
+  }
+  return [...uncommitted];
+}
+
+/** Where the tree is in its git work tree: `''` at the top, else a path with a slash at the end. */
+function topPrefix(root: string): string {
+  const shown = spawnSync('git', ['rev-parse', '--show-prefix'], {
+    cwd: root,
+    encoding: 'utf8',
+    env: gitEnvironment(),
+  });
+  return shown.status === 0 ? shown.stdout.replace(/\n$/, '') : '';
+}
+
+function inGitWorkTree(directory: string): boolean {
+  for (let up = directory; ; up = path.dirname(up)) {
+    if (existsSync(path.join(up, '.git'))) return true;
+    if (up === path.dirname(up)) return false;
+  }
+}
+
+/** Names are no patterns, `status` writes no index, and no other repository is meant than the one around the tree. */
+function gitEnvironment(): NodeJS.ProcessEnv {
+  const env: NodeJS.ProcessEnv = {
+    ...process.env,
+    GIT_LITERAL_PATHSPECS: '1',
+    GIT_OPTIONAL_LOCKS: '0',
+    LC_ALL: 'C',
+  };
+  for (const name of ['GIT_DIR', 'GIT_WORK_TREE', 'GIT_INDEX_FILE', 'GIT_PREFIX']) delete env[name];
+  return env;
+}
