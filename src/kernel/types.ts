@@ -28,6 +28,39 @@ export interface Allocator {
   /** 0-based index of the gfp argument. */
   readonly gfpArg: number;
   readonly source: string;
+  /** The entry holds for calls with that many arguments; absent: for any. Tells versions of a signature apart. */
+  readonly args?: number;
+}
+
+/** An allocating primitive that takes no mask: the one it uses is its own. */
+export interface MasklessAllocator {
+  readonly name: string;
+  /** The mask it allocates with, as the kernel writes it. */
+  readonly mask: string;
+  readonly source: string;
+}
+
+/** A class of `DEFINE_GUARD`/`DEFINE_GUARD_COND`: what stands in `guard(…)(…)`. */
+export interface GuardClass {
+  /** `mutex`, `mutex_try`, `rwsem_read`, … */
+  readonly name: string;
+  readonly action: 'acquire' | 'try';
+  /** True if the lock may not be held afterwards (the conditional classes). */
+  readonly conditional: boolean;
+  readonly kind: LockPrimitive['kind'];
+  readonly source: string;
+}
+
+/** A macro that takes a guard class and a lock. */
+export interface GuardForm {
+  readonly name: string;
+  /** 0-based index of the class argument. */
+  readonly classArg: number;
+  /** 0-based index of the lock argument; `'next'`: in the parentheses that follow, `guard(mutex)(&lock)`. */
+  readonly lockArg: number | 'next';
+  /** `block`: released at the end of the enclosing block. `statement`: at the end of the statement it heads. */
+  readonly holds: 'block' | 'statement';
+  readonly source: string;
 }
 
 /** One member of an operation table that reclaim may call. */
@@ -47,6 +80,65 @@ export interface Registrar {
   readonly name: string;
   /** 0-based index of the callback argument. */
   readonly arg: number;
-  readonly runs: 'worker' | 'kthread' | 'timer' | 'rcu' | 'irq' | 'softirq' | 'same-task';
+  readonly runs: RunsIn;
+  readonly source: string;
+}
+
+/**
+ * Where a callback runs. Only `same-task` runs inside the scopes and under the locks of the one that
+ * hands it over. `task-work` is the same task, but later, on its way to user mode.
+ */
+export type RunsIn = 'worker' | 'kthread' | 'timer' | 'rcu' | 'irq' | 'softirq' | 'task-work' | 'same-task';
+
+/** A member that holds a callback which runs elsewhere than in the task that assigns it. */
+export interface CallbackField {
+  readonly struct: string;
+  readonly field: string;
+  readonly runs: RunsIn;
+  readonly source: string;
+}
+
+/** What a waiting primitive waits for. */
+export type WaitsFor =
+  | 'condition'
+  | 'bit'
+  | 'variable'
+  | 'completion'
+  | 'work'
+  | 'workqueue'
+  | 'kthread'
+  | 'rcu'
+  | 'timer'
+  | 'irq'
+  | 'page'
+  | 'buffer';
+
+/** A function or macro that blocks until somebody else has done something. */
+export interface WaitPrimitive {
+  readonly name: string;
+  readonly waitsFor: WaitsFor;
+  /** 0-based index of what is waited on (queue, word, completion, work, …); absent: it takes none. */
+  readonly arg?: number;
+  /** 0-based index of the condition expression, for those that take one. */
+  readonly condition?: number;
+  readonly source: string;
+}
+
+/** The other side of a wait: ends it. */
+export interface WakePrimitive {
+  readonly name: string;
+  readonly wakes: WaitsFor;
+  /** 0-based index of what is woken: the same object that the waiter names. */
+  readonly arg: number;
+  readonly source: string;
+}
+
+/** A function at which a chain ends: what lies below it is not part of the question. */
+export interface Layer {
+  readonly name: string;
+  /** The questions for which it is an end. */
+  readonly ends: readonly Api[];
+  /** A phrase that can be printed as the reason. */
+  readonly why: string;
   readonly source: string;
 }
