@@ -1,0 +1,331 @@
+import MagicString from 'magic-string';
+import type { Api } from '../kernel/types.js';
+import { furtherScopeComment, type ScopeEvidence, scopeComment } from './comment.js';
+import { declarationBefore, leadingDeclarations } from './declarations.js';
+import { type IncludeResolver, includeInsertion } from './includes.js';
+import { Layout, LayoutRefused } from './layout.js';
+import { flagsName, isNameTaken } from './names.js';
+import { compareScopes, compareText, scopeSpan } from './order.js';
+import type { Downgrade, FileChange, Plan, ScopePlan, ScopePoint } from './plan.js';
+import { EditRefused } from './refusal.js';
+import { type FunctionText, readFunction, type Statement, UnreadableBody } from './statements.js';
+import { columns, lineStart } from './tokens.js';
+
+/** The header that declares the scope API. */
+export const SCOPE_HEADER = 'linux/sched/mm.h';
+
+/** The longest line that scripts/checkpatch.pl lets pass. */
+const LONGEST_LINE = 100;
+
+/**
+ * Writes a plan into the text of its files.
+ *
+ * @param source content of a file as latin1; offsets of the plan are offsets into it
+ * @returns the files that change, in the order of their names; nothing for an empty plan
+ * @throws EditRefused for a place that cannot take the edit (an `else if`, a macro definition, an `#if` in
+ *   the way of braces, a statement that is none); it names the function, whose edits the caller may drop
+ */
+export function renderPlan(
+  plan: Plan,
+  source: (file: string) => string,
+  includes: IncludeResolver,
+): FileChange[] {
+  const files = new Set([...plan.scopes, ...plan.downgrades].map((edit) => edit.file));
+  const changes: FileChange[] = [];
+  for (const file of [...files].sort(compareText)) {
+    const before = source(file);
+    const out = new MagicString(before);
+    const scopes = plan.scopes.filter((scope) => scope.file === file);
+    for (const group of byFunction(scopes)) renderFunction(out, file, before, group);
+    renderDowngrades(
+      out,
+      file,
+      before,
+      plan.downgrades.filter((d) => d.file === file),
+    );
+    if (scopes.length > 0 && !includes.provides(file, SCOPE_HEADER)) {
+      const insertion = includeInsertion(before, SCOPE_HEADER);
+      out.appendLeft(insertion.offset, insertion.text);
+    }
+    const after = out.toString();
+    if (after !== before) changes.push({ file, before, after });
+  }
+  return changes;
+}
+
+function byFunction(scopes: readonly ScopePlan[]): ScopePlan[][] {
+  const groups = new Map<number, ScopePlan[]>();
+  for (const scope of scopes) {
+    const group = groups.get(scope.body.start);
+    if (group) group.push(scope);
+    else groups.set(scope.body.start, [scope]);
+  }
+  return [...groups.values()].map((group) => group.sort(compareScopes));
+}
+
+/** One variable of a function, and whether its declaration is one of a save. */
+interface Variable {
+  readonly name: string;
+  readonly scopes: ScopePlan[];
+  /** Declared where it is set, among the declarations of a block, because the lock is taken in one of them. */
+  readonly initialised: boolean;
+}
+
+function renderFunction(out: MagicString, file: string, text: string, scopes: readonly ScopePlan[]): void {
+  const { body, function: functionName } = scopes[0]!;
+  const refuse = (offset: number, reason: string): EditRefused =>
+    new EditRefused(file, functionName, text.slice(0, offset).split('\n').length, reason);
+  try {
+    const wanted = scopes.flatMap((s) => [...s.saves, ...s.restores]).map((p) => p.statement.start);
+    const fn = readFunction(text, body.start, body.end, wanted);
+    const layout = new Layout(text, fn);
+    const statementOf = (point: ScopePoint): Statement => {
+      const statement = fn.at(point.statement.start);
+      if (!statement) throw refuse(point.statement.start, 'no statement begins here');
+      return statement;
+    };
+
+    const variables = chooseVariables(text, fn, scopes, statementOf);
+    const nesting = [...scopes].sort(outerFirst);
+    const nameOf = new Map(variables.flatMap((v) => v.scopes.map((scope) => [scope.id, v] as const)));
+
+    // In the order of the text, so that the first save on a lock gets the whole comment.
+    const explained = new Set<string>();
+    const saves = nesting
+      .flatMap((scope, depth) => scope.saves.map((point) => ({ scope, point, depth })))
+      .sort((a, b) => placeOf(a.point) - placeOf(b.point));
+    for (const { scope, point, depth } of saves) {
+      const variable = nameOf.get(scope.id)!;
+      const statement = statementOf(point);
+      const key = `${scope.api} ${scope.lock}`;
+      const evidence: ScopeEvidence = scope;
+      const indent = columns(indentAt(layout, fn, statement));
+      const comment = explained.has(key)
+        ? furtherScopeComment(evidence, indent)
+        : scopeComment(evidence, indent);
+      explained.add(key);
+      const save = `${variable.name} = memalloc_${scope.api}_save();`;
+      const line = variable.initialised ? `unsigned int ${save}` : save;
+      place(layout, fn, statement, point.at, [...comment, line], [1, depth], variable.initialised, refuse);
+    }
+    nesting.forEach((scope, depth) => {
+      for (const point of scope.restores) {
+        const line = `memalloc_${scope.api}_restore(${nameOf.get(scope.id)!.name});`;
+        place(layout, fn, statementOf(point), point.at, [line], [0, -depth], false, refuse);
+      }
+    });
+    declareVariables(text, fn, layout, variables);
+    layout.write(out);
+  } catch (error) {
+    if (error instanceof UnreadableBody || error instanceof LayoutRefused)
+      throw refuse(error.offset, error.message);
+    throw error;
+  }
+}
+
+/** Where a point stands among the other points of its function. */
+function placeOf(point: ScopePoint): number {
+  return point.at === 'before' ? point.statement.start : point.statement.end;
+}
+
+function outerFirst(a: ScopePlan, b: ScopePlan): number {
+  const [x, y] = [scopeSpan(a), scopeSpan(b)];
+  return x.start - y.start || y.end - x.end || compareScopes(a, b);
+}
+
+/** The statements of a block after its declarations begin here. */
+function firstStatement(block: Statement): Statement | undefined {
+  return block.children[leadingDeclarations(block).length];
+}
+
+function isArm(fn: FunctionText, statement: Statement): boolean {
+  return statement.kind === 'block' && (statement === fn.root || statement.role !== 'item');
+}
+
+function indentAt(layout: Layout, fn: FunctionText, statement: Statement): string {
+  return isArm(fn, statement) ? layout.insideIndent(statement) : layout.indentOf(statement);
+}
+
+type Refuse = (offset: number, reason: string) => EditRefused;
+
+/** Puts lines at a point. A block that is the body of something is entered: its front and its end are meant. */
+function place(
+  layout: Layout,
+  fn: FunctionText,
+  statement: Statement,
+  at: ScopePoint['at'],
+  lines: readonly string[],
+  rank: readonly number[],
+  declares: boolean,
+  refuse: Refuse,
+): void {
+  if (isArm(fn, statement)) {
+    const first = at === 'before' ? firstStatement(statement) : undefined;
+    if (first) layout.before(first, lines, rank);
+    else layout.atEndOf(statement, lines, rank);
+    return;
+  }
+  if (!declares && statement.kind === 'declaration' && statement.parent) {
+    const declarations = leadingDeclarations(statement.parent);
+    if (declarations.includes(statement)) {
+      const next = firstStatement(statement.parent);
+      if (at === 'before' || statement !== declarations.at(-1)) {
+        throw refuse(statement.start, 'a statement cannot stand among the declarations of a block');
+      }
+      if (next && fn.conditionalDepth(next.start) === fn.conditionalDepth(statement.start)) {
+        layout.before(next, lines, [-1, ...rank]);
+        return;
+      }
+    }
+  }
+  if (at === 'before') layout.before(statement, lines, rank);
+  else layout.after(statement, lines, rank);
+}
+
+/** Gives each scope a variable: one is used again where the scopes do not overlap. */
+function chooseVariables(
+  text: string,
+  fn: FunctionText,
+  scopes: readonly ScopePlan[],
+  statementOf: (point: ScopePoint) => Statement,
+): Variable[] {
+  const variables: Variable[] = [];
+  const numbers: Record<Api, number> = { nofs: 0, noio: 0 };
+  for (const scope of scopes) {
+    const initialised = savesAmongDeclarations(scope, statementOf);
+    const shared = variables.find(
+      (v) => !v.initialised && !initialised && v.scopes.every((s) => s.api === scope.api && apart(s, scope)),
+    );
+    if (shared) {
+      shared.scopes.push(scope);
+      continue;
+    }
+    let name: string;
+    do {
+      name = flagsName(scope.api, ++numbers[scope.api]);
+    } while (isNameTaken(text, name, fn.root.start, fn.root.end));
+    variables.push({ name, scopes: [scope], initialised });
+  }
+  return variables;
+}
+
+function apart(a: ScopePlan, b: ScopePlan): boolean {
+  const [x, y] = [scopeSpan(a), scopeSpan(b)];
+  return x.end <= y.start || y.end <= x.start;
+}
+
+/**
+ * Whether the lock is taken in an initialiser, other declarations following: the save must then be a
+ * declaration too, which serves only restores in the same block.
+ */
+function savesAmongDeclarations(scope: ScopePlan, statementOf: (point: ScopePoint) => Statement): boolean {
+  if (scope.saves.length !== 1) return false;
+  const point = scope.saves[0]!;
+  const statement = statementOf(point);
+  const block = statement.parent;
+  if (statement.kind !== 'declaration' || block?.kind !== 'block') return false;
+  const declarations = leadingDeclarations(block);
+  if (!declarations.includes(statement)) return false;
+  if (point.at === 'after' && statement === declarations.at(-1)) return false;
+  return scope.restores.every((restore) => {
+    for (let s = statementOf(restore).parent; s; s = s.parent) if (s === block) return true;
+    return false;
+  });
+}
+
+function declareVariables(
+  text: string,
+  fn: FunctionText,
+  layout: Layout,
+  variables: readonly Variable[],
+): void {
+  const declarations = leadingDeclarations(fn.root);
+  for (const [index, variable] of variables.entries()) {
+    if (variable.initialised) continue;
+    const line = `unsigned int ${variable.name};`;
+    const previous = declarationBefore(text, fn, declarations, line.length);
+    const more = previous !== declarations.at(-1) && declarations.length > 0;
+    layout.declare(fn.root, previous, line, index, more);
+  }
+}
+
+function renderDowngrades(
+  out: MagicString,
+  file: string,
+  text: string,
+  downgrades: readonly Downgrade[],
+): void {
+  const ordered = [...downgrades].sort((a, b) => a.start - b.start || a.end - b.end);
+  let previous: Downgrade | undefined;
+  for (const downgrade of ordered) {
+    const { start, end, replacement } = downgrade;
+    if (previous && start < previous.end) {
+      if (start === previous.start && end === previous.end && replacement === previous.replacement) continue;
+      const line = text.slice(0, start).split('\n').length;
+      throw new EditRefused(file, downgrade.function, line, 'two replacements overlap here');
+    }
+    previous = downgrade;
+    if (text.slice(start, end) !== replacement) out.update(start, end, replacement);
+  }
+  for (const gap of overlongLines(text, ordered)) out.update(gap.start, gap.end, gap.text);
+}
+
+/** Line breaks for the lines that only the replacements have made longer than a line may be. */
+function overlongLines(
+  text: string,
+  downgrades: readonly Downgrade[],
+): { start: number; end: number; text: string }[] {
+  const lines = new Map<number, Downgrade[]>();
+  for (const downgrade of downgrades) {
+    const start = lineStart(text, downgrade.start);
+    lines.set(start, [...(lines.get(start) ?? []), downgrade]);
+  }
+  const breaks: { start: number; end: number; text: string }[] = [];
+  for (const [start, onLine] of lines) {
+    const newline = text.indexOf('\n', start);
+    const line = text.slice(start, newline < 0 ? text.length : newline).replace(/\r$/, '');
+    const first = onLine[0]!;
+    const longer = onLine.reduce((sum, d) => sum + d.replacement.length - (d.end - d.start), 0);
+    if (columns(line) > LONGEST_LINE || columns(line) + longer <= LONGEST_LINE) continue;
+    const place = breakBefore(line, first.start - start);
+    if (!place) continue;
+    const eol = text[newline - 1] === '\r' ? '\r\n' : '\n';
+    const indent = '\t'.repeat(Math.floor(place.column / 8)) + ' '.repeat(place.column % 8);
+    breaks.push({ start: start + place.start, end: start + place.end, text: eol + indent });
+  }
+  return breaks;
+}
+
+/**
+ * The blank after the comma in front of the argument at `offset`, and the column behind the parenthesis
+ * that the argument list opens with, where the next line is to be aligned.
+ */
+function breakBefore(
+  line: string,
+  offset: number,
+): { start: number; end: number; column: number } | undefined {
+  let depth = 0;
+  let comma = -1;
+  for (let i = offset - 1; i >= 0; i--) {
+    const c = line[i];
+    if (c === ')' || c === ']') depth++;
+    else if (c === '(' || c === '[') {
+      if (depth-- > 0) continue;
+      if (comma < 0) {
+        // The mask is inside the first argument of this call: the next list out may have a comma.
+        depth = 0;
+        continue;
+      }
+      return {
+        start: comma + 1,
+        end: comma + 1 + blanks(line, comma + 1),
+        column: columns(line.slice(0, i + 1)),
+      };
+    } else if (c === ',' && depth === 0 && comma < 0) comma = i;
+  }
+  return undefined;
+}
+
+function blanks(line: string, from: number): number {
+  return /^[ \t]*/.exec(line.slice(from))![0].length;
+}
