@@ -1,0 +1,174 @@
+import type { Api, Layer } from './types.js';
+
+/**
+ * Where a chain ends. FS reclaim locks are looked for above the block layer; the allocator's own
+ * internals, and what every function may call (printk, schedule), belong to neither question: to
+ * follow them would lead back into reclaim and from there everywhere.
+ */
+function layer(ends: readonly Api[], why: string, source: string, names: readonly string[]): Layer[] {
+  return names.map((name) => ({ name, ends, why, source }));
+}
+
+const NOFS: readonly Api[] = ['nofs'];
+const BOTH: readonly Api[] = ['nofs', 'noio'];
+
+const BLOCK = 'the block layer: what lies below it belongs to the NOIO question';
+const ALLOCATOR = 'the allocator: direct reclaim does not recurse, and its locks are its own';
+const FREEING = 'frees memory, which waits for no lock that reclaim takes outside of mm';
+const REPORTING = 'prints, from any context';
+const SCHEDULER = 'the scheduler';
+const DEFERRED = 'only queues what another task runs later';
+const MMAP = 'the address space lock, which reclaim only tries';
+
+export const LAYERS: readonly Layer[] = [
+  ...layer(NOFS, BLOCK, 'block/blk-core.c', [
+    'submit_bio',
+    'submit_bio_noacct',
+    'submit_bio_noacct_nocheck',
+    'blk_start_plug',
+    'blk_finish_plug',
+    '__blk_flush_plug',
+  ]),
+  ...layer(NOFS, BLOCK, 'block/bio.c', ['submit_bio_wait', 'bio_endio']),
+  ...layer(NOFS, BLOCK, 'block/blk-flush.c', ['blkdev_issue_flush']),
+  ...layer(NOFS, BLOCK, 'block/blk-mq.c', [
+    'blk_mq_submit_bio',
+    'blk_execute_rq',
+    'blk_execute_rq_nowait',
+    'blk_mq_run_hw_queue',
+    'blk_mq_run_hw_queues',
+  ]),
+
+  ...layer(BOTH, ALLOCATOR, 'mm/page_alloc.c', [
+    '__alloc_pages',
+    '__alloc_pages_noprof',
+    '__folio_alloc',
+    '__folio_alloc_noprof',
+    '__alloc_pages_bulk',
+    'alloc_pages_bulk_noprof',
+    'alloc_pages_exact',
+    'alloc_pages_exact_noprof',
+    '__get_free_pages',
+    'get_free_pages_noprof',
+    'get_zeroed_page',
+    'get_zeroed_page_noprof',
+  ]),
+  ...layer(BOTH, ALLOCATOR, 'mm/mempolicy.c', [
+    'alloc_pages',
+    'alloc_pages_noprof',
+    'folio_alloc',
+    'folio_alloc_noprof',
+    'vma_alloc_folio',
+    'vma_alloc_folio_noprof',
+  ]),
+  ...layer(BOTH, ALLOCATOR, 'mm/slub.c', [
+    'kmem_cache_alloc',
+    'kmem_cache_alloc_noprof',
+    'kmem_cache_alloc_lru',
+    'kmem_cache_alloc_lru_noprof',
+    'kmem_cache_alloc_node',
+    'kmem_cache_alloc_node_noprof',
+    'kmem_cache_alloc_bulk',
+    'kmem_cache_alloc_bulk_noprof',
+  ]),
+  ...layer(BOTH, ALLOCATOR, 'include/linux/slab.h', [
+    'kmalloc',
+    'kmalloc_noprof',
+    'kmalloc_node',
+    'kmalloc_node_noprof',
+    '__kmalloc',
+    '__kmalloc_noprof',
+    '__kmalloc_node',
+    '__kmalloc_node_noprof',
+    '__kmalloc_cache_noprof',
+    'kmalloc_trace',
+    'kmalloc_large',
+    '__kmalloc_large_noprof',
+    'krealloc',
+    'krealloc_noprof',
+    'kvmalloc_node',
+    '__kvmalloc_node_noprof',
+    'kvrealloc',
+    'kvrealloc_noprof',
+  ]),
+  ...layer(BOTH, ALLOCATOR, 'mm/vmalloc.c', [
+    'vmalloc',
+    'vmalloc_noprof',
+    'vzalloc',
+    'vzalloc_noprof',
+    'vmalloc_user',
+    'vmalloc_user_noprof',
+    '__vmalloc',
+    '__vmalloc_noprof',
+    '__vmalloc_node',
+    '__vmalloc_node_noprof',
+    '__vmalloc_node_range',
+    '__vmalloc_node_range_noprof',
+    'vm_map_ram',
+    'vmap',
+  ]),
+  ...layer(BOTH, ALLOCATOR, 'mm/percpu.c', ['pcpu_alloc', 'pcpu_alloc_noprof', 'free_percpu']),
+  ...layer(BOTH, ALLOCATOR, 'mm/mempool.c', ['mempool_alloc', 'mempool_alloc_noprof']),
+  ...layer(BOTH, ALLOCATOR, 'mm/memcontrol.c', ['__mem_cgroup_charge', 'obj_cgroup_charge']),
+  ...layer(BOTH, ALLOCATOR, 'mm/vmscan.c', ['try_to_free_pages', 'try_to_free_mem_cgroup_pages']),
+  ...layer(BOTH, ALLOCATOR, 'mm/compaction.c', ['try_to_compact_pages']),
+  ...layer(BOTH, ALLOCATOR, 'mm/oom_kill.c', ['out_of_memory']),
+  ...layer(BOTH, ALLOCATOR, 'mm/slab_common.c', ['kmem_cache_create', 'kmem_cache_destroy']),
+
+  ...layer(BOTH, FREEING, 'include/linux/slab.h', [
+    'kfree',
+    'kfree_sensitive',
+    'kvfree',
+    'kmem_cache_free',
+    'kmem_cache_free_bulk',
+  ]),
+  ...layer(BOTH, FREEING, 'include/linux/string.h', ['kfree_const']),
+  ...layer(BOTH, FREEING, 'include/linux/vmalloc.h', ['vfree', 'vfree_atomic', 'vunmap', 'vm_unmap_ram']),
+  ...layer(BOTH, FREEING, 'include/linux/gfp.h', ['__free_pages', 'free_pages', 'free_pages_exact']),
+  ...layer(BOTH, FREEING, 'mm/swap.c', ['__folio_put', 'release_pages']),
+  ...layer(BOTH, FREEING, 'include/linux/mempool.h', ['mempool_free']),
+
+  ...layer(BOTH, REPORTING, 'include/linux/printk.h', ['_printk', 'vprintk', 'vprintk_emit', 'dump_stack']),
+  ...layer(BOTH, REPORTING, 'include/linux/console.h', ['console_lock', 'console_trylock', 'console_unlock']),
+  ...layer(BOTH, REPORTING, 'kernel/panic.c', ['panic', '__warn', 'warn_slowpath_fmt', 'add_taint']),
+
+  ...layer(BOTH, SCHEDULER, 'include/linux/sched.h', [
+    'schedule',
+    'schedule_timeout',
+    'schedule_timeout_uninterruptible',
+    'schedule_timeout_interruptible',
+    'schedule_timeout_killable',
+    'io_schedule',
+    'io_schedule_timeout',
+    'cond_resched',
+    '__cond_resched',
+    'yield',
+    'wake_up_process',
+  ]),
+  ...layer(BOTH, SCHEDULER, 'include/linux/delay.h', ['msleep', 'usleep_range', 'ssleep']),
+
+  ...layer(BOTH, DEFERRED, 'include/linux/workqueue.h', [
+    'queue_work',
+    'queue_work_on',
+    'queue_delayed_work',
+    'queue_delayed_work_on',
+    'mod_delayed_work',
+    'mod_delayed_work_on',
+    'schedule_work',
+    'schedule_delayed_work',
+    'queue_rcu_work',
+  ]),
+  ...layer(BOTH, DEFERRED, 'include/linux/rcupdate.h', ['call_rcu', 'kfree_rcu']),
+  // A worker or task work, since fput() in the last reference may do anything.
+  ...layer(BOTH, DEFERRED, 'include/linux/file.h', ['fput']),
+  ...layer(BOTH, DEFERRED, 'include/linux/sched/mm.h', ['mmput_async']),
+
+  ...layer(BOTH, MMAP, 'include/linux/mmap_lock.h', [
+    'mmap_read_lock',
+    'mmap_read_lock_killable',
+    'mmap_write_lock',
+    'mmap_write_lock_killable',
+  ]),
+];
+
+export const LAYER_BY_NAME: ReadonlyMap<string, Layer> = new Map(LAYERS.map((l) => [l.name, l]));
