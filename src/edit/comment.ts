@@ -52,18 +52,15 @@ function block(lines: readonly string[]): string[] {
   return ['/*', ...lines.map((line) => ` * ${line}`), ' */'];
 }
 
-/** Greedy filling; ` -> ` stays at the end of the line that it leaves. */
+/** Greedy filling; an arrow stays on the line of the function that it leads away from. */
 function wrap(text: string, room: number): string[] {
   const lines: string[] = [];
-  for (const word of text.split(' -> ').join(' ->\u0000').split(' ')) {
-    for (const [i, part] of word.split('\u0000').entries()) {
-      const last = lines.at(-1);
-      if (last === undefined || (i === 0 && last.length + 1 + part.length > room)) lines.push(part);
-      else if (i > 0 && last.length + 1 + part.length > room) lines.push(part);
-      else lines[lines.length - 1] = `${last} ${part}`;
-    }
+  for (const word of text.replaceAll(' ->', '\u0000->').split(' ')) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > room) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
   }
-  return lines;
+  return lines.map((line) => line.replaceAll('\u0000', ' '));
 }
 
 /** From the one that says most to the one that says least. */

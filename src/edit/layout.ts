@@ -97,6 +97,8 @@ export class Layout {
   after(statement: Statement, lines: readonly string[], rank: readonly number[]): void {
     this.brace(statement);
     const boundary = this.boundaryAfter(statement.end, this.followingIndent(statement));
+    // Once the line is broken behind the statement, it should not share the first part with a brace or a label.
+    if (boundary.broken) this.boundaryBefore(statement.start, this.indentOf(statement), false);
     this.insert(boundary, this.indentOf(statement), lines, RANK.after(depthOf(statement), rank));
   }
 
