@@ -158,6 +158,10 @@ export function routeText(steps: readonly Step[], kept: number): string {
 function weightOf(steps: readonly Step[], i: number): number {
   if (i === steps.length - 1) return 4000;
   if (i === 0) return 3000;
-  const entersFile = steps[i]!.file !== steps[i - 1]!.file;
-  return (entersFile ? 1000 : 0) + i;
+  const file = steps[i]!.file;
+  const directory = file.slice(0, file.lastIndexOf('/'));
+  const entersFile = file !== steps[i - 1]!.file;
+  // The call that leaves the filesystem for a library says most about how the chain got there.
+  const entersLayer = !steps.slice(0, i).some((s) => s.file.slice(0, s.file.lastIndexOf('/')) === directory);
+  return (entersLayer ? 2000 : entersFile ? 1000 : 0) + i;
 }
