@@ -1,0 +1,114 @@
+import { availableParallelism } from 'node:os';
+import path from 'node:path';
+import type { ArgumentsCamelCase, Argv, Options } from 'yargs';
+import type { AnalyzeOptions } from '../analysis/api.js';
+import { InputError } from '../tree/input-error.js';
+import { findKernelTree, type KernelTree, openKernelTree } from '../tree/kernel-tree.js';
+import type { Environment } from './environment.js';
+
+/** The arguments that a verb gets after its builder declared them. */
+export type ArgumentsOf<B extends (parser: Argv) => unknown> =
+  ReturnType<B> extends Argv<infer T> ? ArgumentsCamelCase<T> : never;
+
+/** The options that every verb has. */
+export interface CommonArguments {
+  readonly tree?: string | undefined;
+  readonly jobs: number;
+  readonly noColor: boolean;
+  readonly placement: 'around' | 'inside';
+  readonly minimal: boolean;
+  readonly lockFree: boolean;
+  readonly api: 'nofs' | 'noio' | 'both';
+}
+
+const COMMON = {
+  tree: {
+    type: 'string',
+    requiresArg: true,
+    describe: 'Top of the kernel tree (default: the nearest parent that is one)',
+  },
+  api: {
+    choices: ['nofs', 'noio', 'both'] as const,
+    default: 'both' as const,
+    requiresArg: true,
+    describe: 'Which masks to look at: GFP_NOFS, GFP_NOIO or both',
+  },
+  placement: {
+    choices: ['around', 'inside'] as const,
+    default: 'around' as const,
+    requiresArg: true,
+    describe: 'Open a scope before its lock is taken, or just after',
+  },
+  minimal: {
+    type: 'boolean',
+    default: false,
+    describe: 'Scopes only where sites need them, not at every region of a lock',
+  },
+  'lock-free': {
+    type: 'boolean',
+    default: false,
+    describe: 'Downgrade the sites on whose paths no reclaim lock is held, too',
+  },
+  jobs: {
+    type: 'number',
+    alias: 'j',
+    requiresArg: true,
+    default: availableParallelism(),
+    defaultDescription: 'one for each processor',
+    describe: 'How many threads may work at the same time',
+  },
+  'no-color': {
+    type: 'boolean',
+    default: false,
+    describe: 'No colours, on a terminal either (as NO_COLOR)',
+  },
+} satisfies Record<string, Options>;
+
+export const EXIT_CODE = (what: string) =>
+  ({ type: 'boolean', default: false, describe: `Exit with 1 if there are ${what}` }) satisfies Options;
+
+export const FORMAT = {
+  choices: ['text', 'json'] as const,
+  default: 'text' as const,
+  requiresArg: true,
+  describe: 'For a reader, or as one JSON document',
+} satisfies Options;
+
+/** Adds the options that every verb has. */
+export function withCommon<T>(parser: Argv<T>) {
+  // Not global: the other verbs have no such option.
+  return parser.options(COMMON).check(({ jobs }) => {
+    // For the top-level help the check runs without any value.
+    if (jobs !== undefined && !(Number.isInteger(jobs) && jobs >= 1))
+      throw new Error('--jobs must be a whole number, at least 1');
+    return true;
+  }, false);
+}
+
+/** Adds `[paths..]` and the options that every verb has. */
+export function withPaths<T>(parser: Argv<T>) {
+  return withCommon(parser).positional('paths', {
+    type: 'string',
+    array: true,
+    default: [] as string[],
+    defaultDescription: 'the whole tree',
+    describe: 'Files or directories of the tree, from here or from its top',
+  });
+}
+
+/** The tree that the options name, or that the current directory is in. */
+export function treeOf(args: CommonArguments, environment: Environment): KernelTree {
+  if (args.tree === undefined) return findKernelTree(environment.cwd);
+  if (args.tree === '') throw new InputError('--tree: empty path');
+  return openKernelTree(path.resolve(environment.cwd, args.tree));
+}
+
+/** What the analysis is told by the options. */
+export function analyzeOptions(
+  args: CommonArguments,
+  tree: KernelTree,
+  paths: readonly string[],
+): AnalyzeOptions {
+  const { jobs, placement, minimal, lockFree, api } = args;
+  return { tree, paths, jobs, placement, minimal, lockFree, api };
+}

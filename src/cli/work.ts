@@ -1,0 +1,87 @@
+import { statSync } from 'node:fs';
+import path from 'node:path';
+import type { Analysis, AnalyzeOptions } from '../analysis/api.js';
+import { VERDICTS } from '../analysis/report.js';
+import { countByVerdict } from '../output/scan-document.js';
+import { counted } from '../output/scan-listing.js';
+import { readSource, resolvePaths } from '../tree/files.js';
+import type { KernelTree } from '../tree/kernel-tree.js';
+import { type CheckedChanges, type Environment, say } from './environment.js';
+import { analyzeOptions, type CommonArguments, treeOf } from './options.js';
+import { progressDisplay } from './progress.js';
+
+/** What the verbs have in common: the analysis of the paths asked for, and the checked changes. */
+
+export interface Checked extends CheckedChanges {
+  readonly tree: KernelTree;
+  readonly analysis: Analysis;
+}
+
+/** Runs the analysis with progress on stderr, and names there what it skipped. */
+export async function analyzeFor(environment: Environment, options: AnalyzeOptions): Promise<Analysis> {
+  const { analyze } = await environment.loadEngine();
+  const progress = progressDisplay(environment.stderr);
+  let analysis: Analysis;
+  try {
+    analysis = await analyze({ ...options, onProgress: progress.update, signal: environment.signal });
+  } finally {
+    progress.stop();
+  }
+  environment.signal.throwIfAborted();
+  for (const { file, reason } of analysis.report.skipped)
+    await say(environment, `gfp-scope: skipped ${file}: ${reason}`);
+  return analysis;
+}
+
+/** Analyses the paths of the arguments and makes the changes; what the self-check threw away is said on stderr. */
+export async function changesFor(
+  environment: Environment,
+  args: CommonArguments & { readonly paths: readonly string[] },
+): Promise<Checked> {
+  const tree = treeOf(args, environment);
+  const paths = resolvePaths(tree, args.paths, environment.cwd);
+  const analysis = await analyzeFor(environment, analyzeOptions(args, tree, paths));
+  const { checkedChanges } = await environment.loadEngine();
+  const { changes, problems } = await checkedChanges(analysis, (file) => {
+    const source = readSource(tree, file);
+    return 'text' in source ? source.text : undefined;
+  });
+  for (const problem of problems)
+    await say(
+      environment,
+      `gfp-scope: self-check failed: ${problem.file}: ${problem.function}: ${problem.message}; ` +
+        'its edits are left out',
+    );
+  return { tree, analysis, changes: changes.filter(({ before, after }) => before !== after), problems };
+}
+
+/** What the changes do, and what the sites are, in a line each. */
+export function summaryOf({ analysis, changes, problems }: Checked): string {
+  const { plan, report } = analysis;
+  const dropped = new Set(problems.map((problem) => `${problem.file}\0${problem.function}`));
+  const isDropped = (edit: { file: string; function: string | null }) =>
+    dropped.has(`${edit.file}\0${edit.function}`);
+  const lost = new Set(plan.scopes.filter(isDropped).map((scope) => scope.id));
+  const scopes = plan.scopes.length - lost.size;
+  // A downgrade goes with the scopes that prove it.
+  const downgrades = plan.downgrades.filter(
+    (downgrade) => !isDropped(downgrade) && !downgrade.scopes.some((id) => lost.has(id)),
+  ).length;
+
+  const counts = countByVerdict(report.sites);
+  const verdicts = VERDICTS.filter((verdict) => counts[verdict] > 0).map(
+    (verdict) => `${counts[verdict]} ${verdict}`,
+  );
+  const sites = report.sites.length;
+  const done =
+    changes.length === 0
+      ? 'no changes'
+      : `${counted(scopes, 'scope')} and ${counted(downgrades, 'downgraded mask')} in ${counted(changes.length, 'file')}`;
+  const found = sites === 0 ? 'no sites' : `${counted(sites, 'site')}: ${verdicts.join(', ')}`;
+  return `${done}\n${found}`;
+}
+
+/** Gives the mode of a file of the tree as git keeps it. */
+export function gitModeIn(tree: KernelTree): (file: string) => string {
+  return (file) => (statSync(path.join(tree.root, file)).mode & 0o100 ? '100755' : '100644');
+}
