@@ -1,0 +1,1706 @@
+/**
+ * The rewrite itself: walks declarations, statements and expressions of a token stream and overwrites,
+ * byte for byte, what tree-sitter-c has no grammar for. It needs no list of the kernel's macros: an
+ * attribute is a word too many among the words of a declaration, an iterator is a call followed by a
+ * block, a type argument is an argument that starts like a type.
+ */
+import { blank } from './mend-arms.js';
+import {
+  ALIGNAS,
+  ALIGNOF,
+  ANDAND,
+  ARROW,
+  ASM,
+  ASSIGN,
+  ATTRIBUTE,
+  CASE,
+  CHAR,
+  DEFAULT,
+  DIRECTIVE,
+  DO,
+  ELLIPSIS,
+  ELSE,
+  ENUM,
+  FOR,
+  GENERIC,
+  GOTO,
+  IDENT,
+  IF,
+  INCDEC,
+  isWordByte,
+  JUMP,
+  NUMBER,
+  OFFSETOF,
+  OPERATOR,
+  QUALIFIER,
+  RETURN,
+  SIZEOF,
+  STORAGE,
+  STRAY,
+  STRING,
+  STRUCT,
+  SWITCH,
+  TYPE,
+  TYPEDEF,
+  TYPEOF,
+  type Tokens,
+  WHILE,
+} from './mend-lex.js';
+
+const BANG = 33;
+const PERCENT = 37;
+const AMP = 38;
+const LPAREN = 40;
+const RPAREN = 41;
+const STAR = 42;
+const PLUS = 43;
+const COMMA = 44;
+const MINUS = 45;
+const DOT = 46;
+const SLASH = 47;
+const COLON = 58;
+const SEMI = 59;
+const LESS = 60;
+const EQUALS = 61;
+const GREATER = 62;
+const QUESTION = 63;
+const LBRACKET = 91;
+const RBRACKET = 93;
+const CARET = 94;
+const LBRACE = 123;
+const PIPE = 124;
+const RBRACE = 125;
+const TILDE = 126;
+
+const SPACE = 32;
+const UNDERSCORE = 95;
+
+/** Where a declaration stands. */
+const FILE = 0;
+const BLOCK = 1;
+const MEMBER = 2;
+const PARAMETER = 3;
+/** A type name: in a cast, `sizeof`, a compound literal. */
+const TYPE_NAME = 4;
+
+/** Words that start with `__` and name types. */
+const DUNDER_TYPE = /^__(?:[us]|le|be|virtio|fs|dev|hc|i)\d+$|_t$|^__(?:w?sum\d*|int128|builtin_va_list|u128|s128)$/;
+/** Attribute words that do not start with `__`. */
+const ATTRIBUTE_WORD =
+  /^(?:no(?:inline|trace|instr|kprobe|stackprotector)\w*|asmlinkage|fastcall|regparm\d*|flatten|fallthrough|always_inline|pure|notrace|inline_\w+|noreturn\w*|randomized_struct\w*|sys_\w*linkage)$/;
+const ITERATOR = /for_?each|foreach|^for_|_for_|^FOR_|FOR_?EACH|(?:^|_)iterate|_each|_loop$|^while_/i;
+
+export function mendSyntax(tokens: Tokens, out: Buffer): void {
+  new Mender(tokens, out).file(0, tokens.count);
+}
+
+class Mender {
+  private readonly kind: Uint8Array;
+  private readonly start: Int32Array;
+  private readonly end: Int32Array;
+  private readonly match: Int32Array;
+
+  constructor(
+    private readonly tokens: Tokens,
+    private readonly out: Buffer,
+  ) {
+    this.kind = tokens.kind;
+    this.start = tokens.start;
+    this.end = tokens.end;
+    this.match = matchBrackets(tokens);
+    tokens.kind[tokens.count] = 0;
+  }
+
+  // ---- bytes
+
+  /** Blanks tokens `from` up to and including `to`, with what stands between them. */
+  private blankTokens(from: number, to: number): void {
+    for (let i = from; i <= to; i++) blank(this.out, this.start[i]!, this.end[i]!);
+  }
+
+  private put(at: number, text: string): void {
+    this.out.write(text, at, 'latin1');
+  }
+
+  private text(i: number): string {
+    return this.out.toString('latin1', this.start[i]!, this.end[i]!);
+  }
+
+  private startsDunder(i: number): boolean {
+    return this.out[this.start[i]!] === UNDERSCORE && this.out[this.start[i]! + 1] === UNDERSCORE;
+  }
+
+  /** A word that looks like an attribute, whatever stands around it. */
+  private attributeLike(i: number): boolean {
+    if (this.startsDunder(i)) return !DUNDER_TYPE.test(this.text(i));
+    return ATTRIBUTE_WORD.test(this.text(i));
+  }
+
+  /** Puts `byte` between two tokens, on a blank that is not in a comment. False if there is no room. */
+  private insertAfter(i: number, byte: number): boolean {
+    const { out } = this;
+    const limit = i + 1 < this.tokens.count ? this.start[i + 1]! : out.length;
+    for (let at = this.end[i]!; at < limit; at++) {
+      const c = out[at]!;
+      if (c === SPACE || c === 9 || c === 12 || c === 13) {
+        out[at] = byte;
+        return true;
+      }
+      if (c !== 10) break;
+    }
+    const c = limit > this.end[i]! ? out[limit - 1]! : 0;
+    if (c !== SPACE && c !== 9) return false;
+    out[limit - 1] = byte;
+    return true;
+  }
+
+  /** Closing bracket of the one at `i`, or `end` if it is missing. */
+  private close(i: number, end: number): number {
+    const m = this.match[i]!;
+    return m < 0 || m > end ? end : m;
+  }
+
+  /** Token after `i`; a whole bracket pair if one opens there. */
+  private skip(i: number, end: number): number {
+    const k = this.kind[i]!;
+    return k === LPAREN || k === LBRACE || k === LBRACKET ? this.close(i, end) + 1 : i + 1;
+  }
+
+  // ---- file scope
+
+  file(i: number, end: number): void {
+    const { kind } = this;
+    while (i < end) {
+      const at = i;
+      const k = kind[i]!;
+      if (k === DIRECTIVE || k === SEMI) i++;
+      else if (k === LBRACE) {
+        this.block(i + 1, this.close(i, end));
+        i = this.close(i, end) + 1;
+      } else if (k === RBRACE || k === RPAREN || k === RBRACKET) i++;
+      else if (k === STORAGE && kind[i + 1] === STRING && kind[i + 2] === LBRACE) {
+        this.file(i + 3, this.close(i + 2, end));
+        i = this.close(i + 2, end) + 1;
+      } else if (k === IDENT && kind[i + 1] === LPAREN) i = this.fileMacro(i, end);
+      else if (k === ASM) i = this.statement(i, end);
+      else i = this.declaration(i, end, FILE);
+      if (i <= at) i = at + 1;
+    }
+  }
+
+  /** `MACRO(…)` where a declaration would start: a call, a function, or an attribute. */
+  private fileMacro(i: number, end: number): number {
+    const { kind } = this;
+    const close = this.close(i + 1, end);
+    const next = close + 1 < end ? kind[close + 1]! : 0;
+    switch (next) {
+      case SEMI:
+        this.callArguments(i + 1, close);
+        return close + 2;
+      case LBRACE:
+        return this.macroFunction(i, close, end);
+      case LPAREN:
+      case EQUALS:
+      case LBRACKET:
+      case COMMA:
+        return this.declaration(i, end, FILE);
+      case IDENT:
+        // A macro that stands for a type, or a macro call without its semicolon?
+        if (!this.newLineBefore(close + 1)) return this.declaration(i, end, FILE);
+        break;
+      case STAR:
+        return this.declaration(i, end, FILE);
+    }
+    if (this.startsDunder(i)) {
+      this.blankTokens(i, close);
+      return close + 1;
+    }
+    this.callArguments(i + 1, close);
+    if (close >= end) return end;
+    if (!this.insertAfter(close, SEMI)) this.blankTokens(i, close);
+    return close + 1;
+  }
+
+  private newLineBefore(i: number): boolean {
+    for (let at = this.end[i - 1]!; at < this.start[i]!; at++) if (this.out[at] === 10) return true;
+    return false;
+  }
+
+  /**
+   * `MACRO(name, type, arg, …) {`: becomes `MACRO name(type  arg, …) {`, a function of that name that
+   * returns the macro; without pairs of type and argument, `MACRO name {`.
+   */
+  private macroFunction(i: number, close: number, end: number): number {
+    const { out, start, kind } = this;
+    const commas: number[] = [];
+    for (let j = i + 2; j < close; j = this.skip(j, close)) if (kind[j] === COMMA) commas.push(j);
+    const first = commas[0] ?? close;
+    if (kind[i + 2] === IDENT && first === i + 3) {
+      out[start[i + 1]!] = SPACE;
+      if (commas.length > 0 && commas.length % 2 === 0) {
+        out[start[first]!] = LPAREN;
+        for (let n = 1; n < commas.length; n += 2) out[start[commas[n]!]!] = SPACE;
+        for (let n = 0; n < commas.length; n += 2) {
+          this.declaration(commas[n]! + 1, commas[n + 2] ?? close, PARAMETER);
+        }
+      } else if (first < close) this.blankTokens(first, close);
+      else out[start[close]!] = SPACE;
+    } else if (!this.callLikeDefinition(i, close)) {
+      this.callArguments(i + 1, close);
+      this.insertAfter(close, SEMI);
+    }
+    return this.functionBody(close + 1, end);
+  }
+
+  /** `name(void) {` without a type, or with parameters: leaves it, its type is missing. */
+  private callLikeDefinition(i: number, close: number): boolean {
+    const words = this.text(i);
+    if (words.length < 5) return false;
+    // Half of the name becomes a type: `ab name(…)` can't be had, so the parameters go.
+    this.blankTokens(i + 1, close);
+    this.put(this.start[i]!, `int ${words.slice(4)}`);
+    return true;
+  }
+
+  private functionBody(i: number, end: number): number {
+    const close = this.close(i, end);
+    this.block(i + 1, close);
+    return close + 1;
+  }
+
+  // ---- declarations
+
+  /** Words of a declaration's specifiers that may name the type, the declarator or an attribute. */
+  private readonly words: number[] = [];
+
+  /** A declaration or definition from `i`; returns the token after it. */
+  private declaration(i: number, end: number, where: number): number {
+    const { kind } = this;
+    const base = this.words.length;
+    let typed = false;
+    let body = false;
+    let declared = -1;
+    const first = i;
+    specifiers: while (i < end) {
+      switch (kind[i]) {
+        case TYPE:
+          typed = true;
+          i++;
+          break;
+        case STORAGE:
+        case QUALIFIER:
+        case TYPEDEF:
+          i++;
+          break;
+        case STRING:
+          i++;
+          break;
+        case STRUCT:
+        case ENUM: {
+          typed = true;
+          const before = i;
+          i = this.record(i, end);
+          body = kind[i - 1] === RBRACE && i - 1 > before;
+          break;
+        }
+        case TYPEOF:
+          typed = true;
+          i = this.typeOf(i, end);
+          break;
+        case ATTRIBUTE:
+        case ALIGNAS:
+          i = this.attribute(i, end);
+          break;
+        case IDENT: {
+          if (kind[i + 1] !== LPAREN || i + 1 >= end) {
+            // Macro calls lost their semicolon, or a label: nothing of a declaration.
+            this.words.push(i++);
+            break;
+          }
+          const close = this.close(i + 1, end);
+          if (this.functionPointer(i + 1, close, end)) {
+            this.words.push(i++);
+            break specifiers;
+          }
+          if (this.attributeBefore(i, close, end, typed || this.words.length > base)) {
+            // A macro may be all there is for a type: its name stands for it then.
+            const k = kind[close + 1]!;
+            if (!typed && this.words.length === base && (k === STAR || this.onlyWordAfter(close + 1, end)) && !this.attributeLike(i)) {
+              this.blankTokens(i + 1, close);
+              this.words.push(i);
+            } else this.blankTokens(i, close);
+            i = close + 1;
+            break;
+          }
+          declared = i;
+          break specifiers;
+        }
+        default:
+          break specifiers;
+      }
+    }
+    // `DEFINE_X(name);` after storage words: a call, as it is without them.
+    if (declared >= 0 && !typed && this.words.length === base && where !== TYPE_NAME && where !== PARAMETER) {
+      this.words.length = base;
+      return this.macroDeclaration(first, declared, end, where);
+    }
+    const wordCount = this.words.length - base;
+    if (wordCount > 0) {
+      const k = i < end ? kind[i]! : 0;
+      const openEnded = declared >= 0 || k === STAR || k === LPAREN;
+      this.settleWords(base, typed, openEnded, body, where);
+    }
+    this.words.length = base;
+    return this.declarators(i, end, where);
+  }
+
+  /** Blanks the words that are neither the type nor the declarator. */
+  private settleWords(base: number, typed: boolean, declaratorFollows: boolean, body: boolean, where: number): void {
+    const { words } = this;
+    const n = words.length - base;
+    let name = -1;
+    if (!declaratorFollows && where !== TYPE_NAME) {
+      if (typed) {
+        if (n === 1) {
+          if (body && this.attributeLike(words[base]!)) blank(this.out, this.start[words[base]!]!, this.end[words[base]!]!);
+          return;
+        }
+        name = this.pickName(base, n);
+      } else {
+        if (n === 1) return;
+        if (n === 2) {
+          const second = words[base + 1]!;
+          const after = this.kind[second + 1]!;
+          // `type __attribute)`: a parameter without a name.
+          if (where !== PARAMETER || !this.attributeLike(second) || this.attributeLike(words[base]!)) {
+            if (!(this.attributeLike(words[base]!) && where === PARAMETER && after !== LBRACKET && this.typeWord(second))) return;
+          }
+        } else name = this.pickName(base, n);
+      }
+    }
+    let type = -1;
+    if (!typed) {
+      const last = name >= 0 ? name - 1 : base + n - 1;
+      for (let j = last; j >= base; j--) {
+        if (!this.attributeLike(words[j]!) && !this.shouted(words[j]!)) {
+          type = j;
+          break;
+        }
+      }
+      for (let j = last; type < 0 && j >= base; j--) if (!this.attributeLike(words[j]!)) type = j;
+      if (type < 0) type = last;
+    }
+    for (let j = base; j < base + n; j++) {
+      if (j !== name && j !== type) blank(this.out, this.start[words[j]!]!, this.end[words[j]!]!);
+    }
+  }
+
+  private typeWord(i: number): boolean {
+    return /_t$|^__[a-z]+\d+$|^[us]\d+$/.test(this.text(i));
+  }
+
+  private shouted(i: number): boolean {
+    return !/[a-z]/.test(this.text(i));
+  }
+
+  /** Which of several words at the end of the specifiers is the declared name. */
+  private pickName(base: number, n: number): number {
+    for (let j = base + n - 1; j >= base; j--) if (!this.attributeLike(this.words[j]!)) return j;
+    return base + n - 1;
+  }
+
+  /** `(` of `type (*name)(…)`, maybe with attributes before the star. */
+  private functionPointer(open: number, close: number, end: number): boolean {
+    const { kind } = this;
+    let i = open + 1;
+    while (i < close && (kind[i] === IDENT || kind[i] === ATTRIBUTE)) i = kind[i] === ATTRIBUTE ? this.skip(i + 1, close) : i + 1;
+    if (kind[i] !== STAR || i >= close) return false;
+    const k = close + 1 < end ? kind[close + 1]! : 0;
+    return k === LPAREN || k === LBRACKET;
+  }
+
+  /** True if `NAME(…)` among the specifiers is an attribute (or a macro) before the declared name. */
+  private attributeBefore(i: number, close: number, end: number, typed: boolean): boolean {
+    const { kind } = this;
+    const next = close + 1 < end ? kind[close + 1]! : 0;
+    switch (next) {
+      case TYPE:
+      case STRUCT:
+      case ENUM:
+      case TYPEOF:
+      case STORAGE:
+      case QUALIFIER:
+        return !typed || this.attributeLike(i);
+      case STAR:
+        return true;
+      case IDENT: {
+        if (!typed) return true;
+        if (!this.startsDunder(i)) return false;
+        // `__printf(1, 2) name(…)` or `__name(params) __attribute {`?
+        const after = kind[close + 2]!;
+        if (this.startsDunder(close + 1)) return after === LPAREN && !this.paramLike(i + 2, close);
+        return after === LPAREN || after === EQUALS || after === SEMI || after === LBRACKET || after === COMMA || after === STAR;
+      }
+    }
+    return false;
+  }
+
+  private paramLike(i: number, close: number): boolean {
+    if (i >= close) return true;
+    const { kind } = this;
+    for (let j = i; j < close; j++) {
+      const k = kind[j]!;
+      if (k === TYPE || k === STRUCT || k === QUALIFIER || k === ENUM) return true;
+      if (k === IDENT && (kind[j + 1] === IDENT || kind[j + 1] === STAR)) return true;
+    }
+    return false;
+  }
+
+  /** One word, then the end of a declarator. */
+  private onlyWordAfter(i: number, end: number): boolean {
+    if (i + 1 >= end || this.kind[i] !== IDENT) return false;
+    const k = this.kind[i + 1]!;
+    return k === SEMI || k === EQUALS || k === COMMA || k === LBRACKET || k === LPAREN;
+  }
+
+  /**
+   * `[static …] MACRO(args)` with no type of its own. Followed by `;`: blanks the words before it, so
+   * that it is a call. Followed by `= …`: becomes a declaration of its first (or second) argument.
+   */
+  private macroDeclaration(first: number, i: number, end: number, where: number): number {
+    const { kind, out, start } = this;
+    const close = this.close(i + 1, end);
+    const next = close + 1 < end ? kind[close + 1]! : 0;
+    if (next === LBRACE && where === FILE) {
+      return this.macroFunction(i, close, end);
+    }
+    if (where === MEMBER) {
+      this.blankTokens(first, i - 1);
+      return this.memberMacro(i, end);
+    }
+    if (next === EQUALS || next === LBRACKET || next === COMMA) {
+      const comma = this.nextComma(i + 2, close);
+      out[start[i + 1]!] = SPACE;
+      if (comma < close && this.kind[comma + 1] === IDENT && comma + 2 === close) {
+        // (type, name)
+        this.blankTokens(i, i);
+        out[start[comma]!] = SPACE;
+        out[start[close]!] = SPACE;
+        this.declaration(i + 2, close, PARAMETER);
+      } else if (comma < close) this.blankTokens(comma, close);
+      else out[start[close]!] = SPACE;
+      return this.declarators(close + 1, end, where);
+    }
+    if (next === LPAREN) {
+      // Declared through a macro: `MACRO(name)(params)`.
+      const params = this.close(close + 1, end);
+      const after = params + 1 < end ? kind[params + 1]! : 0;
+      if (after === LBRACE && where === FILE) {
+        if (kind[i + 2] === IDENT && close > i + 2) {
+          out[start[i + 1]!] = SPACE;
+          this.blankTokens(i + 3, close);
+          this.parameters(close + 1, params);
+        }
+        return this.functionBody(params + 1, end);
+      }
+    }
+    this.blankTokens(first, i - 1);
+    this.callArguments(i + 1, close);
+    if (next === SEMI) return close + 2;
+    if (next === LPAREN) return this.expressionStatement(i, end);
+    if (close < end && !this.insertAfter(close, SEMI)) this.blankTokens(i, close);
+    return close + 1;
+  }
+
+  private nextComma(i: number, end: number): number {
+    while (i < end && this.kind[i] !== COMMA) i = this.skip(i, end);
+    return Math.min(i, end);
+  }
+
+  /** Pointer part, name, suffixes, initializer of each declarator, up to the `;` or the body. */
+  private declarators(i: number, end: number, where: number): number {
+    const { kind } = this;
+    while (i < end) {
+      i = this.declarator(i, end, where);
+      const k = i < end ? kind[i]! : 0;
+      switch (k) {
+        case EQUALS:
+          if (kind[i + 1] === LBRACE) {
+            this.initializer(i + 1, this.close(i + 1, end));
+            i = this.close(i + 1, end) + 1;
+            // Attributes of sorts after an initializer.
+            while (i < end && (kind[i] === IDENT || kind[i] === ATTRIBUTE)) i = this.attribute(i, end);
+          } else i = this.expression(i + 1, end, true);
+          break;
+        case COLON:
+          i = this.expression(i + 1, end, true);
+          break;
+      }
+      if (i >= end) return end;
+      if (kind[i] === COMMA) {
+        i++;
+        continue;
+      }
+      if (kind[i] === SEMI) return i + 1;
+      if (kind[i] === LBRACE && (where === FILE || where === BLOCK)) return this.functionBody(i, end);
+      if (kind[i] === DIRECTIVE || kind[i] === RBRACE) return i;
+      return this.unexpected(i, end, where);
+    }
+    return i;
+  }
+
+  /** Something is left over in a declaration. */
+  private unexpected(i: number, end: number, where: number): number {
+    if (where === FILE || where === MEMBER) return i;
+    // K&R parameters, a missing semicolon: what comes is read as the next statement.
+    return i < end ? i : end;
+  }
+
+  /** `* attribute const name [..](..) attribute`; stops at `=`, `:`, `,`, `;`, `{` or `end`. */
+  private declarator(i: number, end: number, where: number): number {
+    const { kind } = this;
+    const from = i;
+    for (; i < end; ) {
+      const k = kind[i]!;
+      if (k === STAR || k === QUALIFIER) i++;
+      else if (k === ATTRIBUTE) i = this.attribute(i, end);
+      else if (k === TYPE || k === TYPEOF) {
+        i++;
+      } else if (k === IDENT) {
+        const n = i + 1 < end ? kind[i + 1]! : 0;
+        if (n === IDENT || n === STAR || n === QUALIFIER || n === ATTRIBUTE) {
+          // `* __attr name`, or `name __attr`.
+          if (n === IDENT || n === ATTRIBUTE) {
+            if (!this.attributeLike(i) && (n === ATTRIBUTE || this.attributeLike(i + 1))) break;
+          }
+          blank(this.out, this.start[i]!, this.end[i]!);
+          i++;
+        } else if (n === LPAREN && kind[i + 2] === STAR && this.functionPointer(i + 1, this.close(i + 1, end), end)) {
+          blank(this.out, this.start[i]!, this.end[i]!);
+          i++;
+        } else if (n === LPAREN) {
+          const close = this.close(i + 1, end);
+          const after = close + 1 < end ? kind[close + 1]! : 0;
+          if (after === IDENT && this.startsDunder(i) && (kind[close + 2] === LPAREN || kind[close + 2] === SEMI) && !this.startsDunder(close + 1) && !this.paramLike(i + 2, close)) {
+            this.blankTokens(i, close);
+            i = close + 1;
+          } else break;
+        } else if (where === TYPE_NAME || (n === 0 && where === PARAMETER && i > from && this.attributeLike(i))) {
+          blank(this.out, this.start[i]!, this.end[i]!);
+          i++;
+        } else break;
+      } else break;
+    }
+    if (i < end && kind[i] === IDENT) i++;
+    else if (i < end && kind[i] === LPAREN && this.nestedDeclarator(i, end)) {
+      const close = this.close(i, end);
+      this.nested(i + 1, close);
+      i = close + 1;
+    }
+    // Suffixes.
+    while (i < end) {
+      const k = kind[i]!;
+      if (k === LBRACKET) {
+        const close = this.close(i, end);
+        this.expression(i + 1, close, false);
+        i = close + 1;
+      } else if (k === LPAREN) {
+        const close = this.close(i, end);
+        this.parameters(i, close);
+        i = close + 1;
+      } else if (k === IDENT || k === ATTRIBUTE || k === ASM) {
+        if (k === IDENT && kind[i + 1] === LPAREN && i + 1 < end) {
+          const close = this.close(i + 1, end);
+          this.blankTokens(i, close);
+          i = close + 1;
+        } else i = this.attribute(i, end);
+      } else break;
+    }
+    return i;
+  }
+
+  /** `(*name)` and its like, not a parameter list. */
+  private nestedDeclarator(i: number, end: number): boolean {
+    const { kind } = this;
+    const close = this.close(i, end);
+    let j = i + 1;
+    while (j < close && (kind[j] === IDENT || kind[j] === ATTRIBUTE || kind[j] === LPAREN)) {
+      if (kind[j] === LPAREN) {
+        if (j === i + 1) j++;
+        else return false;
+      } else if (kind[j] === ATTRIBUTE) j = this.skip(j + 1, close);
+      else j++;
+    }
+    return kind[j] === STAR || j === close;
+  }
+
+  private nested(i: number, end: number): void {
+    this.declarator(i, end, BLOCK);
+  }
+
+  /** Parameter list between the parentheses at `open` and `close`. */
+  private parameters(open: number, close: number): void {
+    const { kind } = this;
+    let i = open + 1;
+    while (i < close) {
+      const comma = this.nextComma(i, close);
+      if (kind[i] !== ELLIPSIS && comma > i) this.declaration(i, comma, PARAMETER);
+      i = comma + 1;
+    }
+  }
+
+  /** Blanks one attribute: a word, or a word with arguments. */
+  private attribute(i: number, end: number): number {
+    const last = this.kind[i + 1] === LPAREN && i + 1 < end ? Math.min(this.close(i + 1, end), end - 1) : i;
+    this.blankTokens(i, last);
+    return last + 1;
+  }
+
+  /** `typeof(x)` becomes a type name of its own. */
+  private typeOf(i: number, end: number): number {
+    if (this.kind[i + 1] !== LPAREN || i + 1 >= end) return i + 1;
+    const close = Math.min(this.close(i + 1, end), end - 1);
+    this.blankTokens(i + 1, close);
+    return close + 1;
+  }
+
+  /** `struct [attributes] tag [{ … }]` from the keyword; returns the token after it. */
+  private record(i: number, end: number): number {
+    const { kind } = this;
+    const isEnum = kind[i] === ENUM;
+    i++;
+    let tagged = false;
+    while (i < end) {
+      const k = kind[i]!;
+      if (k === ATTRIBUTE || k === ALIGNAS) i = this.attribute(i, end);
+      else if (k === IDENT && !tagged) {
+        const n = i + 1 < end ? kind[i + 1]! : 0;
+        if (n === LPAREN && !this.functionPointer(i + 1, this.close(i + 1, end), end)) {
+          const close = this.close(i + 1, end);
+          const after = close + 1 < end ? kind[close + 1]! : 0;
+          if (this.attributeLike(i) && (after === IDENT || after === LBRACE)) {
+            i = this.attribute(i, end);
+            continue;
+          }
+          // struct MACRO(tag)
+          this.blankTokens(i + 1, Math.min(close, end - 1));
+          i = close + 1;
+        } else if (n === IDENT && kind[i + 2] === LBRACE && this.attributeLike(i)) {
+          i = this.attribute(i, end);
+          continue;
+        } else i++;
+        tagged = true;
+      } else if (k === TYPE && !tagged) {
+        i++;
+        tagged = true;
+      } else if (k === IDENT && this.attributeLike(i) && kind[i + 1] === LBRACE) {
+        i = this.attribute(i, end);
+      } else break;
+    }
+    if (isEnum && kind[i] === COLON && i < end) {
+      // enum tag : type {
+      let j = i + 1;
+      while (j < end && (kind[j] === IDENT || kind[j] === TYPE)) j++;
+      if (kind[j] === LBRACE) {
+        this.blankTokens(i, j - 1);
+        i = j;
+      }
+    }
+    if (i < end && kind[i] === LBRACE) {
+      const close = this.close(i, end);
+      if (isEnum) this.enumerators(i + 1, close);
+      else this.members(i + 1, close);
+      return close + 1;
+    }
+    return i;
+  }
+
+  private members(i: number, end: number): void {
+    const { kind, out, start } = this;
+    while (i < end) {
+      const at = i;
+      const k = kind[i]!;
+      if (k === DIRECTIVE) i++;
+      else if (k === SEMI) {
+        out[start[i]!] = SPACE;
+        i++;
+      } else if (k === IDENT && kind[i + 1] === LPAREN && !this.functionPointer(i + 1, this.close(i + 1, end), end)) {
+        i = this.memberMacro(i, end);
+      } else i = this.member(i, end);
+      if (i <= at) i = at + 1;
+    }
+  }
+
+  private member(i: number, end: number): number {
+    const from = i;
+    const next = this.declaration(i, end, MEMBER);
+    // A bit-field without a name has no place in the grammar.
+    for (let j = from; j < next; j = this.skip(j, next)) {
+      const k = this.kind[j]!;
+      if (k === COLON && j > from) {
+        const before = this.kind[j - 1]!;
+        const untyped = before === TYPE || before === QUALIFIER || (before === IDENT && j - 1 === from);
+        if (untyped) {
+          let to = j;
+          while (to + 1 < next && this.kind[to + 1] !== SEMI && this.kind[to + 1] !== COMMA) to++;
+          this.blankTokens(j, to);
+        }
+        break;
+      }
+      if (k === SEMI) break;
+    }
+    return next;
+  }
+
+  /** `MACRO(args);` among members: declares its first argument, or holds members itself. */
+  private memberMacro(i: number, end: number): number {
+    const { kind, out, start } = this;
+    const close = this.close(i + 1, end);
+    if (close >= end) return end;
+    const next = kind[close + 1]!;
+    if (next !== SEMI || close + 1 >= end) {
+      if (next === IDENT || next === STAR) {
+        // A macro that stands for a type: MACRO(x) name;
+        if (this.onlyWordAfter(close + 1, end) || next === STAR) {
+          this.blankTokens(i + 1, close);
+          return this.member(close + 1, end);
+        }
+      }
+      if (next === LPAREN) {
+        this.blankTokens(i, close);
+        return close + 1;
+      }
+      this.blankTokens(i, close);
+      return close + 1;
+    }
+    // Members as an argument: struct_group(name, members;)
+    for (let j = i + 2; j < close; j = this.skip(j, close)) {
+      if (kind[j] !== SEMI) continue;
+      let from = i + 2;
+      for (;;) {
+        const comma = this.nextComma(from, close);
+        const single = comma <= from + 1 || (kind[from] === IDENT && kind[from + 1] === LPAREN && this.close(from + 1, close) === comma - 1);
+        if (comma >= close || comma > j || !single) break;
+        from = comma + 1;
+      }
+      this.blankTokens(i, from - 1);
+      this.members(from, close);
+      this.blankTokens(close, close + 1);
+      return close + 2;
+    }
+    const comma = this.nextComma(i + 2, close);
+    if (close === i + 2) this.blankTokens(i, close + 1);
+    else if (kind[i + 2] === IDENT && comma === i + 3) {
+      const second = this.nextComma(comma + 1, close);
+      const typeFirst = second === close && second === comma + 2 && /FLEX_ARRAY/.test(this.text(i));
+      if (typeFirst) {
+        this.blankTokens(i, i + 1);
+        out[start[comma]!] = SPACE;
+        out[start[close]!] = SPACE;
+      } else if (comma < close && second === close && !this.typeArgument(comma + 1, close)) {
+        // DECLARE_BITMAP(name, size)
+        out[start[i + 1]!] = SPACE;
+        out[start[comma]!] = LBRACKET;
+        out[start[close]!] = RBRACKET;
+        this.expression(comma + 1, close, false);
+      } else {
+        out[start[i + 1]!] = SPACE;
+        this.blankTokens(i + 3, close);
+      }
+    } else if (comma < close && kind[comma + 1] === IDENT && (this.typeArgument(i + 2, comma) || kind[i + 2] === IDENT)) {
+      // (type, name, …)
+      this.blankTokens(i, i + 1);
+      out[start[comma]!] = SPACE;
+      this.blankTokens(comma + 2, close);
+      this.declaration(i + 2, comma + 2, MEMBER);
+    } else if (kind[i + 2] === IDENT && comma === close && close === i + 3) {
+      out[start[i + 1]!] = SPACE;
+      out[start[close]!] = SPACE;
+    } else this.blankTokens(i, close + 1);
+    return close + 2;
+  }
+
+  private enumerators(i: number, end: number): void {
+    const { kind, out, start } = this;
+    while (i < end) {
+      const at = i;
+      const k = kind[i]!;
+      if (k === IDENT || k === TYPE) {
+        i++;
+        // MACRO(…) as an enumerator, or an attribute of one.
+        while (i < end && (kind[i] === LPAREN || kind[i] === IDENT || kind[i] === ATTRIBUTE)) {
+          if (kind[i] === LPAREN) {
+            const close = Math.min(this.close(i, end), end - 1);
+            this.blankTokens(i, close);
+            i = close + 1;
+            if (i < end && kind[i] === IDENT) {
+              out[start[close]!] = COMMA;
+              break;
+            }
+          } else i = this.attribute(i, end);
+        }
+        if (i < end && kind[i] === EQUALS) i = this.expression(i + 1, end, true);
+      } else i++;
+      if (i <= at) i = at + 1;
+    }
+  }
+
+  // ---- initializers
+
+  /** Elements between the braces at `open` and `close`. */
+  private initializer(open: number, close: number): void {
+    const { kind } = this;
+    let i = open + 1;
+    while (i < close) {
+      const at = i;
+      const k = kind[i]!;
+      if (k === COMMA) {
+        // An element is missing.
+        if (i === open + 1 || kind[i - 1] === COMMA) this.blankTokens(i, i);
+        i++;
+        continue;
+      }
+      if (k === SEMI) {
+        this.out[this.start[i]!] = COMMA;
+        i++;
+        continue;
+      }
+      // Designators.
+      while (i < close && (kind[i] === DOT || kind[i] === LBRACKET)) {
+        if (kind[i] === DOT) i += 2;
+        else {
+          const end = this.close(i, close);
+          this.designated(i + 1, end);
+          i = end + 1;
+        }
+      }
+      if (kind[i] === IDENT && kind[i + 1] === COLON && i + 1 < close) i += 2;
+      else if (kind[i] === EQUALS && i < close) i++;
+      if (i < close && kind[i] === LBRACE) {
+        const end = this.close(i, close);
+        this.initializer(i, end);
+        i = end + 1;
+      } else if (i < close) i = this.expression(i, close, true);
+      if (i < close && kind[i] !== COMMA && kind[i] !== SEMI) {
+        // Two elements without a comma: macros that bring their own.
+        if (!this.insertAfter(i - 1, COMMA) && kind[i - 1] === RPAREN) {
+          const open = this.match[i - 1]!;
+          if (open > 0) {
+            this.blankTokens(open, i - 1);
+            this.out[this.start[i - 1]!] = COMMA;
+          }
+        }
+      }
+      if (i <= at) i = at + 1;
+    }
+  }
+
+  private designated(i: number, end: number): void {
+    for (let j = i; j < end; j = this.skip(j, end)) {
+      if (this.kind[j] !== ELLIPSIS) continue;
+      this.expression(i, j, false);
+      this.expression(j + 1, end, false);
+      return;
+    }
+    this.expression(i, end, false);
+  }
+
+  // ---- statements
+
+  private block(i: number, end: number): void {
+    while (i < end) {
+      const next = this.statement(i, end);
+      i = next > i ? next : i + 1;
+    }
+  }
+
+  /** One statement (without the statements under it); returns the token after it. */
+  private statement(i: number, end: number): number {
+    const { kind } = this;
+    const k = kind[i]!;
+    switch (k) {
+      case SEMI:
+      case DIRECTIVE:
+      case ELSE:
+      case DO:
+      case RBRACE:
+      case STRAY:
+        return i + 1;
+      case LBRACE: {
+        const close = this.close(i, end);
+        this.block(i + 1, close);
+        return close + 1;
+      }
+      case IF:
+      case SWITCH:
+      case WHILE:
+      case FOR:
+        return this.control(i, end);
+      case RETURN:
+        return this.expressionStatement(i + 1, end);
+      case GOTO:
+        if (kind[i + 1] === STAR) {
+          // goto *expression: no label to go to.
+          this.blankTokens(i, i);
+          return this.expressionStatement(i + 1, end);
+        }
+        return kind[i + 2] === SEMI ? i + 3 : this.expressionStatement(i + 1, end);
+      case JUMP:
+        return kind[i + 1] === SEMI ? i + 2 : i + 1;
+      case CASE:
+        return this.caseLabel(i, end);
+      case DEFAULT:
+        return kind[i + 1] === COLON ? i + 2 : i + 1;
+      case ASM:
+        return this.assembly(i, end, true);
+      case TYPE:
+      case QUALIFIER:
+      case STORAGE:
+      case TYPEDEF:
+      case STRUCT:
+      case ENUM:
+      case TYPEOF:
+      case ATTRIBUTE:
+      case ALIGNAS:
+        return this.declaration(i, end, BLOCK);
+      case IDENT:
+        return this.wordStatement(i, end);
+    }
+    return this.expressionStatement(i, end);
+  }
+
+  private control(i: number, end: number): number {
+    const { kind } = this;
+    const k = kind[i]!;
+    let open = i + 1;
+    if (k === IF && kind[open] === IDENT && kind[open + 1] === LPAREN) {
+      // if likely(x)
+      this.blankTokens(open, open);
+      open++;
+    }
+    if (kind[open] !== LPAREN || open >= end) return i + 1;
+    const close = this.close(open, end);
+    if (k === FOR) this.forHead(open, close);
+    else if (open + 1 === close) this.out[this.start[open]! + 1] = SPACE;
+    else this.expression(open + 1, close, false);
+    return close + 1;
+  }
+
+  private forHead(open: number, close: number): void {
+    const { kind } = this;
+    let i = open + 1;
+    const semis: number[] = [];
+    for (let j = i; j < close; j = this.skip(j, close)) if (kind[j] === SEMI) semis.push(j);
+    if (semis.length > 0 && this.startsDeclaration(i, close)) i = this.declaration(i, semis[0]! + 1, BLOCK);
+    while (i < close) {
+      const next = this.expression(i, close, false);
+      i = Math.max(next, i) + 1;
+    }
+  }
+
+  /** `case A ... B:` keeps A. */
+  private caseLabel(i: number, end: number): number {
+    const { kind } = this;
+    let j = i + 1;
+    let range = -1;
+    let questions = 0;
+    for (; j < end; j = this.skip(j, end)) {
+      const k = kind[j]!;
+      if (k === QUESTION) questions++;
+      else if (k === COLON && questions-- === 0) break;
+      else if (k === ELLIPSIS) range = j;
+      else if (k === SEMI || k === RBRACE) return j;
+    }
+    j = Math.min(j, end);
+    this.expression(i + 1, range >= 0 ? range : j, false);
+    if (range >= 0) this.blankTokens(range, j - 1);
+    return j + 1;
+  }
+
+  private assembly(i: number, end: number, isStatement: boolean): number {
+    const { kind, out, start } = this;
+    // asm_inline(…), asm_volatile_goto(…): two words and three.
+    for (let at = start[i]! + 3; at < this.end[i]!; at++) {
+      if (out[at] === UNDERSCORE && out[start[i]!] !== UNDERSCORE) out[at] = SPACE;
+    }
+    let j = i + 1;
+    while (j < end && kind[j] !== LPAREN && kind[j] !== SEMI) j++;
+    if (kind[j] !== LPAREN || j >= end) return j;
+    const close = this.close(j, end);
+    // Macros in the template, operands that are no expressions: the operands' calls are rare, so drop all.
+    let plain = true;
+    let colons = 0;
+    for (let a = j + 1; a < close && plain; a = this.skip(a, close)) {
+      const k = kind[a]!;
+      if (k === COLON) colons++;
+      else if (k === OPERATOR) plain = false;
+      else if (k === LPAREN) {
+        if (kind[a - 1] !== STRING || kind[a - 2] === STRING) plain = false;
+        else if (this.typeArgument(a + 1, this.close(a, close))) plain = false;
+        else this.expression(a + 1, this.close(a, close), false);
+      } else if (k === IDENT && colons !== 4) plain = false;
+      else if (k !== STRING && k !== COMMA && k !== LBRACKET && k !== IDENT) plain = false;
+    }
+    if (!plain || kind[j + 1] !== STRING) {
+      const at = start[j]! + 1;
+      if (close > j + 1 && start[close]! - at >= 2) {
+        this.blankTokens(j + 1, close - 1);
+        const first = start[j + 1]!;
+        if (this.end[close - 1]! - first >= 2) {
+          const room = this.end[j + 1]! - first >= 2 ? first : this.end[close - 1]! - 2;
+          this.put(room, '""');
+        }
+      }
+    }
+    if (!isStatement) return close + 1;
+    if (kind[close + 1] === SEMI) return close + 2;
+    this.insertAfter(close, SEMI);
+    return close + 1;
+  }
+
+  /** Does a declaration start at `i`? Decided by the first few tokens. */
+  private startsDeclaration(i: number, end: number): boolean {
+    const { kind } = this;
+    const k = kind[i]!;
+    if ((k >= TYPE && k <= ALIGNAS)) return true;
+    if (k !== IDENT || i + 1 >= end) return false;
+    const n = kind[i + 1]!;
+    if (n === IDENT || (n >= TYPE && n <= ALIGNAS)) return true;
+    if (n === STAR) {
+      let j = i + 2;
+      while (j < end && (kind[j] === STAR || kind[j] === QUALIFIER || (kind[j] === IDENT && kind[j + 1] === IDENT))) j++;
+      if (kind[j] !== IDENT || j >= end) return false;
+      const after = j + 1 < end ? kind[j + 1]! : SEMI;
+      return after === SEMI || after === EQUALS || after === COMMA || after === LBRACKET || (after === LPAREN && kind[i + 2] === STAR);
+    }
+    if (n === LPAREN) return this.functionPointer(i + 1, this.close(i + 1, end), end) && kind[i + 2] === STAR && this.pointsToFunction(i, end);
+    return false;
+  }
+
+  /** `type (*name)(params) [= …];` rather than `call(*x)(y);`. */
+  private pointsToFunction(i: number, end: number): boolean {
+    const { kind } = this;
+    const close = this.close(i + 1, end);
+    if (kind[i + 3] !== IDENT || i + 4 !== close) return false;
+    const params = this.close(close + 1, end);
+    const after = kind[params + 1];
+    return after === EQUALS || after === SEMI;
+  }
+
+  private wordStatement(i: number, end: number): number {
+    const { kind } = this;
+    const n = i + 1 < end ? kind[i + 1]! : 0;
+    switch (n) {
+      case COLON: {
+        // A label. It needs a statement.
+        let j = i + 2;
+        while (j < end && kind[j] === DIRECTIVE) {
+          this.blankTokens(j, j);
+          j++;
+        }
+        if (j >= end) this.insertAfter(i + 1, SEMI);
+        if (j < end && kind[j] === IDENT && kind[j + 1] === SEMI && this.attributeLike(j)) this.blankTokens(j, j);
+        return j;
+      }
+      case LPAREN:
+        return this.callStatement(i, end);
+      case LBRACE:
+        // MACRO { … }: a block.
+        this.blankTokens(i, i);
+        return i + 1;
+      case RBRACE:
+      case 0:
+        this.insertAfter(i, SEMI) || this.blankTokens(i, i);
+        return i + 1;
+      case IDENT:
+        if (this.newLineBefore(i + 1) && this.shouted(i) && kind[i + 2] !== SEMI && kind[i + 2] !== EQUALS && this.insertAfter(i, SEMI)) return i + 1;
+        return this.declaration(i, end, BLOCK);
+    }
+    if (n >= IF && n <= JUMP && n !== SIZEOF) {
+      this.insertAfter(i, SEMI) || this.blankTokens(i, i);
+      return i + 1;
+    }
+    if (this.startsDeclaration(i, end)) return this.declaration(i, end, BLOCK);
+    return this.expressionStatement(i, end);
+  }
+
+  /** A statement that starts `NAME(…)`. */
+  private callStatement(i: number, end: number): number {
+    const { kind } = this;
+    if (this.startsDeclaration(i, end)) return this.declaration(i, end, BLOCK);
+    const close = this.close(i + 1, end);
+    const k = close + 1 < end ? kind[close + 1]! : 0;
+    switch (k) {
+      case SEMI:
+        this.callArguments(i + 1, close);
+        return close + 2;
+      case LBRACE:
+        this.loop(i, close);
+        return close + 1;
+      case COLON:
+        // MACRO(…): a label of some kind.
+        this.blankTokens(i + 1, close);
+        return close + 2;
+      case 0:
+      case RBRACE:
+      case DIRECTIVE:
+      case IF:
+      case WHILE:
+      case FOR:
+      case DO:
+      case SWITCH:
+      case RETURN:
+      case GOTO:
+      case JUMP:
+      case CASE:
+      case DEFAULT:
+      case IDENT:
+      case INCDEC:
+      case ASM:
+      case TYPE:
+      case STRUCT:
+      case ENUM:
+      case QUALIFIER:
+      case STORAGE:
+      case TYPEOF:
+      case ATTRIBUTE:
+      case STAR:
+      case LPAREN:
+        break;
+      default:
+        return this.expressionStatement(i, end);
+    }
+    if (ITERATOR.test(this.text(i))) {
+      this.loop(i, close);
+      return close + 1;
+    }
+    if (k === STAR || k === LPAREN || k === INCDEC) return this.expressionStatement(i, end);
+    if (k === IDENT && !this.newLineBefore(close + 1)) {
+      if (this.attributeLike(i)) {
+        this.blankTokens(i, close);
+        return close + 1;
+      }
+      // MACRO(x) name = …;
+      if (this.onlyWordAfter(close + 1, end) && kind[close + 2] !== LPAREN) return this.declaration(i, end, BLOCK);
+    }
+    if ((k === TYPE || k === STRUCT) && this.attributeLike(i)) {
+      this.blankTokens(i, close);
+      return close + 1;
+    }
+    this.callArguments(i + 1, close);
+    if (close < end && !this.insertAfter(close, SEMI) && k !== 0) this.blankTokens(i, close);
+    return close + 1;
+  }
+
+  /** `iterator(args)` before its body: `while (args)`, the word at the same place. */
+  private loop(i: number, close: number): void {
+    const { out, start, end } = this;
+    const from = start[i]!;
+    const size = end[i]! - from;
+    const name = this.text(i);
+    const word = /^scoped_(?:cond_)?guard|^if_|_if$|^scoped_/.test(name) || size < 5 ? 'if' : 'while';
+    this.callArguments(i + 1, close);
+    blank(out, from, end[i]!);
+    if (size < word.length) return;
+    this.put(from, word);
+    if (close === i + 2) {
+      // No arguments: a condition is made up where the name was.
+      if (size >= word.length + 2) {
+        out[start[i + 1]!] = SPACE;
+        this.put(from + word.length, '(1');
+      } else this.blankTokens(i, close);
+    }
+  }
+
+  /** An expression up to its `;`, which is put in if it is missing. */
+  private expressionStatement(i: number, end: number): number {
+    const { kind } = this;
+    const j = this.expression(i, end, false);
+    if (j < end && kind[j] === SEMI) return j + 1;
+    if (j > i && j >= end) this.insertAfter(end - 1, SEMI);
+    return j;
+  }
+
+  // ---- expressions
+
+  /**
+   * Mends an expression from `i`; stops at `;`, at an unmatched closing bracket, at `end`, and, if
+   * `single`, at a comma. Returns the token it stopped at.
+   */
+  private expression(i: number, end: number, single: boolean): number {
+    const { kind, out, start } = this;
+    /** True where an operand must come next. */
+    let wanted = true;
+    while (i < end) {
+      const k = kind[i]!;
+      switch (k) {
+        case SEMI:
+        case RBRACE:
+        case RPAREN:
+        case RBRACKET:
+          return i;
+        case COMMA:
+          if (single) return i;
+          wanted = true;
+          i++;
+          break;
+        case IDENT:
+          if (!wanted && single && kind[i - 1] !== STRING && kind[i - 1] !== IDENT) {
+            // Two operands in a row: a macro that brings its own operator or comma.
+            if (kind[i - 1] === RPAREN && kind[i + 1] !== STRING) return i;
+          }
+          i = this.word(i, end);
+          wanted = false;
+          break;
+        case STRING:
+          if (!wanted && kind[i - 1] === RPAREN) {
+            // MACRO(x) "text"
+            const open = this.match[i - 1]!;
+            if (open > 0 && kind[open - 1] === IDENT) this.blankTokens(open, i - 1);
+          }
+          wanted = false;
+          i++;
+          break;
+        case NUMBER:
+        case CHAR:
+          wanted = false;
+          i++;
+          break;
+        case LPAREN:
+          i = this.parenthesis(i, end, wanted);
+          wanted = this.castBefore;
+          this.castBefore = false;
+          break;
+        case LBRACKET: {
+          const close = this.close(i, end);
+          this.expression(i + 1, close, false);
+          wanted = false;
+          i = close + 1;
+          break;
+        }
+        case LBRACE: {
+          const close = this.close(i, end);
+          if (this.holdsStatements(i, close)) this.block(i + 1, close);
+          else this.initializer(i, close);
+          wanted = false;
+          i = close + 1;
+          break;
+        }
+        case SIZEOF:
+        case ALIGNOF:
+        case OFFSETOF:
+          i = this.typeOperator(i, end);
+          wanted = false;
+          break;
+        case GENERIC:
+          i = kind[i + 1] === LPAREN ? this.close(i + 1, end) + 1 : i + 1;
+          wanted = false;
+          break;
+        case ASM:
+          i = this.assembly(i, end, false);
+          wanted = false;
+          break;
+        case ANDAND:
+          // The address of a label.
+          if (wanted) out[start[i]!] = SPACE;
+          wanted = true;
+          i++;
+          break;
+        case ARROW:
+        case DOT:
+          if (wanted) {
+            blank(out, start[i]!, this.end[i]!);
+            i++;
+          } else {
+            // The member's name, whatever word it is.
+            i += 2;
+            wanted = false;
+          }
+          break;
+        case INCDEC:
+          i++;
+          break;
+        case STRUCT:
+        case ENUM:
+        case STORAGE:
+        case QUALIFIER:
+        case ATTRIBUTE:
+        case ALIGNAS:
+          if (k === ATTRIBUTE) i = this.attribute(i, end);
+          else {
+            blank(out, start[i]!, this.end[i]!);
+            i++;
+          }
+          break;
+        case TYPE:
+          this.namePlaceholder(i);
+          wanted = false;
+          i++;
+          break;
+        case TYPEOF:
+          i = this.typeOf(i, end);
+          wanted = false;
+          break;
+        case ELLIPSIS:
+          out[start[i]!] = PLUS;
+          blank(out, start[i]! + 1, this.end[i]!);
+          wanted = true;
+          i++;
+          break;
+        case DIRECTIVE:
+          this.blankTokens(i, i);
+          i++;
+          break;
+        case RETURN:
+        case GOTO:
+        case TYPEDEF:
+          this.blankTokens(i, i);
+          i++;
+          break;
+        case JUMP:
+        case IF:
+        case ELSE:
+        case WHILE:
+        case FOR:
+        case DO:
+        case SWITCH:
+        case CASE:
+        case DEFAULT:
+          if (!wanted) return i;
+          this.namePlaceholder(i);
+          wanted = false;
+          i++;
+          break;
+        default:
+          wanted = true;
+          i++;
+      }
+    }
+    return i;
+  }
+
+  /** Set by `parenthesis`: it was a cast, an operand must follow. */
+  private castBefore = false;
+
+  private holdsStatements(open: number, close: number): boolean {
+    const { kind } = this;
+    for (let i = open + 1; i < close; i = this.skip(i, close)) if (kind[i] === SEMI) return true;
+    return false;
+  }
+
+  /** An identifier in an expression, with its arguments if it is called. */
+  private word(i: number, end: number): number {
+    const { kind } = this;
+    if (kind[i + 1] === LPAREN && i + 1 < end) {
+      const close = this.close(i + 1, end);
+      this.callArguments(i + 1, close);
+      if (kind[i - 1] === STRING && i > 0) {
+        // "text" MACRO(x) "text"
+        this.blankTokens(i + 1, Math.min(close, end - 1));
+      }
+      return close + 1;
+    }
+    if (kind[i + 1] === IDENT && i + 1 < end && kind[i - 1] !== STRING) {
+      // Words in a row: a string made by macros if there is a literal, else attributes.
+      if (kind[i + 2] !== STRING || kind[i + 1] !== STRING) blank(this.out, this.start[i]!, this.end[i]!);
+    }
+    return i + 1;
+  }
+
+  /** `sizeof`, `alignof`, `offsetof` from the keyword. */
+  private typeOperator(i: number, end: number): number {
+    const { kind, out, start } = this;
+    const k = kind[i]!;
+    if (kind[i + 1] !== LPAREN || i + 1 >= end) return i + 1;
+    const close = this.close(i + 1, end);
+    if (k === OFFSETOF) {
+      const comma = this.nextComma(i + 2, close);
+      if (this.typeLike(i + 2, comma)) this.declaration(i + 2, comma, TYPE_NAME);
+      else if (comma > i + 3) this.expression(i + 2, comma, false);
+      // Only a plain member is in the grammar.
+      if (comma + 1 < close && kind[comma + 1] === IDENT) this.blankTokens(comma + 2, close - 1);
+      else if (comma < close) {
+        this.putPlaceholderCall(i);
+        this.expression(comma + 1, close, false);
+      }
+      return close + 1;
+    }
+    if (this.typeLike(i + 2, close)) {
+      this.declaration(i + 2, close, TYPE_NAME);
+      if (k === SIZEOF && kind[close + 1] === LBRACE) return close + 1;
+    } else {
+      if (k === ALIGNOF && !(kind[i + 2] === IDENT && close === i + 3)) this.putPlaceholderCall(i);
+      this.expression(i + 2, close, false);
+    }
+    void out;
+    void start;
+    return close + 1;
+  }
+
+  /** Changes a keyword operator to a word that is called. */
+  private putPlaceholderCall(i: number): void {
+    this.out[this.end[i]! - 1] = 88;
+  }
+
+  /** A parenthesis that is no argument list, or one after a called expression. */
+  private parenthesis(i: number, end: number, wanted: boolean): number {
+    const { kind } = this;
+    const close = this.close(i, end);
+    this.castBefore = false;
+    if (!wanted) {
+      this.callArguments(i, close);
+      return close + 1;
+    }
+    if (kind[i + 1] === LBRACE) {
+      const inner = this.close(i + 1, close);
+      this.block(i + 2, inner);
+      this.expression(inner + 1, close, false);
+      return close + 1;
+    }
+    if (this.typeLike(i + 1, close)) {
+      const single = kind[i + 1] === TYPEOF && this.close(i + 2, close) === close - 1;
+      this.declaration(i + 1, close, TYPE_NAME);
+      // `(typeof) *x` would be a product.
+      if (single && this.end[i + 1]! + 2 < this.start[close]!) this.put(this.start[i + 1]!, 'unsigned');
+      if (kind[close + 1] === LBRACE && close + 1 < end) {
+        const last = this.close(close + 1, end);
+        this.initializer(close + 1, last);
+        return last + 1;
+      }
+      this.castBefore = true;
+      return close + 1;
+    }
+    if (kind[close + 1] === LBRACE && close + 1 < end && close === i + 2) {
+      const last = this.close(close + 1, end);
+      this.initializer(close + 1, last);
+      return last + 1;
+    }
+    // `(word) operand`: a cast.
+    if (close === i + 2 && kind[i + 1] === IDENT) {
+      const k = close + 1 < end ? kind[close + 1]! : 0;
+      this.castBefore = k === IDENT || k === NUMBER || k === STRING || k === CHAR || k === SIZEOF || k === BANG || k === TILDE || k === LPAREN;
+      if (k === LPAREN) this.castBefore = true;
+      return close + 1;
+    }
+    let j = i + 1;
+    while (j < close) {
+      j = this.expression(j, close, false);
+      // `(a; b)`: an argument of a macro that was statements.
+      if (j < close && kind[j] === SEMI) this.out[this.start[j]!] = j + 1 === close ? SPACE : COMMA;
+      j++;
+    }
+    return close + 1;
+  }
+
+  /** Do the tokens from `i` up to `end` read as a type name? */
+  private typeLike(i: number, end: number): boolean {
+    const { kind } = this;
+    if (i >= end) return false;
+    const k = kind[i]!;
+    if (k >= TYPE && k <= ALIGNAS) return true;
+    if (k !== IDENT) return false;
+    let words = 1;
+    let j = i + 1;
+    while (j < end && kind[j] === IDENT) {
+      j++;
+      words++;
+    }
+    if (j === end) return words > 1;
+    if (words > 1 && kind[j]! >= TYPE && kind[j]! <= ALIGNAS) return true;
+    if (kind[j]! >= TYPE && kind[j]! <= ALIGNAS) return true;
+    if (kind[j] === STAR) {
+      for (j++; j < end; j++) {
+        const s = kind[j]!;
+        if (s === STAR || s === QUALIFIER || (s === IDENT && this.attributeLike(j) && kind[j + 1] !== LPAREN)) continue;
+        return false;
+      }
+      return true;
+    }
+    if (kind[j] === LPAREN && kind[j + 1] === STAR && kind[j + 2] === RPAREN) return kind[j + 3] === LPAREN;
+    if (kind[j] === LBRACKET && words > 1) return true;
+    return false;
+  }
+
+  /** Is the argument from `i` up to `end` a type (maybe with a name)? */
+  private typeArgument(i: number, end: number): boolean {
+    return this.typeLike(i, end);
+  }
+
+  /** Arguments between the parentheses at `open` and `close`. */
+  private callArguments(open: number, close: number): void {
+    const { kind } = this;
+    let i = open + 1;
+    if (i >= close) return;
+    for (;;) {
+      let comma = i;
+      let semi = -1;
+      while (comma < close && kind[comma] !== COMMA) {
+        if (kind[comma] === SEMI && semi < 0) semi = comma;
+        comma = this.skip(comma, close);
+      }
+      if (comma > close) comma = close;
+      if (comma === i) this.emptyArgument(i, close);
+      else this.argument(i, comma, semi);
+      if (comma >= close) return;
+      i = comma + 1;
+    }
+  }
+
+  /** `f(a, , b)`: a name is put in; without room for it the comma goes. */
+  private emptyArgument(i: number, close: number): void {
+    if (this.insertAfter(i - 1, UNDERSCORE)) return;
+    if (i < close) this.blankTokens(i, i);
+    else if (this.kind[i - 1] === COMMA) this.blankTokens(i - 1, i - 1);
+  }
+
+  private argument(i: number, end: number, semi: number): void {
+    const { kind, out, start } = this;
+    const k = kind[i]!;
+    if (k === LBRACE) {
+      const close = this.close(i, end);
+      if (this.holdsStatements(i, close) || close === i + 1 || kind[i + 1] === IF || kind[i + 1] === IDENT) {
+        this.block(i + 1, close);
+      } else this.initializer(i, close);
+      if (close + 1 < end) this.blankTokens(close + 1, end - 1);
+      return;
+    }
+    if (semi >= 0) {
+      this.statementsArgument(i, end);
+      return;
+    }
+    if (k === IF || k === FOR || k === WHILE || k === DO || k === SWITCH) {
+      this.statementsArgument(i, end);
+      return;
+    }
+    if (this.typeArgument(i, end)) {
+      this.typePlaceholder(i, end);
+      return;
+    }
+    if (end === i + 1 && !this.operand(k)) {
+      // An operator alone: FOO(a, ==, b).
+      for (let at = start[i]!; at < this.end[i]!; at++) out[at] = UNDERSCORE;
+      return;
+    }
+    // An operator too many before or after: FOO(+ 1), FOO(a |).
+    if (k === EQUALS || k === ASSIGN || k === OPERATOR || k === COLON || k === PIPE || k === SLASH || k === PERCENT || k === CARET || k === LESS || k === GREATER || k === QUESTION) {
+      this.blankTokens(i, i);
+      i++;
+    }
+    const last = kind[end - 1]!;
+    if (end - 1 > i && (last === PIPE || last === AMP || last === PLUS || last === MINUS || last === EQUALS || last === OPERATOR || last === ARROW || last === DOT || last === ASSIGN || last === ANDAND)) {
+      this.blankTokens(end - 1, end - 1);
+      end--;
+    }
+    let j = i;
+    while (j < end) {
+      j = this.expression(j, end, false);
+      if (j < end && kind[j] === COLON) out[start[j]!] = PIPE;
+      j++;
+    }
+  }
+
+  private operand(k: number): boolean {
+    return k === IDENT || k === NUMBER || k === STRING || k === CHAR || k === TYPE || k >= IF || k === STRUCT;
+  }
+
+  /** Statements as an argument: their expressions stay, as far as they fit in one. */
+  private statementsArgument(i: number, end: number): void {
+    const { kind, out, start } = this;
+    let braces = -1;
+    let control = false;
+    for (let j = i; j < end; j = this.skip(j, end)) {
+      if (kind[j] === LBRACE && braces < 0) braces = j;
+      const k = kind[j]!;
+      if (k >= IF && k <= SWITCH) control = true;
+    }
+    if (braces >= 0) {
+      // Keep the first block.
+      const close = this.close(braces, end);
+      this.block(braces + 1, close);
+      if (braces > i) this.blankTokens(i, braces - 1);
+      if (close + 1 < end) this.blankTokens(close + 1, end - 1);
+      return;
+    }
+    if (control || this.startsDeclaration(i, end)) {
+      // `if (x) f(x)`: a cast of a call is as near as it gets.
+      for (let j = i; j < end; j++) if (kind[j]! >= IF && kind[j]! <= SWITCH) this.blankTokens(j, j);
+      if (!control) {
+        this.blankTokens(i, end - 1);
+        out[start[i]!] = UNDERSCORE;
+        return;
+      }
+    }
+    let j = i;
+    while (j < end) {
+      j = this.expression(j, end, false);
+      if (j < end && kind[j] === SEMI) out[start[j]!] = j + 1 === end ? SPACE : COMMA;
+      j++;
+    }
+  }
+
+  /** One word of the type stays (a struct's tag, or the type with a capital), the rest is blanked. */
+  private typePlaceholder(i: number, end: number): void {
+    const { kind } = this;
+    let keep = -1;
+    for (let j = i; j < end && keep < 0; j++) {
+      const k = kind[j]!;
+      if (k === STRUCT || k === ENUM) {
+        for (let t = j + 1; t < end; t++) {
+          if (kind[t] === IDENT && !(this.attributeLike(t) && kind[t + 1] === IDENT)) {
+            keep = t;
+            break;
+          }
+        }
+        if (keep < 0) keep = j;
+      } else if (k === TYPE || k === TYPEOF) keep = j;
+      else if (k === IDENT && !this.attributeLike(j)) keep = j;
+      else if (k === ATTRIBUTE) j = this.skip(j + 1, end) - 1;
+    }
+    if (keep < 0) keep = i;
+    for (let j = i; j < end; j++) if (j !== keep) this.blankTokens(j, j);
+    if (kind[keep] !== IDENT) this.namePlaceholder(keep);
+  }
+
+  /** Makes a keyword an identifier of the same length. */
+  private namePlaceholder(i: number): void {
+    const at = this.start[i]!;
+    const c = this.out[at]!;
+    this.out[at] = c >= 97 && c <= 122 ? c - 32 : 88;
+    void isWordByte;
+  }
+}
+
+/** Pairs brackets; -1 for one without a partner. A `}` closes whatever is open inside its `{`. */
+function matchBrackets(tokens: Tokens): Int32Array {
+  const { count, kind } = tokens;
+  const match = new Int32Array(count + 1).fill(-1);
+  const open: number[] = [];
+  for (let i = 0; i < count; i++) {
+    switch (kind[i]) {
+      case LPAREN:
+      case LBRACKET:
+      case LBRACE:
+        open.push(i);
+        break;
+      case RPAREN:
+      case RBRACKET: {
+        const top = open.at(-1);
+        if (top !== undefined && kind[top] === (kind[i] === RPAREN ? LPAREN : LBRACKET)) {
+          match[top] = i;
+          match[i] = top;
+          open.pop();
+        }
+        break;
+      }
+      case RBRACE:
+        while (open.length > 0 && kind[open[open.length - 1]!] !== LBRACE) open.pop();
+        if (open.length > 0) {
+          const top = open.pop()!;
+          match[top] = i;
+          match[i] = top;
+        }
+        break;
+    }
+  }
+  return match;
+}
