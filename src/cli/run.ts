@@ -53,12 +53,15 @@ async function parse(argv: readonly string[], environment: Environment): Promise
     .locale('en')
     .wrap(Math.min(environment.stdout.columns ?? 100, 100))
     .parserConfiguration({
-      // `--no-color` and `--exit-code` are names, the last of two is meant, and a path may be a number.
+      // `--no-color` is a name, and a path may be a number.
       'boolean-negation': false,
-      'duplicate-arguments-array': false,
       'parse-positional-numbers': false,
-      'populate--': false,
     })
+    // Of an option given twice the last counts. (yargs has a setting for that, which keeps only the last path, too.)
+    .middleware((args) => {
+      for (const [name, value] of Object.entries(args))
+        if (Array.isArray(value) && name !== '_' && name !== 'paths') args[name] = value.at(-1);
+    }, true)
     .version(packageVersion())
     .alias('help', 'h')
     .strict()
@@ -79,7 +82,7 @@ async function parse(argv: readonly string[], environment: Environment): Promise
   add(explain);
   add(completion);
 
-  await parser.parseAsync([...argv], {}, (error, _, output) => {
+  await parser.parseAsync(plainPaths(argv), {}, (error, _, output) => {
     if (error) throw error;
     printed = output;
   });
@@ -90,6 +93,17 @@ async function parse(argv: readonly string[], environment: Environment): Promise
       return EXIT.done;
     })
   );
+}
+
+/**
+ * The words without `--`: yargs keeps what follows it from the positionals of a verb. A dash at the
+ * start of a word after it is no option; `./-x` is the same path.
+ */
+function plainPaths(argv: readonly string[]): string[] {
+  const end = argv.indexOf('--');
+  if (end === -1) return [...argv];
+  const paths = argv.slice(end + 1).map((word) => (word.startsWith('-') ? `./${word}` : word));
+  return [...argv.slice(0, end), ...paths];
 }
 
 /** Says what went wrong, and gives the exit code for it. */

@@ -1,0 +1,595 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { Writable } from 'node:stream';
+import { stripVTControlCharacters } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import type { Series } from '../../src/cli/environment.js';
+import { Interrupted } from '../../src/cli/exit-codes.js';
+import type { Plan } from '../../src/edit/plan.js';
+import { REPORT } from '../output/scan-report.js';
+import { smallTree, temporaryDirectory, writeFiles } from '../tree/small-tree.js';
+import { CHANGE, Kept, session } from './session.js';
+
+const PROBLEM = { file: 'fs/demo/inode.c', function: 'demo_fill', message: 'a save without a restore' };
+
+const SUMMARY = '0 scopes and 1 downgraded mask in 1 file\n1 site: 1 covered\n';
+
+const DIFF = `diff --git a/fs/demo/dir.c b/fs/demo/dir.c
+index 5a1b2c..
+--- a/fs/demo/dir.c
++++ b/fs/demo/dir.c
+@@ -1,5 +1,5 @@
+ /* \xe9 */
+ int demo_add(struct demo *d)
+ {
+-	return demo_grow(d, GFP_NOFS);
++	return demo_grow(d, GFP_KERNEL);
+ }
+`;
+
+/** A diff without the names of its blobs. */
+function withoutIndex(diff: string): string {
+  return diff.replace(/^index .*$/m, 'index 5a1b2c..');
+}
+
+describe('diff', () => {
+  it.each([[['diff', 'fs/demo']], [['fs/demo']], [['diff']], [[]]])(
+    'is what %j does: bytes on stdout, the summary on stderr, nothing written',
+    async (argv) => {
+      const { code, bytes, stderr, tree } = await session(argv);
+      expect(withoutIndex(bytes)).toBe(DIFF);
+      expect(bytes).toMatch(/^index [0-9a-f]{12}\.\.[0-9a-f]{12} 100644$/m);
+      expect(stderr).toBe(SUMMARY);
+      expect(code).toBe(0);
+      expect(readFileSync(path.join(tree.root, CHANGE.file), 'latin1')).toBe(CHANGE.before);
+    },
+  );
+
+  it('is coloured on a terminal, and says the same', async () => {
+    const { stdout } = await session(['diff'], { stdout: new Kept(true) });
+    expect(stdout).toContain('\x1b[32m+');
+    expect(withoutIndex(stripVTControlCharacters(stdout))).toBe(
+      DIFF.replace('\xe9', Buffer.from('\xe9', 'latin1').toString('utf8')),
+    );
+  });
+
+  it.each([
+    ['--no-color', ['diff', '--no-color'], {}],
+    ['NO_COLOR', ['diff'], { NO_COLOR: '1' }],
+    ['TERM=dumb', ['diff'], { TERM: 'dumb' }],
+  ])('is not coloured with %s', async (_, argv, env) => {
+    const { bytes } = await session(argv, { stdout: new Kept(true), env });
+    expect(withoutIndex(bytes)).toBe(DIFF);
+  });
+
+  it('is coloured with an empty NO_COLOR, which means nothing', async () => {
+    const { stdout } = await session(['diff'], { stdout: new Kept(true), env: { NO_COLOR: '' } });
+    expect(stdout).toContain('\x1b[32m+');
+  });
+
+  it('exits with 1 for changes if asked to', async () => {
+    expect((await session(['diff', '--exit-code'])).code).toBe(1);
+    const none = { engine: { checkedChanges: () => ({ changes: [], problems: [] }) } };
+    const { code, stdout, stderr } = await session(['diff', '--exit-code'], none);
+    expect([code, stdout, stderr]).toEqual([0, '', 'no changes\n1 site: 1 covered\n']);
+  });
+
+  it('takes a change that changes nothing for none', async () => {
+    const same = { ...CHANGE, after: CHANGE.before };
+    const { code, stdout } = await session(['diff', '--exit-code'], {
+      engine: { checkedChanges: () => ({ changes: [same], problems: [] }) },
+    });
+    expect([code, stdout]).toEqual([0, '']);
+  });
+
+  it('exits with 3 after a failed self-check, names the function and shows the rest', async () => {
+    const { code, bytes, stderr } = await session(['diff', '--exit-code'], {
+      engine: { checkedChanges: () => ({ changes: [CHANGE], problems: [PROBLEM] }) },
+    });
+    expect(code).toBe(3);
+    expect(withoutIndex(bytes)).toBe(DIFF);
+    expect(stderr).toBe(
+      'gfp-scope: self-check failed: fs/demo/inode.c: demo_fill: a save without a restore; its edits are left out\n' +
+        SUMMARY,
+    );
+  });
+
+  it('counts in its summary only what is left after the self-check', async () => {
+    const scope = (id: string, name: string): Plan['scopes'][number] => ({
+      id,
+      file: 'fs/demo/inode.c',
+      function: name,
+      body: { start: 0, end: 1 },
+      api: 'nofs',
+      lock: 'demo.sem',
+      lockText: 'd->sem',
+      reclaim: [],
+      context: 'evicting an inode',
+      saves: [],
+      restores: [],
+    });
+    const downgrade = (name: string, scopes: string[]): Plan['downgrades'][number] => ({
+      site: 's',
+      file: 'fs/demo/dir.c',
+      function: name,
+      start: 0,
+      end: 1,
+      replacement: 'GFP_KERNEL',
+      scopes,
+      transform: 't',
+    });
+    const plan: Plan = {
+      scopes: [scope('one', 'demo_fill'), scope('two', 'demo_read'), scope('three', 'demo_write')],
+      downgrades: [
+        downgrade('demo_a', ['one']),
+        downgrade('demo_b', ['two']),
+        downgrade('demo_c', ['two', 'three']),
+      ],
+    };
+    const { stderr } = await session(['diff'], {
+      plan,
+      engine: { checkedChanges: () => ({ changes: [CHANGE], problems: [PROBLEM] }) },
+    });
+    expect(stderr).toContain('2 scopes and 2 downgraded masks in 1 file\n');
+  });
+
+  it('hands the headers of the tree to the self-check', async () => {
+    const read: (string | undefined)[] = [];
+    await session(['diff'], {
+      engine: {
+        checkedChanges: (_, readHeader) => {
+          read.push(readHeader('include/linux/gfp.h'), readHeader('include/linux/none.h'));
+          return { changes: [], problems: [] };
+        },
+      },
+    });
+    expect(read).toEqual(['#define GFP_KERNEL 0\n', undefined]);
+  });
+
+  it('names on stderr what was skipped', async () => {
+    const skipped = [{ file: 'fs/demo/blob.c', reason: 'binary file' }];
+    const { code, stderr } = await session(['diff'], { report: { skipped } });
+    expect(stderr).toBe(`gfp-scope: skipped fs/demo/blob.c: binary file\n${SUMMARY}`);
+    expect(code).toBe(0);
+  });
+});
+
+describe('what the analysis is asked', () => {
+  it('is what the options say', async () => {
+    const argv = [
+      'scan',
+      '--jobs',
+      '3',
+      '--placement',
+      'inside',
+      '--minimal',
+      '--lock-free',
+      '--api',
+      'noio',
+      'fs',
+      'fs/demo/dir.c',
+    ];
+    const { asked, tree } = await session(argv);
+    expect(asked[0]).toMatchObject({
+      tree,
+      paths: ['fs', 'fs/demo/dir.c'],
+      jobs: 3,
+      placement: 'inside',
+      minimal: true,
+      lockFree: true,
+      api: 'noio',
+    });
+  });
+
+  it('has its defaults: the whole tree, scopes around locks at every region, no lock-free sites', async () => {
+    const { asked } = await session(['scan']);
+    expect(asked[0]).toMatchObject({
+      paths: [''],
+      placement: 'around',
+      minimal: false,
+      lockFree: false,
+      api: 'both',
+    });
+    expect(asked[0]!.jobs).toBeGreaterThanOrEqual(1);
+  });
+
+  it('takes the tree around the current directory, or the one that is named', async () => {
+    const tree = smallTree({ 'fs/demo/dir.c': CHANGE.before });
+    const inside = await session(['scan', 'dir.c'], { tree, cwd: path.join(tree.root, 'fs/demo') });
+    expect(inside.asked[0]).toMatchObject({ tree, paths: ['fs/demo/dir.c'] });
+    const elsewhere = temporaryDirectory();
+    const named = await session(['scan', '--tree', tree.root, 'fs/demo'], { tree, cwd: elsewhere });
+    expect(named.asked[0]).toMatchObject({ tree, paths: ['fs/demo'] });
+    const relative = await session(['scan', '--tree', '../..', 'fs'], {
+      tree,
+      cwd: path.join(tree.root, 'fs/demo'),
+    });
+    expect(relative.asked[0]).toMatchObject({ tree, paths: ['fs'] });
+  });
+
+  it('lets the last of two options count, and takes numbers and dashes for names', async () => {
+    const tree = smallTree({ '42/a.c': '', '-odd/b.c': '' });
+    const { asked } = await session(['scan', '-j', '1', '-j', '2', '42', '--', '-odd'], { tree });
+    expect(asked[0]).toMatchObject({ jobs: 2, paths: ['-odd', '42'] });
+  });
+});
+
+describe('apply', () => {
+  it('writes the changes and says what they are', async () => {
+    const { code, stdout, stderr, tree } = await session(['apply', 'fs/demo']);
+    expect([code, stdout, stderr]).toEqual([0, '', SUMMARY]);
+    expect(readFileSync(path.join(tree.root, CHANGE.file), 'latin1')).toBe(CHANGE.after);
+  });
+
+  it('exits with 2 and changes nothing if a file changed meanwhile', async () => {
+    const tree = smallTree({ [CHANGE.file]: 'int other;\n' });
+    const { code, stderr } = await session(['apply'], { tree });
+    expect(code).toBe(2);
+    expect(stderr).toBe(
+      'gfp-scope: fs/demo/dir.c: changed since it was read; run again; all files are as they were\n',
+    );
+    expect(readFileSync(path.join(tree.root, CHANGE.file), 'latin1')).toBe('int other;\n');
+  });
+
+  it('refuses uncommitted changes, unless forced', async () => {
+    const tree = smallTree({ [CHANGE.file]: CHANGE.before, '.git': 'gitdir: /nonexistent\n' });
+    const refused = await session(['apply'], { tree });
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(/^gfp-scope: cannot ask git .*\n$/);
+    expect((await session(['apply', '--force'], { tree })).code).toBe(0);
+    expect(readFileSync(path.join(tree.root, CHANGE.file), 'latin1')).toBe(CHANGE.after);
+  });
+
+  it('exits with 3 after a failed self-check, with the rest applied', async () => {
+    const { code, tree } = await session(['apply'], {
+      engine: { checkedChanges: () => ({ changes: [CHANGE], problems: [PROBLEM] }) },
+    });
+    expect(code).toBe(3);
+    expect(readFileSync(path.join(tree.root, CHANGE.file), 'latin1')).toBe(CHANGE.after);
+  });
+
+  it('exits with 1 for changes if asked to', async () => {
+    expect((await session(['apply', '--exit-code'])).code).toBe(1);
+  });
+});
+
+describe('series', () => {
+  const writing = (seen: Series[]) => ({
+    writeSeries: async (series: Series) => {
+      seen.push(series);
+      return ['0000-cover-letter.patch', '0001-demo.patch'].map((name) => path.join(series.directory, name));
+    },
+  });
+
+  it('hands the changes on, and lists the files as git format-patch does', async () => {
+    const seen: Series[] = [];
+    const { code, stdout, stderr, tree } = await session(['series', '-o', 'out', 'fs/demo'], {
+      engine: writing(seen),
+    });
+    expect(seen).toHaveLength(1);
+    expect(seen[0]).toMatchObject({ directory: path.join(tree.root, 'out'), changes: [CHANGE], tree });
+    expect(stdout).toBe('out/0000-cover-letter.patch\nout/0001-demo.patch\n');
+    expect(stderr).toBe(SUMMARY);
+    expect(code).toBe(0);
+  });
+
+  it('writes none if there is nothing to change', async () => {
+    const { code, stdout, stderr } = await session(['series', '-o', 'out'], {
+      engine: { checkedChanges: () => ({ changes: [], problems: [] }) },
+    });
+    expect([code, stdout, stderr]).toEqual([0, '', 'no changes\n1 site: 1 covered\n']);
+  });
+
+  it('exits with 3 after a failed self-check', async () => {
+    const checkedChanges = () => ({ changes: [CHANGE], problems: [PROBLEM] });
+    const { code } = await session(['series', '-o', 'out'], { engine: { ...writing([]), checkedChanges } });
+    expect(code).toBe(3);
+  });
+
+  it('must be told where to', async () => {
+    const { code, stderr } = await session(['series', 'fs/demo']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('Missing required argument: output-directory');
+  });
+});
+
+describe('scan', () => {
+  it('lists the sites', async () => {
+    const { code, stdout, stderr } = await session(['scan', 'fs/demo']);
+    expect(stdout).toContain('fs/demo/dir.c:4:22  covered  GFP_NOFS  demo_add  every path is in a scope\n');
+    expect(stdout).toContain('1 site in 1 file of Linux 6.1.7\n');
+    expect([code, stderr]).toEqual([0, '']);
+  });
+
+  it('gives one JSON document', async () => {
+    const { code, stdout } = await session(['scan', '--format', 'json', 'fs/demo']);
+    expect(JSON.parse(stdout)).toMatchObject({
+      schema: 'gfp-scope/scan@1',
+      tree: { version: '6.1.7' },
+      sites: [{ id: 'fs/demo/dir.c:4:22' }],
+      summary: { sites: 1 },
+    });
+    expect(code).toBe(0);
+  });
+
+  it('is coloured on a terminal, the JSON never', async () => {
+    expect((await session(['scan'], { stdout: new Kept(true) })).stdout).toContain('\x1b[32mcovered');
+    const json = await session(['scan', '--format', 'json'], { stdout: new Kept(true) });
+    expect(json.stdout).not.toContain('\x1b');
+  });
+
+  it('exits with 1 for sites if asked to', async () => {
+    expect((await session(['scan', '--exit-code'])).code).toBe(1);
+    expect((await session(['scan', '--exit-code'], { report: { sites: [] } })).code).toBe(0);
+  });
+
+  it('does not ask for edits', async () => {
+    const { code } = await session(['scan'], {
+      engine: {
+        checkedChanges: () => {
+          throw new Error('not asked for');
+        },
+      },
+    });
+    expect(code).toBe(0);
+  });
+});
+
+describe('explain', () => {
+  const tree = () =>
+    smallTree({
+      'fs/demo/dir.c': `/* demo_add_entry */\n${'\n'.repeat(50)}`,
+      'fs/demo/inode.c': 'demo_inode.map_sem; demo_inode->map_sem;\n',
+      'fs/demo/journal.c': 'int demo_commit;\n',
+      'fs/other/a.c': 'demo_add_entry_more\n',
+    });
+
+  it('says why, for a line', async () => {
+    const { code, stdout, asked } = await session(['explain', 'fs/demo/dir.c:12'], {
+      tree: tree(),
+      report: REPORT,
+    });
+    expect(code).toBe(0);
+    expect(stdout).toContain('fs/demo/dir.c:12:33: GFP_NOFS in demo_add_entry, argument of kmalloc\n');
+    expect(stdout).toContain('Filesystem reclaim takes this lock while evicting an inode');
+    expect(asked[0]!.paths).toEqual(['fs/demo/dir.c']);
+  });
+
+  it('takes a line and a column, and a file from here', async () => {
+    const small = tree();
+    const { stdout, asked } = await session(['explain', 'dir.c:12:33'], {
+      tree: small,
+      cwd: path.join(small.root, 'fs/demo'),
+      report: REPORT,
+    });
+    expect(stdout).toContain('fs/demo/dir.c:12:33');
+    expect(asked[0]!.paths).toEqual(['fs/demo/dir.c']);
+  });
+
+  it('looks for a function where it is mentioned', async () => {
+    const { code, asked } = await session(['explain', 'demo_add_entry'], { tree: tree(), report: REPORT });
+    expect(asked[0]!.paths).toEqual(['fs/demo/dir.c']);
+    expect(code).toBe(0);
+  });
+
+  it('looks for a lock class where its member is mentioned, under the paths', async () => {
+    const { code, stdout, asked } = await session(['explain', 'demo_inode.map_sem', 'fs'], {
+      tree: tree(),
+      report: REPORT,
+    });
+    expect(asked[0]!.paths).toEqual(['fs/demo/inode.c']);
+    expect(stdout).toContain('Held in 2 regions:');
+    expect(code).toBe(0);
+  });
+
+  it('gives one JSON document', async () => {
+    const { stdout } = await session(['explain', '--format', 'json', 'fs/demo/dir.c:12'], {
+      tree: tree(),
+      report: REPORT,
+    });
+    expect(JSON.parse(stdout)).toMatchObject({ schema: 'gfp-scope/explain@1', target: 'fs/demo/dir.c:12' });
+  });
+
+  it.each([
+    [
+      'fs/demo/dir.c:13',
+      'fs/demo/dir.c:13: no site, scope or region of a reclaim lock here; the nearest sites are on line 12',
+    ],
+    [
+      'fs/demo/journal.c:1',
+      'fs/demo/journal.c:1: no site, scope or region of a reclaim lock here; the nearest sites are on line 60',
+    ],
+    ['fs/demo/dir.c:0', 'fs/demo/dir.c:0: lines and columns count from 1'],
+    ['fs/demo/dir.c', 'fs/demo/dir.c: give a line, FILE:LINE'],
+    ['Makefile:1', 'Makefile: not a .c or .h file'],
+    ['demo_none', 'demo_none: mentioned in no file of the tree'],
+    ['demo_add_entry_more', 'demo_add_entry_more: no site, scope or reclaim lock has to do with it'],
+    ['no name', 'no name: neither FILE:LINE nor the name of a function or a lock class'],
+  ])('says what is wrong with %s', async (target, message) => {
+    const { code, stdout, stderr } = await session(['explain', target], {
+      tree: tree(),
+      report: { ...REPORT, skipped: [] },
+    });
+    expect([code, stdout, stderr]).toEqual([2, '', `gfp-scope: ${message}\n`]);
+  });
+
+  it('says why a file that was asked about was skipped', async () => {
+    const { code, stderr } = await session(['explain', 'fs/demo/blob.c:1'], {
+      tree: smallTree({ 'fs/demo/blob.c': '\0' }),
+      report: REPORT,
+    });
+    expect(code).toBe(2);
+    expect(stderr).toContain('gfp-scope: fs/demo/blob.c: binary file\n');
+  });
+});
+
+describe('an error', () => {
+  it.each([
+    [
+      'a path that does not exist',
+      ['scan', 'fs/none'],
+      /^gfp-scope: fs\/none: no such file or directory \(.*\)\n$/,
+    ],
+    ['a path outside of the tree', ['scan', '/'], /^gfp-scope: \/ is outside of the kernel tree .*\n$/],
+    [
+      'a tree that does not exist',
+      ['scan', '--tree', '/none/linux'],
+      /^gfp-scope: \/none\/linux: no such file or directory\n$/,
+    ],
+    ['a tree that is none', ['scan', '--tree', 'fs'], /^gfp-scope: .*: not the top of a kernel tree .*\n$/],
+    ['an empty tree', ['scan', '--tree', ''], /^gfp-scope: --tree: empty path\n$/],
+    ['an unknown option', ['scan', '--frobnicate'], /^gfp-scope: Unknown argument: frobnicate .*\n$/],
+    ['an option of another verb', ['diff', '--format', 'json'], /^gfp-scope: Unknown argument: format .*\n$/],
+    ['a misspelt verb', ['scna'], /^gfp-scope: scna: no such file or directory .*\n$/],
+    [
+      'a wrong choice',
+      ['scan', '--format', 'xml'],
+      /^gfp-scope: Invalid values: Argument: format, Given: "xml".*\n$/,
+    ],
+    ['no value', ['scan', '--tree'], /^gfp-scope: Not enough arguments following: tree .*\n$/],
+    ['no thread', ['scan', '--jobs', '0'], /^gfp-scope: --jobs must be a whole number, at least 1 .*\n$/],
+    [
+      'half a thread',
+      ['scan', '--jobs', '1.5'],
+      /^gfp-scope: --jobs must be a whole number, at least 1 .*\n$/,
+    ],
+    [
+      'a word of threads',
+      ['scan', '--jobs', 'many'],
+      /^gfp-scope: --jobs must be a whole number, at least 1 .*\n$/,
+    ],
+    ['nothing to explain', ['explain'], /^gfp-scope: Not enough non-option arguments.*\n$/],
+    ['an unknown shell', ['completion', 'tcsh'], /^gfp-scope: Invalid values: Argument: shell.*\n$/],
+  ])('of input is one line and exit code 2: %s', async (_, argv, message) => {
+    const { code, stdout, stderr, asked } = await session(argv);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(message);
+    expect(asked).toEqual([]);
+  });
+
+  const failing = {
+    engine: {
+      analyze: async () => {
+        throw new TypeError('x is not a function\n  at all');
+      },
+    },
+  };
+
+  it('of the program is one line without a stack, and exit code 3', async () => {
+    const { code, stdout, stderr } = await session(['scan'], failing);
+    expect([code, stdout, stderr]).toEqual([
+      3,
+      '',
+      'gfp-scope: internal error: x is not a function at all\n',
+    ]);
+  });
+
+  it('of the program has its stack with GFP_SCOPE_DEBUG', async () => {
+    const { code, stderr } = await session(['scan'], { ...failing, env: { GFP_SCOPE_DEBUG: '1' } });
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/^gfp-scope: internal error: .*\nTypeError: [\s\S]*verbs\.test\.ts/);
+  });
+
+  const refusing = (code: string) =>
+    Object.assign(
+      new Writable({
+        write: (_chunk, _encoding, done) =>
+          done(Object.assign(new Error(`${code}: no, write`), { code, syscall: 'write' })),
+      }).on('error', () => {}),
+      { isTTY: false },
+    );
+
+  it('of a closed pipe is none', async () => {
+    const { code, stderr } = await session(['scan'], { stdout: refusing('EPIPE') });
+    expect([code, stderr]).toEqual([0, '']);
+  });
+
+  it('of a full disk behind stdout is named', async () => {
+    const { code, stderr } = await session(['scan'], { stdout: refusing('ENOSPC') });
+    expect([code, stderr]).toEqual([2, 'gfp-scope: cannot write the output: ENOSPC: no, write\n']);
+  });
+});
+
+describe('an interruption', () => {
+  it.each([[130], [143]])('ends the analysis with exit code %i', async (exitCode) => {
+    const controller = new AbortController();
+    const { code, stdout, stderr } = await session(['diff'], {
+      signal: controller.signal,
+      engine: {
+        analyze: ({ signal }) =>
+          new Promise((_, reject) => {
+            signal!.addEventListener('abort', () => reject(signal!.reason));
+            controller.abort(new Interrupted(exitCode));
+          }),
+      },
+    });
+    expect([code, stdout, stderr]).toEqual([exitCode, '', 'gfp-scope: interrupted\n']);
+  });
+
+  it('between the analysis and the renames leaves the files alone', async () => {
+    const controller = new AbortController();
+    const { code, tree } = await session(['apply'], {
+      signal: controller.signal,
+      engine: {
+        checkedChanges: () => {
+          controller.abort(new Interrupted());
+          return { changes: [CHANGE], problems: [] };
+        },
+      },
+    });
+    expect(code).toBe(130);
+    expect(readFileSync(path.join(tree.root, CHANGE.file), 'latin1')).toBe(CHANGE.before);
+  });
+});
+
+describe('help', () => {
+  it.each([[[]], [['diff']], [['apply']], [['series']], [['scan']], [['explain']], [['completion']]])(
+    'has examples: %j --help',
+    async (verb) => {
+      const { code, stdout, stderr } = await session([...verb, '--help']);
+      expect([code, stderr]).toEqual([0, '']);
+      expect(stdout).toMatch(/^Examples:\n +(gfp-scope|source)/m);
+      for (const text of stdout.split('\n')) expect(text.length).toBeLessThanOrEqual(100);
+    },
+  );
+
+  it('lists every verb and the exit codes', async () => {
+    const { stdout } = await session(['--help']);
+    for (const verb of ['diff', 'apply', 'series', 'scan', 'explain', 'completion'])
+      expect(stdout).toContain(`gfp-scope ${verb} `);
+    expect(stdout).toContain('Exit codes: 0 done');
+  });
+
+  it('is shown whatever else is asked', async () => {
+    const { code, stdout, asked } = await session(['apply', '--help', 'fs/none']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('gfp-scope apply');
+    expect(asked).toEqual([]);
+  });
+
+  it('knows the version of the package', async () => {
+    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+    const { code, stdout } = await session(['--version']);
+    expect([code, stdout]).toEqual([0, `${version}\n`]);
+  });
+});
+
+describe('every option and verb', () => {
+  it('is in docs/cli.md', async () => {
+    const page = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8');
+    for (const verb of ['diff', 'apply', 'series', 'scan', 'explain', 'completion']) {
+      expect(page).toMatch(new RegExp(`^## .*\`${verb}`, 'm'));
+      const { stdout } = await session([verb, '--help']);
+      const options = stdout.slice(stdout.indexOf('Options:'), stdout.indexOf('Examples:'));
+      for (const [option] of options.matchAll(/--[a-z-]+/g)) expect(page).toContain(`\`${option}`);
+    }
+  });
+});
+
+it('leaves a tree given with a trailing slash alone but for the change', async () => {
+  const tree = smallTree({ [CHANGE.file]: CHANGE.before });
+  writeFiles(tree.root, { 'fs/demo/other.c': 'int other;\n' });
+  const { code } = await session(['apply', '--tree', `${tree.root}/`], { tree });
+  expect(code).toBe(0);
+  expect(readFileSync(path.join(tree.root, 'fs/demo/other.c'), 'utf8')).toBe('int other;\n');
+});
