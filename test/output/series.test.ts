@@ -1,0 +1,569 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import * as nodeFs from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Report, Site, Step } from '../../src/analysis/report.js';
+import type { Downgrade, FileChange, Plan, ScopePlan, StatementRange } from '../../src/edit/plan.js';
+import { renderPlan } from '../../src/edit/render.js';
+import { mailDate, patchFileName, quotedPrintable, wrapText } from '../../src/output/mail.js';
+import {
+  planPatches,
+  type SeriesOptions,
+  type SeriesPatch,
+  seriesCover,
+  writeSeries,
+} from '../../src/output/series.js';
+import { subjectPrefix, subsystemOf } from '../../src/output/subsystem.js';
+
+const OPTIONS: SeriesOptions = {
+  from: { name: 'Dee Developer', email: 'dee@example.org' },
+  date: new Date('2030-01-01T10:20:30Z'),
+  version: '1.2.3',
+};
+
+/** One function of one file, with locks taken one inside the other and an allocation in the middle. */
+function source(name: string, locks: readonly string[]): string {
+  const lines = [`\tdown_write(&info->LOCK);`, `\tup_write(&info->LOCK);`];
+  return [
+    '#include <linux/sched/mm.h>',
+    '',
+    `int ${name}(struct demo_info *info)`,
+    '{',
+    '\tint ret;',
+    '',
+    ...locks.map((lock) => lines[0]!.replace('LOCK', lock)),
+    '\tret = demo_alloc(info, GFP_NOFS);',
+    ...[...locks].reverse().map((lock) => lines[1]!.replace('LOCK', lock)),
+    '\treturn ret;',
+    '}',
+    '',
+  ].join('\n');
+}
+
+const FILES: Record<string, string> = {
+  'fs/demo/log.c': source('demo_log', ['table_lock', 'log_sem']),
+  'fs/demo/dir.c': source('demo_dir', ['log_sem']),
+  'fs/lib/lib.c': source('demo_lib', ['log_sem']),
+  'mm/cache.c': source('demo_cache', []),
+};
+
+const CHAIN: Step[] = [
+  { function: 'demo_evict_inode', file: 'fs/demo/inode.c', line: 10 },
+  { function: 'demo_forget', file: 'fs/demo/log.c', line: 20 },
+];
+
+function range(file: string, text: string): StatementRange {
+  const start = FILES[file]!.indexOf(text);
+  expect(start).toBeGreaterThan(0);
+  return { start, end: start + text.length };
+}
+
+function scope(file: string, name: string, lock: string): ScopePlan {
+  const text = FILES[file]!;
+  return {
+    id: `${file}:${name}:demo_info.${lock}`,
+    file,
+    function: name,
+    body: { start: text.indexOf('{'), end: text.lastIndexOf('}') + 1 },
+    api: 'nofs',
+    lock: `demo_info.${lock}`,
+    lockText: `&info->${lock}`,
+    reclaim: CHAIN,
+    context: 'evicting an inode',
+    saves: [{ at: 'before', statement: range(file, `down_write(&info->${lock});`) }],
+    restores: [{ at: 'after', statement: range(file, `up_write(&info->${lock});`) }],
+  };
+}
+
+function downgrade(file: string, name: string, scopes: readonly ScopePlan[]): Downgrade {
+  return {
+    ...range(file, 'GFP_NOFS'),
+    site: `${file}:8:26`,
+    file,
+    function: name,
+    replacement: 'GFP_KERNEL',
+    scopes: scopes.map((s) => s.id),
+    transform: 'test',
+  };
+}
+
+const SCOPES = {
+  logTable: scope('fs/demo/log.c', 'demo_log', 'table_lock'),
+  log: scope('fs/demo/log.c', 'demo_log', 'log_sem'),
+  dir: scope('fs/demo/dir.c', 'demo_dir', 'log_sem'),
+  lib: scope('fs/lib/lib.c', 'demo_lib', 'log_sem'),
+};
+
+const PLAN: Plan = {
+  // In no helpful order.
+  scopes: [SCOPES.logTable, SCOPES.lib, SCOPES.dir, SCOPES.log],
+  downgrades: [
+    downgrade('mm/cache.c', 'demo_cache', [SCOPES.lib, SCOPES.dir]),
+    downgrade('fs/demo/log.c', 'demo_log', [SCOPES.log, SCOPES.logTable]),
+    downgrade('fs/demo/dir.c', 'demo_dir', [SCOPES.dir]),
+    { ...downgrade('fs/lib/lib.c', 'demo_lib', []), scopes: ['fs/lib/lib.c:1'] },
+  ],
+};
+
+const REPORT: Report = {
+  tree: { root: '/nowhere', version: '6.1.0' },
+  sites: PLAN.downgrades.map(
+    (d): Site => ({
+      id: d.site,
+      file: d.file,
+      line: 8,
+      column: 26,
+      start: d.start,
+      end: d.end,
+      function: d.function,
+      flag: 'GFP_NOFS',
+      api: 'nofs',
+      call: 'demo_alloc',
+      verdict: 'scopable',
+      reason: '',
+      scopes: d.scopes,
+      paths: [],
+    }),
+  ),
+  scopes: [],
+  locks: [],
+  skipped: [],
+};
+
+const render = (plan: Plan): FileChange[] =>
+  renderPlan(plan, (file) => FILES[file]!, { provides: () => true });
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'series-'));
+});
+afterEach(() => {
+  rmSync(directory, { recursive: true, force: true });
+});
+
+describe('planPatches', () => {
+  const patches = planPatches(PLAN, render, REPORT);
+
+  it('makes a patch of the scopes of a class in a subsystem, then of the flags that need no others', () => {
+    expect(patches.map((p) => [p.subject, p.changes.map((c) => c.file)])).toEqual([
+      ['demo: open NOFS scopes where log_sem is taken', ['fs/demo/dir.c', 'fs/demo/log.c']],
+      ['demo: drop GFP_NOFS inside the log_sem scopes', ['fs/demo/dir.c']],
+      ['lib: open a NOFS scope where log_sem is taken', ['fs/lib/lib.c']],
+      ['mm: drop GFP_NOFS inside the log_sem scopes', ['mm/cache.c']],
+      ['demo: open a NOFS scope where table_lock is taken', ['fs/demo/log.c']],
+      ['demo: drop GFP_NOFS inside the new scopes', ['fs/demo/log.c']],
+      ['lib: drop GFP_NOFS inside existing scopes', ['fs/lib/lib.c']],
+    ]);
+  });
+
+  it('adds up to the whole, each patch on top of the one before', () => {
+    const state = new Map(Object.entries(FILES));
+    for (const patch of patches) {
+      for (const change of patch.changes) {
+        expect(state.get(change.file)).toBe(change.before);
+        state.set(change.file, change.after);
+      }
+    }
+    const whole = new Map(render(PLAN).map((change) => [change.file, change.after]));
+    for (const file of Object.keys(FILES)) expect(state.get(file)).toBe(whole.get(file));
+    expect(whole.get('fs/demo/log.c')).toContain('nofs_flags2');
+  });
+
+  it('renames no variable of an earlier patch', () => {
+    for (const patch of patches.filter((p) => p.subject.includes(' open '))) {
+      const removed = patch.changes.flatMap(({ before, after }) => {
+        const kept = after.split('\n');
+        return before.split('\n').filter((line) => !kept.includes(line));
+      });
+      expect(removed).toEqual([]);
+    }
+  });
+
+  it('drops no flag before the last scope that it needs', () => {
+    const open = new Set<string>();
+    for (const patch of patches) {
+      if (patch.subject.includes(' open ')) {
+        for (const s of PLAN.scopes) {
+          if (patch.subject.includes(s.lock.split('.')[1]!) && patch.changes.some((c) => c.file === s.file)) {
+            open.add(s.id);
+          }
+        }
+      } else {
+        for (const d of PLAN.downgrades.filter((d) => patch.changes.some((c) => c.file === d.file))) {
+          const proposed = d.scopes.filter((id) => PLAN.scopes.some((s) => s.id === id));
+          expect(proposed.filter((id) => !open.has(id))).toEqual([]);
+        }
+      }
+    }
+    expect(open.size).toBe(PLAN.scopes.length);
+  });
+
+  it('tells the lock, the chain and the functions', () => {
+    expect(patches[0]!.body).toBe(
+      [
+        'Memory reclaim takes demo_info.log_sem while evicting an inode:',
+        '',
+        '  demo_evict_inode()  fs/demo/inode.c',
+        '  -> demo_forget()    fs/demo/log.c',
+        '',
+        'An allocation under it which enters filesystem reclaim can therefore end up',
+        'waiting for the lock that its own task holds. Open a NOFS scope around the',
+        'regions that take it, so that every allocation inside, in whatever',
+        'function, is implicitly GFP_NOFS, and say there why.',
+        '',
+        'The regions are in:',
+        '',
+        '  demo_dir()  fs/demo/dir.c',
+        '  demo_log()  fs/demo/log.c',
+      ].join('\n'),
+    );
+    expect(patches[5]!.body).toContain(
+      'inside a scope on\ndemo_info.table_lock or demo_info.log_sem, so the mask',
+    );
+    expect(patches[5]!.body).toContain('  demo_log()  fs/demo/log.c\n      GFP_NOFS -> GFP_KERNEL');
+  });
+
+  it('keeps subjects and bodies within 75 columns', () => {
+    const long = {
+      ...SCOPES.dir,
+      lock: `demo_information_of_a_mount.${'very_long_name_'.repeat(4)}sem`,
+    };
+    const one = planPatches({ scopes: [long], downgrades: [] }, render, REPORT);
+    for (const patch of [...patches, ...one]) {
+      expect(patch.subject.length).toBeLessThanOrEqual(75);
+      for (const line of patch.body.split('\n')) {
+        if (!line.includes('very_long_name')) expect(line.length).toBeLessThanOrEqual(75);
+      }
+    }
+    expect(one).toHaveLength(1);
+  });
+
+  it('tells locks of the same field name apart', () => {
+    const other = { ...SCOPES.log, id: 'x', lock: 'other_info.log_sem' };
+    const two = planPatches({ scopes: [SCOPES.dir, other], downgrades: [] }, render, REPORT);
+    expect(two.map((p) => p.subject)).toEqual([
+      'demo: open a NOFS scope where log_sem is taken',
+      'demo: open a NOFS scope where other_info.log_sem is taken',
+    ]);
+  });
+
+  it('puts lock-free sites into a patch of their own', () => {
+    const free = { ...downgrade('mm/cache.c', 'demo_cache', []), scopes: [] };
+    const [patch] = planPatches({ scopes: [], downgrades: [free] }, render, REPORT);
+    expect(patch!.subject).toBe('mm: drop GFP_NOFS where no reclaim lock is held');
+    expect(patch!.body).toMatch(/^No known path to these allocations holds a lock/);
+  });
+
+  it('has nothing for an empty plan', () => {
+    expect(planPatches({ scopes: [], downgrades: [] }, render, REPORT)).toEqual([]);
+  });
+
+  it('counts the sites of each lock class for the cover letter', () => {
+    const cover = seriesCover(PLAN, REPORT);
+    expect(cover.subject).toBe("treewide: open NOFS scopes where reclaim's locks are taken");
+    expect(cover.body).toContain(
+      [
+        '  lock class            api   scopes  sites before  after',
+        '  demo_info.log_sem     NOFS       3             3      0',
+        '  demo_info.table_lock  NOFS       1             1      0',
+      ].join('\n'),
+    );
+    expect(cover.body).toContain('Of 4 sites in all, 4 are converted and 0 stay.');
+  });
+});
+
+describe('subsystems', () => {
+  it.each([
+    [['fs/quota/quota_v2.c'], 'fs/quota', 'quota'],
+    [['fs/xfs/libxfs/xfs_ag.c', 'fs/xfs/xfs_buf.c'], 'fs/xfs', 'xfs'],
+    [['fs/inode.c'], 'fs', 'fs'],
+    [['mm/vmscan.c'], 'mm', 'mm'],
+    [['net/ceph/messenger.c'], 'net/ceph', 'ceph'],
+    [['drivers/md/bcache/alloc.c'], 'drivers/md', 'bcache'],
+    [['drivers/block/nbd.c'], 'drivers/block', 'nbd'],
+    [['drivers/md/dm.c', 'drivers/md/raid5.c'], 'drivers/md', 'md'],
+  ])('%j', (files, subsystem, prefix) => {
+    expect(subsystemOf(files[0]!)).toBe(subsystem);
+    expect(subjectPrefix(files)).toBe(prefix);
+  });
+});
+
+describe('the mails', () => {
+  const git = (cwd: string, ...args: string[]): string =>
+    execFileSync('git', args, {
+      cwd,
+      encoding: 'latin1',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        ...process.env,
+        GIT_CONFIG_GLOBAL: '/dev/null',
+        GIT_CONFIG_NOSYSTEM: '1',
+        GIT_COMMITTER_NAME: 'C',
+        GIT_COMMITTER_EMAIL: 'c@example.org',
+        GIT_AUTHOR_NAME: 'Dee Developer',
+        GIT_AUTHOR_EMAIL: 'dee@example.org',
+        TZ: 'UTC',
+      },
+    });
+
+  function repository(files: Record<string, string>): string {
+    const tree = join(directory, 'tree');
+    for (const [file, content] of Object.entries(files)) {
+      mkdirSync(dirname(join(tree, file)), { recursive: true });
+      writeFileSync(join(tree, file), content, 'latin1');
+    }
+    writeFileSync(join(tree, '.gitattributes'), '*.c diff=cpp\n');
+    git(tree, 'init', '-q');
+    git(tree, 'add', '-A');
+    git(tree, 'commit', '-qm', 'tree');
+    return tree;
+  }
+
+  async function applied(
+    patches: SeriesPatch[],
+    files: Record<string, string>,
+    options: Partial<SeriesOptions> = {},
+    ...flags: string[]
+  ): Promise<string> {
+    const tree = repository(files);
+    const [, ...mails] = await writeSeries(join(directory, 'out'), patches, { ...OPTIONS, ...options });
+    git(tree, 'am', '-q', ...flags, ...mails);
+    for (const patch of patches) {
+      for (const { file } of patch.changes) {
+        const last = patches.flatMap((p) => p.changes).findLast((c) => c.file === file)!;
+        expect(readFileSync(join(tree, file), 'latin1')).toBe(last.after);
+      }
+    }
+    expect(git(tree, 'status', '--porcelain')).toBe('');
+    return tree;
+  }
+
+  const mode = (): string => '100644';
+
+  it('are what git am takes, in order', async () => {
+    const patches = planPatches(PLAN, render, REPORT);
+    const tree = await applied(patches, FILES, { signOff: true });
+    expect(git(tree, 'log', '--reverse', '--format=%s', 'HEAD~7..').trim().split('\n')).toEqual(
+      patches.map((p) => p.subject),
+    );
+    const message = `${patches.at(-1)!.body}\n\nSigned-off-by: Dee Developer <dee@example.org>\n`;
+    expect(git(tree, 'log', '-1', '--format=%b').trimEnd()).toBe(message.trimEnd());
+    expect(git(tree, 'log', '-1', '--format=%an <%ae> %aI').trim()).toBe(
+      'Dee Developer <dee@example.org> 2030-01-01T10:20:30+00:00',
+    );
+  });
+
+  it('are what git format-patch writes', async () => {
+    const patches = planPatches(PLAN, render, REPORT);
+    const cover = { coverSubject: '*** SUBJECT HERE ***', coverBody: '*** BLURB HERE ***' };
+    const tree = await applied(patches, FILES, { ...cover, mode });
+    const theirs = join(directory, 'theirs');
+    git(
+      tree,
+      'format-patch',
+      '-q',
+      '--cover-letter',
+      '--zero-commit',
+      '--abbrev=12',
+      '--signature=gfp-scope 1.2.3',
+      '-o',
+      theirs,
+      'HEAD~7',
+    );
+    const names = readdirSync(theirs).sort();
+    expect(readdirSync(join(directory, 'out')).sort()).toEqual(names);
+    for (const name of names) {
+      // Git dates a cover letter with the time of the call.
+      const plain = (text: string): string =>
+        name.startsWith('0000') ? text.replace(/^(?:Date|From:).*\n/gm, '') : text;
+      const ours = readFileSync(join(directory, 'out', name), 'latin1');
+      expect(plain(ours)).toBe(plain(readFileSync(join(theirs, name), 'latin1')));
+    }
+  });
+
+  const one = (
+    file: string,
+    before: string,
+    after: string,
+    subject = 'demo: change',
+    body = 'Why.',
+  ): SeriesPatch[] => [{ subject, body, changes: [{ file, before, after }] }];
+
+  it.each<[string, string, string]>([
+    ['CRLF line ends', 'a\r\nb\r\nc\r\n', 'a\r\nB = "=0D"\r\nc \r\n'],
+    ['no last newline', 'a\nb', 'a\nB'],
+    ['a last newline that was missing', 'a\nb', 'a\nb\n'],
+    ['bytes that are no UTF-8', 'J\xf6rg\nb\n', 'J\xf6rg\n\xff\xfe\n'],
+    ['UTF-8', 'J\xc3\xb6rg\nb\n', 'J\xc3\xb6rg\nB\n'],
+    ['form feeds and trailing blanks', 'a\n\f\nb \t\n', 'a\n\f\nB \t\n'],
+    [
+      'CRLF and bytes that are no UTF-8, in long lines',
+      `${'\xe9 '.repeat(90)}\r\nb\r\n`,
+      `${'\xe9 '.repeat(90)}\r\nB\r\n`,
+    ],
+    ['lines that look like mail', 'From here\n-- \n---\nx\n', 'From there\n-- \n---\ny\n'],
+  ])('carry %s through git am', async (_, before, after) => {
+    await applied(one('fs/demo/a.c', before, after), { 'fs/demo/a.c': before });
+  });
+
+  it('carry CRLF through git am --keep-cr too', async () => {
+    await applied(one('a.c', 'a\r\nb\r\n', 'a\r\nB\r\n'), { 'a.c': 'a\r\nb\r\n' }, {}, '--keep-cr');
+  });
+
+  it('carry names and texts beyond ASCII', async () => {
+    const subject =
+      'demo: l\u00f6se die Sperre, \u0434\u043b\u0438\u043d\u043d\u044b\u0439 \u0442\u0435\u043a\u0441\u0442 \u043f\u0440\u043e \u0431\u043b\u043e\u043a\u0438\u0440\u043e\u0432\u043a\u0443';
+    const from = { name: 'J\u00f6rg D\u00f6', email: 'joerg@example.org' };
+    const tree = await applied(
+      one('a.c', 'J\xf6rg\n', 'j\xf6rg\n', subject, 'Gr\u00fc\u00dfe.'),
+      { 'a.c': 'J\xf6rg\n' },
+      { from },
+    );
+    const log = Buffer.from(git(tree, 'log', '-1', '--format=%an|%s|%b'), 'latin1').toString('utf8');
+    expect(log.trim()).toBe(`${from.name}|${subject}|Gr\u00fc\u00dfe.`);
+    expect(readFileSync(join(directory, 'out', '0000-cover-letter.patch'), 'latin1')).toMatch(
+      /^From: =\?UTF-8\?q\?J=C3=B6rg=20D=C3=B6\?= <joerg@example\.org>$/m,
+    );
+  });
+
+  it('carry a name with specials, a long subject, and a message that looks like a patch', async () => {
+    const from = { name: 'D. "Dee" Developer', email: 'dee@example.org' };
+    const subject = 'demo: open NOFS scopes where demo_information.some_semaphore is taken now';
+    const body = 'Why:\n\ndiff --git a/x b/x\n---\nFrom me';
+    const tree = await applied(one('a.c', 'a\n', 'b\n', subject, body), { 'a.c': 'a\n' }, { from });
+    expect(git(tree, 'log', '-1', '--format=%an|%s').trim()).toBe(`${from.name}|${subject}`);
+    expect(git(tree, 'log', '-1', '--format=%b').trim()).toBe('Why:\n\n diff --git a/x b/x\n ---\n From me');
+  });
+
+  it('show the stat that git shows', async () => {
+    const long = `fs/${'deep/'.repeat(14)}demo_file_with_a_long_name.c`;
+    const many = Array.from({ length: 300 }, (_, i) => `line ${i}\n`).join('');
+    const files = { [long]: many, 'a.c': 'a\nb\n', 'fs/b.c': 'x\n' };
+    const patches: SeriesPatch[] = [
+      {
+        subject: 'demo: many',
+        body: 'Why.',
+        changes: [
+          { file: 'a.c', before: 'a\nb\n', after: 'a\n' },
+          { file: 'fs/b.c', before: 'x\n', after: `${'y\n'.repeat(40)}x\n` },
+          { file: long, before: many, after: many.replace(/[1-3]\n/g, '$&++\n--\n') },
+        ],
+      },
+    ];
+    const tree = await applied(patches, files);
+    const stat = git(tree, 'format-patch', '--stdout', '-1').split('\n---\n')[1]!.split('\n\n')[0]!;
+    const mail = readFileSync(join(directory, 'out', '0001-demo-many.patch'), 'latin1');
+    expect(mail.split('\n---\n')[1]!.split('\n\n')[0]).toBe(stat);
+  });
+});
+
+describe('writeSeries', () => {
+  const patches: SeriesPatch[] = [
+    { subject: 'demo: one', body: 'Why.', changes: [{ file: 'a.c', before: 'a\n', after: 'b\n' }] },
+    { subject: 'demo: two', body: 'Why.', changes: [{ file: 'a.c', before: 'b\n', after: 'c\n' }] },
+  ];
+  const out = (): string => join(directory, 'out');
+
+  it('names the files as git does, and says which they are', async () => {
+    const files = await writeSeries(out(), patches, OPTIONS);
+    const names = ['0000-cover-letter.patch', '0001-demo-one.patch', '0002-demo-two.patch'];
+    expect(files).toEqual(names.map((name) => join(out(), name)));
+    expect(readdirSync(out()).sort()).toEqual(names);
+    const mail = readFileSync(files[1]!, 'latin1');
+    expect(mail.split('\n').slice(0, 6)).toEqual([
+      'From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001',
+      'From: Dee Developer <dee@example.org>',
+      'Date: Tue, 1 Jan 2030 10:20:30 +0000',
+      'Subject: [PATCH 1/2] demo: one',
+      '',
+      'Why.',
+    ]);
+    expect(mail.endsWith('\n-- \ngfp-scope 1.2.3\n\n')).toBe(true);
+  });
+
+  it('replaces an earlier series, also what is no longer in it', async () => {
+    await writeSeries(out(), patches, OPTIONS);
+    writeFileSync(join(out(), '.0001-demo-one.patch.0123abcd'), 'left by a killed run');
+    await writeSeries(out(), patches.slice(0, 1), OPTIONS);
+    expect(readdirSync(out()).sort()).toEqual(['0000-cover-letter.patch', '0001-demo-one.patch']);
+  });
+
+  it('knows an earlier series in quoted-printable again', async () => {
+    const crlf = [{ ...patches[0]!, changes: [{ file: 'a.c', before: 'a\r\n', after: 'b\r\n' }] }];
+    await writeSeries(out(), crlf, OPTIONS);
+    expect(await writeSeries(out(), crlf, OPTIONS)).toHaveLength(2);
+  });
+
+  it.each([
+    ['notes.txt', 'mine'],
+    ['0001-demo-one.patch', 'From 0123 Mon Sep 17 00:00:00 2001\nof somebody else\n-- \n2.39.5\n'],
+  ])('refuses a directory that holds %s', async (name, content) => {
+    mkdirSync(out());
+    writeFileSync(join(out(), name), content);
+    await expect(writeSeries(out(), patches, OPTIONS)).rejects.toThrow(
+      `${out()} holds other files (${name}): nothing was written`,
+    );
+    expect(readdirSync(out())).toEqual([name]);
+    expect(readFileSync(join(out(), name), 'utf8')).toBe(content);
+  });
+
+  it('leaves other files alone if it is forced', async () => {
+    mkdirSync(out());
+    writeFileSync(join(out(), 'notes.txt'), 'mine');
+    await writeSeries(out(), patches, { ...OPTIONS, force: true });
+    expect(readdirSync(out())).toHaveLength(4);
+    expect(readFileSync(join(out(), 'notes.txt'), 'utf8')).toBe('mine');
+  });
+
+  it('leaves what was there if a file cannot be written', async () => {
+    await writeSeries(out(), patches, OPTIONS);
+    const before = readdirSync(out()).map((name) => [name, readFileSync(join(out(), name), 'utf8')]);
+    const open: typeof nodeFs.open = async (file, ...rest) => {
+      if (String(file).includes('0002')) throw new Error('no space left on device');
+      return nodeFs.open(file, ...rest);
+    };
+    const changed = patches.map((p) => ({ ...p, body: 'Another reason.' }));
+    await expect(writeSeries(out(), changed, { ...OPTIONS, fs: { ...nodeFs, open } })).rejects.toThrow(
+      /^cannot write the series: .*0002-demo-two\.patch: no space left on device$/,
+    );
+    expect(readdirSync(out()).map((name) => [name, readFileSync(join(out(), name), 'utf8')])).toEqual(before);
+  });
+
+  it('says so where there is nothing to write, or no directory to be', async () => {
+    await expect(writeSeries(out(), [], OPTIONS)).rejects.toThrow('there is nothing to make a series of');
+    writeFileSync(out(), 'a file');
+    await expect(writeSeries(out(), patches, OPTIONS)).rejects.toThrow(/^cannot write the series: .*EEXIST/);
+  });
+});
+
+describe('the texts of a mail', () => {
+  it('names files as git does', () => {
+    expect(
+      patchFileName(12, 'quota: open a NOFS scope where dqio_sem is taken, in all of its functions'),
+    ).toBe('0012-quota-open-a-NOFS-scope-where-dqio_sem-is-taken-in-a.patch');
+    expect(patchFileName(1, '...')).toBe('0001-patch.patch');
+  });
+
+  it('dates in UTC without a leading zero', () => {
+    expect(mailDate(new Date('2030-01-01T00:00:00Z'))).toBe('Tue, 1 Jan 2030 00:00:00 +0000');
+    expect(mailDate(new Date('2029-12-31T23:59:59Z'))).toBe('Mon, 31 Dec 2029 23:59:59 +0000');
+  });
+
+  it('fills paragraphs but not lists', () => {
+    expect(wrapText('a b c d\n\n  a b c d\n  e', 5)).toBe('a b c\nd\n\n  a b c d\n  e');
+  });
+
+  it('encodes what quoted-printable cannot carry', () => {
+    expect(quotedPrintable('a=b\r\nx \n\xe9\tz\n')).toBe('a=3Db=0D\nx=20\n=E9\tz\n');
+    expect(quotedPrintable('From me')).toBe('=46rom me');
+    expect(
+      Math.max(
+        ...quotedPrintable('\xe9'.repeat(100))
+          .split('\n')
+          .map((l) => l.length),
+      ),
+    ).toBeLessThanOrEqual(76);
+  });
+});
