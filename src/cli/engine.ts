@@ -2,11 +2,19 @@ import type { Engine } from './environment.js';
 
 /** Loads the rooms that read, analyse and edit: the parser's native code is slow to come up. */
 export async function loadEngine(): Promise<Engine> {
-  const room = (name: string): Promise<Engine> => import(name);
-  const [{ analyze }, { checkedChanges }, { writeSeries }] = await Promise.all([
-    room('../analysis/analyze.js'),
-    room('../edit/self-check.js'),
-    room('../output/series.js'),
+  const selfCheck = '../edit/self-check.js';
+  const [{ analyze }, { createIncludeResolver }, { renderPlan }, { checkedChanges }] = await Promise.all([
+    import('../analysis/analyze.js'),
+    import('../edit/includes.js'),
+    import('../edit/render.js'),
+    import(selfCheck) as Promise<Engine>,
   ]);
-  return { analyze, checkedChanges, writeSeries };
+  return {
+    analyze,
+    checkedChanges,
+    renderer: (analysis, readHeader) => {
+      const includes = createIncludeResolver(readHeader);
+      return (subset) => renderPlan(subset, (file) => analysis.source(file), includes);
+    },
+  };
 }

@@ -1,7 +1,6 @@
 import type { Writable } from 'node:stream';
 import type { Analysis, Analyze } from '../analysis/api.js';
-import type { FileChange } from '../edit/plan.js';
-import type { KernelTree } from '../tree/kernel-tree.js';
+import type { FileChange, Plan } from '../edit/plan.js';
 
 /** Where text goes: a terminal, a pipe or a file. */
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
@@ -26,16 +25,11 @@ export interface Engine {
     analysis: Analysis,
     readHeader: (file: string) => string | undefined,
   ) => CheckedChanges | Promise<CheckedChanges>;
-  /** Writes the patches and the cover letter; gives the absolute paths of the files, in order. */
-  readonly writeSeries: (series: Series) => Promise<readonly string[]>;
-}
-
-/** What a patch series is made of. */
-export interface Series extends CheckedChanges {
-  readonly tree: KernelTree;
-  readonly analysis: Analysis;
-  /** Absolute; made if it is not there. */
-  readonly directory: string;
+  /** Gives what turns any part of the plan into changes of the files as they were read. */
+  readonly renderer: (
+    analysis: Analysis,
+    readHeader: (file: string) => string | undefined,
+  ) => (subset: Plan) => FileChange[];
 }
 
 /** All that a verb touches of the process that it runs in. */

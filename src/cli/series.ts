@@ -1,9 +1,15 @@
 import path from 'node:path';
 import type { Argv } from 'yargs';
+import type { FileChange } from '../edit/plan.js';
+import type { Person } from '../output/mail.js';
+import { planPatches, type SeriesPatch, seriesCover, writeSeries } from '../output/series.js';
+import { gitAuthor } from '../tree/git.js';
+import { InputError } from '../tree/input-error.js';
 import { type Environment, say, write } from './environment.js';
 import { EXIT } from './exit-codes.js';
 import { type ArgumentsOf, EXIT_CODE, withPaths } from './options.js';
-import { changesFor, summaryOf } from './work.js';
+import { packageVersion } from './version.js';
+import { changesFor, gitModeIn, headersOf, planLeft, summaryOf } from './work.js';
 
 export const command = 'series [paths..]';
 export const describe = 'Write the changes as a patch series with a cover letter, for git am';
@@ -17,22 +23,80 @@ export function builder(parser: Argv) {
       demandOption: true,
       describe: 'Where to put 0000-cover-letter.patch, 0001-….patch and so on',
     })
+    .option('from', {
+      type: 'string',
+      requiresArg: true,
+      defaultDescription: 'the author that git knows',
+      describe: 'Who the patches are from, "NAME <EMAIL>"',
+    })
+    .option('signoff', {
+      type: 'boolean',
+      alias: 's',
+      default: false,
+      describe: 'Sign the patches off in that name',
+    })
+    .option('force', {
+      type: 'boolean',
+      default: false,
+      describe: 'Write into a directory that holds other files, too',
+    })
     .option('exit-code', EXIT_CODE('changes'))
     .example('$0 series -o outgoing fs/quota', 'The patches for fs/quota, in outgoing')
     .example('git am outgoing/000[1-9]-*.patch', 'Apply them, without the cover letter');
 }
 
 export async function run(args: ArgumentsOf<typeof builder>, environment: Environment): Promise<number> {
+  const given = args.from === undefined ? undefined : personIn(args.from);
   const checked = await changesFor(environment, args);
-  if (checked.changes.length > 0) {
-    const { writeSeries } = await environment.loadEngine();
+  const { analysis, changes, problems, tree } = checked;
+  if (changes.length > 0) {
+    const { renderer } = await environment.loadEngine();
+    const plan = planLeft(analysis.plan, problems);
+    const patches = planPatches(plan, renderer(analysis, headersOf(tree)), analysis.report);
+    checkSum(patches, changes);
+    const cover = seriesCover(plan, analysis.report);
     const directory = path.resolve(environment.cwd, args.outputDirectory);
-    const files = await writeSeries({ ...checked, directory });
+    const files = await environment.uninterrupted(() =>
+      writeSeries(directory, patches, {
+        from: given ?? gitAuthor(tree),
+        date: dateIn(environment),
+        version: packageVersion(),
+        coverSubject: cover.subject,
+        coverBody: cover.body,
+        signOff: args.signoff,
+        force: args.force,
+        mode: gitModeIn(tree),
+      }),
+    );
     // As git format-patch does: what was written, one name a line.
-    const names = files.map((file) => path.join(args.outputDirectory, path.relative(directory, file)));
+    const names = files.map((file) => path.join(args.outputDirectory, path.basename(file)));
     await write(environment.stdout, names.map((name) => `${name}\n`).join(''));
   }
   await say(environment, summaryOf(checked));
-  if (checked.problems.length > 0) return EXIT.internal;
-  return args.exitCode && checked.changes.length > 0 ? EXIT.findings : EXIT.done;
+  if (problems.length > 0) return EXIT.internal;
+  return args.exitCode && changes.length > 0 ? EXIT.findings : EXIT.done;
+}
+
+/** The patches one after the other must come to what `apply` would write, which is what was checked. */
+function checkSum(patches: readonly SeriesPatch[], changes: readonly FileChange[]): void {
+  const last = new Map(patches.flatMap((patch) => patch.changes).map(({ file, after }) => [file, after]));
+  for (const { file, after } of changes) {
+    if (last.get(file) !== after)
+      throw new Error(`the series does not come to the checked changes in ${file}`);
+    last.delete(file);
+  }
+  const [more] = last.keys();
+  if (more !== undefined) throw new Error(`the series changes ${more}, which the checked changes do not`);
+}
+
+function personIn(text: string): Person {
+  const [, name, email] = /^\s*(\S.*?)\s*<([^<>\s]+)>\s*$/.exec(text) ?? [];
+  if (!name || !email) throw new InputError(`--from: ${text}: not of the form "NAME <EMAIL>"`);
+  return { name, email };
+}
+
+/** Now, or what SOURCE_DATE_EPOCH says (https://reproducible-builds.org/docs/source-date-epoch/). */
+function dateIn(environment: Environment): Date {
+  const epoch = environment.env.SOURCE_DATE_EPOCH;
+  return epoch !== undefined && /^\d+$/.test(epoch) ? new Date(Number(epoch) * 1000) : new Date();
 }

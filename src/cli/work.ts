@@ -2,11 +2,12 @@ import { statSync } from 'node:fs';
 import path from 'node:path';
 import type { Analysis, AnalyzeOptions } from '../analysis/api.js';
 import { VERDICTS } from '../analysis/report.js';
+import type { Plan } from '../edit/plan.js';
 import { countByVerdict } from '../output/scan-document.js';
 import { counted } from '../output/scan-listing.js';
 import { readSource, resolvePaths } from '../tree/files.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
-import { type CheckedChanges, type Environment, say } from './environment.js';
+import { type CheckedChanges, type Environment, type Problem, say } from './environment.js';
 import { analyzeOptions, type CommonArguments, treeOf } from './options.js';
 import { progressDisplay } from './progress.js';
 
@@ -42,10 +43,7 @@ export async function changesFor(
   const paths = resolvePaths(tree, args.paths, environment.cwd);
   const analysis = await analyzeFor(environment, analyzeOptions(args, tree, paths));
   const { checkedChanges } = await environment.loadEngine();
-  const { changes, problems } = await checkedChanges(analysis, (file) => {
-    const source = readSource(tree, file);
-    return 'text' in source ? source.text : undefined;
-  });
+  const { changes, problems } = await checkedChanges(analysis, headersOf(tree));
   for (const problem of problems)
     await say(
       environment,
@@ -55,19 +53,25 @@ export async function changesFor(
   return { tree, analysis, changes: changes.filter(({ before, after }) => before !== after), problems };
 }
 
-/** What the changes do, and what the sites are, in a line each. */
-export function summaryOf({ analysis, changes, problems }: Checked): string {
-  const { plan, report } = analysis;
+/** The plan without the functions whose edits the self-check threw away. */
+export function planLeft(plan: Plan, problems: readonly Problem[]): Plan {
   const dropped = new Set(problems.map((problem) => `${problem.file}\0${problem.function}`));
   const isDropped = (edit: { file: string; function: string | null }) =>
     dropped.has(`${edit.file}\0${edit.function}`);
   const lost = new Set(plan.scopes.filter(isDropped).map((scope) => scope.id));
-  const scopes = plan.scopes.length - lost.size;
-  // A downgrade goes with the scopes that prove it.
-  const downgrades = plan.downgrades.filter(
-    (downgrade) => !isDropped(downgrade) && !downgrade.scopes.some((id) => lost.has(id)),
-  ).length;
+  return {
+    scopes: plan.scopes.filter((scope) => !lost.has(scope.id)),
+    // A downgrade goes with the scopes that prove it.
+    downgrades: plan.downgrades.filter(
+      (downgrade) => !isDropped(downgrade) && !downgrade.scopes.some((id) => lost.has(id)),
+    ),
+  };
+}
 
+/** What the changes do, and what the sites are, in a line each. */
+export function summaryOf({ analysis, changes, problems }: Checked): string {
+  const { report } = analysis;
+  const plan = planLeft(analysis.plan, problems);
   const counts = countByVerdict(report.sites);
   const verdicts = VERDICTS.filter((verdict) => counts[verdict] > 0).map(
     (verdict) => `${counts[verdict]} ${verdict}`,
@@ -76,9 +80,17 @@ export function summaryOf({ analysis, changes, problems }: Checked): string {
   const done =
     changes.length === 0
       ? 'no changes'
-      : `${counted(scopes, 'scope')} and ${counted(downgrades, 'downgraded mask')} in ${counted(changes.length, 'file')}`;
+      : `${counted(plan.scopes.length, 'scope')} and ${counted(plan.downgrades.length, 'downgraded mask')} in ${counted(changes.length, 'file')}`;
   const found = sites === 0 ? 'no sites' : `${counted(sites, 'site')}: ${verdicts.join(', ')}`;
   return `${done}\n${found}`;
+}
+
+/** Gives the text of a file of the tree, `undefined` if there is none. */
+export function headersOf(tree: KernelTree): (file: string) => string | undefined {
+  return (file) => {
+    const source = readSource(tree, file);
+    return 'text' in source ? source.text : undefined;
+  };
 }
 
 /** Gives the mode of a file of the tree as git keeps it. */

@@ -48,6 +48,22 @@ function topPrefix(root: string): string {
   return shown.status === 0 ? shown.stdout.replace(/\n$/, '') : '';
 }
 
+/**
+ * Who git would say wrote a commit made in the tree.
+ * @throws InputError if git does not know.
+ */
+export function gitAuthor(tree: KernelTree): { name: string; email: string } {
+  const ident = spawnSync('git', ['var', 'GIT_AUTHOR_IDENT'], {
+    cwd: tree.root,
+    encoding: 'utf8',
+    env: gitEnvironment(),
+  });
+  const [, name, email] = /^(.+) <(.+)> \d+ [-+]\d+$/.exec(ident.stdout?.trim() ?? '') ?? [];
+  if (!name || !email)
+    throw new InputError('git knows no author: set user.name and user.email, or use --from "NAME <EMAIL>"');
+  return { name, email };
+}
+
 function inGitWorkTree(directory: string): boolean {
   for (let up = directory; ; up = path.dirname(up)) {
     if (existsSync(path.join(up, '.git'))) return true;

@@ -107,9 +107,7 @@ export async function session(argv: readonly string[], setting: Setting = {}): P
       return analysis;
     },
     checkedChanges: () => ({ changes: [CHANGE], problems: [] }),
-    writeSeries: async () => {
-      throw new Error('no series was expected');
-    },
+    renderer: () => (subset) => (subset.downgrades.length > 0 ? [CHANGE] : []),
     ...setting.engine,
   };
   const environment: Environment = {

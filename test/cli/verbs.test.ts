@@ -1,9 +1,9 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Writable } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import type { Series } from '../../src/cli/environment.js';
 import { Interrupted } from '../../src/cli/exit-codes.js';
 import type { Plan } from '../../src/edit/plan.js';
 import { REPORT } from '../output/scan-report.js';
@@ -254,23 +254,64 @@ describe('apply', () => {
 });
 
 describe('series', () => {
-  const writing = (seen: Series[]) => ({
-    writeSeries: async (series: Series) => {
-      seen.push(series);
-      return ['0000-cover-letter.patch', '0001-demo.patch'].map((name) => path.join(series.directory, name));
-    },
+  const series = ['series', '--from', 'A. Hacker <hacker@example.org>', '-o', 'out'];
+  const env = { SOURCE_DATE_EPOCH: '1700000000' };
+
+  it('writes the patches, and lists the files as git format-patch does', async () => {
+    const { code, stdout, stderr, tree } = await session([...series, '--signoff', 'fs/demo'], { env });
+    const files = stdout.trimEnd().split('\n');
+    expect(files).toEqual(['out/0000-cover-letter.patch', expect.stringMatching(/^out\/0001-.*\.patch$/)]);
+    expect([code, stderr]).toEqual([0, SUMMARY]);
+    const patch = readFileSync(path.join(tree.root, files[1]!), 'latin1');
+    expect(patch).toContain(
+      'From: "A. Hacker" <hacker@example.org>\nDate: Tue, 14 Nov 2023 22:13:20 +0000\n',
+    );
+    expect(patch).toContain('Signed-off-by: A. Hacker <hacker@example.org>\n');
+    expect(withoutIndex(patch)).toContain(DIFF);
+    expect(readFileSync(path.join(tree.root, files[0]!), 'latin1')).toContain('[PATCH 0/1] ');
   });
 
-  it('hands the changes on, and lists the files as git format-patch does', async () => {
-    const seen: Series[] = [];
-    const { code, stdout, stderr, tree } = await session(['series', '-o', 'out', 'fs/demo'], {
-      engine: writing(seen),
+  it('is taken by git am on the tree', async () => {
+    const tree = smallTree({ [CHANGE.file]: CHANGE.before });
+    const git = (...args: string[]) =>
+      execFileSync('git', ['-C', tree.root, '-c', 'user.name=A', '-c', 'user.email=a@example.org', ...args], {
+        env: { ...process.env, GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_SYSTEM: '/dev/null' },
+      });
+    git('init', '-q');
+    git('add', '-A');
+    git('commit', '-q', '-m', 'start');
+    const { stdout } = await session(series, { tree, env });
+    git('am', '-q', stdout.trimEnd().split('\n')[1]!);
+    expect(readFileSync(path.join(tree.root, CHANGE.file), 'latin1')).toBe(CHANGE.after);
+  });
+
+  it('does not write into a directory with other files, unless forced', async () => {
+    const tree = smallTree({ [CHANGE.file]: CHANGE.before, 'out/notes': 'mine\n' });
+    const refused = await session(series, { tree, env });
+    expect([refused.code, refused.stdout]).toEqual([2, '']);
+    expect(refused.stderr).toMatch(/^gfp-scope: [^\n]*\n$/);
+    expect((await session([...series, '--force'], { tree, env })).code).toBe(0);
+    expect(readFileSync(path.join(tree.root, 'out/notes'), 'utf8')).toBe('mine\n');
+  });
+
+  it('must come to what was checked', async () => {
+    const other = { ...CHANGE, after: 'int other;\n' };
+    const { code, stdout, stderr } = await session(series, {
+      env,
+      engine: { checkedChanges: () => ({ changes: [other], problems: [] }) },
     });
-    expect(seen).toHaveLength(1);
-    expect(seen[0]).toMatchObject({ directory: path.join(tree.root, 'out'), changes: [CHANGE], tree });
-    expect(stdout).toBe('out/0000-cover-letter.patch\nout/0001-demo.patch\n');
-    expect(stderr).toBe(SUMMARY);
-    expect(code).toBe(0);
+    expect([code, stdout]).toEqual([3, '']);
+    expect(stderr).toBe(
+      'gfp-scope: internal error: the series does not come to the checked changes in fs/demo/dir.c\n',
+    );
+  });
+
+  it('takes one name and address', async () => {
+    const { code, stderr } = await session(['series', '-o', 'out', '--from', 'hacker@example.org']);
+    expect([code, stderr]).toEqual([
+      2,
+      'gfp-scope: --from: hacker@example.org: not of the form "NAME <EMAIL>"\n',
+    ]);
   });
 
   it('writes none if there is nothing to change', async () => {
@@ -280,10 +321,10 @@ describe('series', () => {
     expect([code, stdout, stderr]).toEqual([0, '', 'no changes\n1 site: 1 covered\n']);
   });
 
-  it('exits with 3 after a failed self-check', async () => {
+  it('exits with 3 after a failed self-check, and with 1 for changes if asked to', async () => {
     const checkedChanges = () => ({ changes: [CHANGE], problems: [PROBLEM] });
-    const { code } = await session(['series', '-o', 'out'], { engine: { ...writing([]), checkedChanges } });
-    expect(code).toBe(3);
+    expect((await session(series, { env, engine: { checkedChanges } })).code).toBe(3);
+    expect((await session([...series, '--exit-code'], { env })).code).toBe(1);
   });
 
   it('must be told where to', async () => {
