@@ -108,25 +108,23 @@ export class Layout {
     this.insert(boundary, this.insideIndent(block), lines, RANK.before(depthOf(block) + 1, rank));
   }
 
-  /**
-   * Inserts declarations of the block after `previous`, or in front of its other statements, and a blank
-   * line unless more declarations or a blank line follow.
-   */
-  declare(
-    block: Statement,
-    previous: Statement | null,
-    declaration: string,
-    index: number,
-    more: boolean,
-  ): void {
-    const end = previous ? previous.end : block.start + 1;
-    const following = previous ? this.followingIndent(previous) : this.insideIndent(block);
-    const boundary = this.boundaryAfter(end, following);
+  /** Inserts a declaration of the block after the declaration `previous`, or in front of all others. */
+  declare(block: Statement, previous: Statement | null, declaration: string, index: number): void {
     const indent = previous ? this.indentOf(previous) : this.insideIndent(block);
-    this.insert(boundary, indent, [declaration], RANK.declaration(index));
+    this.insert(this.declarationBoundary(block, previous), indent, [declaration], RANK.declaration(index));
+  }
+
+  /** Sets off the declarations of the block, which end with `last`, by a blank line if they are not. */
+  blankAfter(block: Statement, last: Statement | null): void {
+    const boundary = this.declarationBoundary(block, last);
     const blankFollows = !boundary.broken && /^[ \t\f\v]*\r?\n/.test(this.text.slice(boundary.start));
-    const hasBlank = boundary.lines.some((line) => line.text === '');
-    if (!more && !blankFollows && !hasBlank) this.insert(boundary, '', [''], RANK.blank());
+    if (!blankFollows) this.insert(boundary, '', [''], RANK.blank());
+  }
+
+  private declarationBoundary(block: Statement, previous: Statement | null): Boundary {
+    return previous
+      ? this.boundaryAfter(previous.end, this.followingIndent(previous))
+      : this.boundaryAfter(block.start + 1, this.insideIndent(block));
   }
 
   /** Gives a statement that is the whole arm or body of a control statement its braces, and its sister arms too. */

@@ -240,13 +240,15 @@ function declareVariables(
   variables: readonly Variable[],
 ): void {
   const declarations = leadingDeclarations(fn.root);
-  for (const [index, variable] of variables.entries()) {
-    if (variable.initialised) continue;
+  const declared = variables.filter((variable) => !variable.initialised);
+  if (declared.length === 0) return;
+  for (const [index, variable] of declared.entries()) {
     const line = `unsigned int ${variable.name};`;
-    const previous = declarationBefore(text, fn, declarations, line.length);
-    const more = previous !== declarations.at(-1) && declarations.length > 0;
-    layout.declare(fn.root, previous, line, index, more);
+    layout.declare(fn.root, declarationBefore(text, fn, declarations, line.length), line, index);
   }
+  const last = declarations.at(-1) ?? null;
+  // Declarations that end inside an `#if` are set off behind it, or were not before either.
+  if (last === null || fn.conditionalDepth(last.end) === 0) layout.blankAfter(fn.root, last);
 }
 
 function renderDowngrades(

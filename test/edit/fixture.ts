@@ -5,13 +5,9 @@ import { z } from 'zod';
 import { createIncludeResolver, type IncludeResolver } from '../../src/edit/includes.js';
 import type { Downgrade, Plan, ScopePlan, ScopePoint, StatementRange } from '../../src/edit/plan.js';
 
-/** Folders of one idiom each: `before.c` and `plan.json`, then `after.c` or (in the plan) `refused`. */
+/** Folders of one idiom each, see the README.md there. */
 const ROOT = fileURLToPath(new URL('../../fixtures/edit/', import.meta.url));
 
-/**
- * Places in `plan.json` are given by text: `before`/`after` hold the statement's whole text as it stands
- * in the function (`#2` behind it for the second such one), or `body` for the function's body.
- */
 const Point = z.union([z.strictObject({ before: z.string() }), z.strictObject({ after: z.string() })]);
 
 const PlanFile = z.strictObject({
@@ -53,23 +49,25 @@ export interface Fixture {
 }
 
 export function editFixtures(): Fixture[] {
-  return readdirSync(ROOT).map((name) => {
-    const read = (file: string): string => readFileSync(join(ROOT, name, file), 'latin1');
-    const parsed = PlanFile.parse(JSON.parse(read('plan.json')));
-    return {
-      name,
-      file: parsed.file,
-      before: read('before.c'),
-      after: existsSync(join(ROOT, name, 'after.c')) ? read('after.c') : undefined,
-      refused: parsed.refused,
-      plan: (text) => planOf(parsed, text),
-      includes: (text) => {
-        const { tree } = parsed;
-        if (!tree) return { provides: () => true };
-        return createIncludeResolver((path) => (path === parsed.file ? text : tree[path]));
-      },
-    };
-  });
+  return readdirSync(ROOT, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => {
+      const read = (file: string): string => readFileSync(join(ROOT, name, file), 'latin1');
+      const parsed = PlanFile.parse(JSON.parse(read('plan.json')));
+      return {
+        name,
+        file: parsed.file,
+        before: read('before.c'),
+        after: existsSync(join(ROOT, name, 'after.c')) ? read('after.c') : undefined,
+        refused: parsed.refused,
+        plan: (text) => planOf(parsed, text),
+        includes: (text) => {
+          const { tree } = parsed;
+          if (!tree) return { provides: () => true };
+          return createIncludeResolver((path) => (path === parsed.file ? text : tree[path]));
+        },
+      };
+    });
 }
 
 function planOf(parsed: z.infer<typeof PlanFile>, text: string): Plan {
