@@ -25,7 +25,8 @@ const ATTRIBUTE =
 
 /**
  * The functions of a file, found without a grammar: at depth 0, a `{` after something with a parameter
- * list. Depth starts again from the `#if` at each `#else`; a `}` in column 0 ends whatever is open.
+ * list. Depth starts again from the `#if` at each `#else`; where arms differ in
+ * depth, a `}` in column 0 ends whatever is open.
  */
 export function scanFunctions(source) {
   // Comments, literals and directives out of the way, offsets kept.
@@ -44,15 +45,17 @@ export function scanFunctions(source) {
   let head = 0;
   let open = -1;
   let openHead = 0;
+  let uneven = false;
   const linkage = [];
   for (let i = 0; i < text.length; i++) {
     if (marks.has(i)) {
       const word = marks.get(i);
       if (/^if/.test(word)) saved.push([depth, parens, head]);
       else if (/^el/.test(word) && saved.length > 0) {
+        uneven ||= depth !== saved[saved.length - 1][0];
         [depth, parens] = saved[saved.length - 1];
         if (depth === 0) head = parens === 0 ? i : head;
-      } else if (word === 'endif') saved.pop();
+      } else if (word === 'endif') uneven ||= depth !== saved.pop()?.[0];
       if (depth === 0 && parens === 0 && /^(define|include|undef|pragma|error|warning)/.test(word)) head = i;
     }
     switch (text.charCodeAt(i)) {
@@ -85,8 +88,9 @@ export function scanFunctions(source) {
           break;
         }
         depth--;
-        if (text[i - 1] === '\n') depth = 0;
+        if (uneven && text[i - 1] === '\n') depth = 0;
         if (depth === 0) {
+          uneven = false;
           const found = functionAt(text, openHead, open);
           if (found !== undefined) out.push({ ...found, start: open, end: i + 1 });
           // A struct or an initializer goes on to its `;`.
@@ -101,6 +105,15 @@ export function scanFunctions(source) {
 
 /** Name of the function whose head stands from `from` up to the brace at `brace`, or undefined. */
 function functionAt(text, from, brace) {
+  // Macro calls without a semicolon stand before it: NAME(…), then a word at the start of a line.
+  for (;;) {
+    const call = /^\s*[A-Za-z_]\w*\s*\(/.exec(text.slice(from, brace));
+    if (call === null) break;
+    let at = from + call[0].length;
+    for (let depth = 1; depth > 0 && at < brace; at++) depth += text[at] === '(' ? 1 : text[at] === ')' ? -1 : 0;
+    if (!/^[^\S\n]*\n\s*[A-Za-z_]/.test(text.slice(at, brace)) || ATTRIBUTE.test(/\w+/.exec(text.slice(at, brace))[0])) break;
+    from = at;
+  }
   const head = text.slice(from, brace);
   if (!/[)\w]\s*$/.test(head) || !head.includes('(')) return undefined;
   let depth = 0;

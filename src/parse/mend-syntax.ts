@@ -83,11 +83,18 @@ const PARAMETER = 3;
 /** A type name: in a cast, `sizeof`, a compound literal. */
 const TYPE_NAME = 4;
 
+/** How far an expression goes. */
+const COMMAS = 0;
+const SINGLE = 1;
+const ELEMENT = 2;
+
 /** Words that start with `__` and name types. */
 const DUNDER_TYPE = /^__(?:[us]|le|be|virtio|fs|dev|hc|i)\d+$|_t$|^__(?:w?sum\d*|int128|builtin_va_list|u128|s128)$/;
 /** Attribute words that do not start with `__`. */
 const ATTRIBUTE_WORD =
-  /^(?:no(?:inline|trace|instr|kprobe|stackprotector)\w*|asmlinkage|fastcall|regparm\d*|flatten|fallthrough|always_inline|pure|notrace|inline_\w+|noreturn\w*|randomized_struct\w*|sys_\w*linkage)$/;
+  /^(?:no(?:inline|trace|instr|kprobe|stackprotector)\w*|asmlinkage|fastcall|regparm\d*|flatten|fallthrough|always_inline|pure|notrace|noreturn\w*|randomized_struct\w*|sys_\w*linkage)$/;
+/** Attributes of a pointer: without a name after them they are none. */
+const POINTER_WORD = /^__(?:user|iomem|percpu|rcu|kernel|force|private|restrict|capability|nonstring)$/;
 const ITERATOR = /for_?each|foreach|^for_|_for_|^FOR_|FOR_?EACH|(?:^|_)iterate|_each|_loop$|^while_/i;
 
 export function mendSyntax(tokens: Tokens, out: Buffer): void {
@@ -198,7 +205,7 @@ class Mender {
         this.callArguments(i + 1, close);
         return close + 2;
       case LBRACE:
-        return this.macroFunction(i, close, end);
+        return this.macroFunction(i, close, close + 1, end);
       case LPAREN:
       case EQUALS:
       case LBRACKET:
@@ -230,7 +237,7 @@ class Mender {
    * `MACRO(name, type, arg, …) {`: becomes `MACRO name(type  arg, …) {`, a function of that name that
    * returns the macro; without pairs of type and argument, `MACRO name {`.
    */
-  private macroFunction(i: number, close: number, end: number): number {
+  private macroFunction(i: number, close: number, body: number, end: number): number {
     const { out, start, kind } = this;
     const commas: number[] = [];
     for (let j = i + 2; j < close; j = this.skip(j, close)) if (kind[j] === COMMA) commas.push(j);
@@ -249,7 +256,7 @@ class Mender {
       this.callArguments(i + 1, close);
       this.insertAfter(close, SEMI);
     }
-    return this.functionBody(close + 1, end);
+    return this.functionBody(body, end);
   }
 
   /** `name(void) {` without a type, or with parameters: leaves it, its type is missing. */
@@ -312,12 +319,19 @@ class Mender {
           i = this.attribute(i, end);
           break;
         case IDENT: {
+          if (body && this.attributeLike(i)) {
+            i = this.attribute(i, end);
+            break;
+          }
           if (kind[i + 1] !== LPAREN || i + 1 >= end) {
-            // Macro calls lost their semicolon, or a label: nothing of a declaration.
             this.words.push(i++);
             break;
           }
           const close = this.close(i + 1, end);
+          if (this.named(base, typed) && this.startsDunder(i) && kind[close + 1] !== LBRACE && !this.paramLike(i + 2, close)) {
+            i = this.attribute(i, end);
+            break;
+          }
           if (this.functionPointer(i + 1, close, end)) {
             this.words.push(i++);
             break specifiers;
@@ -352,6 +366,13 @@ class Mender {
     }
     this.words.length = base;
     return this.declarators(i, end, where);
+  }
+
+  /** Do the words so far hold a type (unless `typed`) and a name? */
+  private named(base: number, typed: boolean): boolean {
+    let missing = typed ? 1 : 2;
+    for (let j = base; j < this.words.length; j++) if (!this.attributeLike(this.words[j]!)) missing--;
+    return missing <= 0;
   }
 
   /** Blanks the words that are neither the type nor the declarator. */
@@ -434,7 +455,7 @@ class Mender {
       case STAR:
         return true;
       case IDENT: {
-        if (!typed) return true;
+        if (!typed) return kind[this.pastAttributes(close + 1, end)] !== LBRACE;
         if (!this.startsDunder(i)) return false;
         // `__printf(1, 2) name(…)` or `__name(params) __attribute {`?
         const after = kind[close + 2]!;
@@ -443,6 +464,12 @@ class Mender {
       }
     }
     return false;
+  }
+
+  /** Token after the attributes that start at `i`. */
+  private pastAttributes(i: number, end: number): number {
+    while (i < end && this.kind[i] === IDENT && this.attributeLike(i)) i = this.kind[i + 1] === LPAREN ? this.close(i + 1, end) + 1 : i + 1;
+    return i;
   }
 
   private paramLike(i: number, close: number): boolean {
@@ -471,8 +498,10 @@ class Mender {
     const { kind, out, start } = this;
     const close = this.close(i + 1, end);
     const next = close + 1 < end ? kind[close + 1]! : 0;
-    if (next === LBRACE && where === FILE) {
-      return this.macroFunction(i, close, end);
+    const past = this.pastAttributes(close + 1, end);
+    if (kind[past] === LBRACE && past < end && where === FILE) {
+      if (past > close + 1) this.blankTokens(close + 1, past - 1);
+      return this.macroFunction(i, close, past, end);
     }
     if (where === MEMBER) {
       this.blankTokens(first, i - 1);
@@ -530,10 +559,10 @@ class Mender {
             i = this.close(i + 1, end) + 1;
             // Attributes of sorts after an initializer.
             while (i < end && (kind[i] === IDENT || kind[i] === ATTRIBUTE)) i = this.attribute(i, end);
-          } else i = this.expression(i + 1, end, true);
+          } else i = this.expression(i + 1, end, SINGLE);
           break;
         case COLON:
-          i = this.expression(i + 1, end, true);
+          i = this.expression(i + 1, end, SINGLE);
           break;
       }
       if (i >= end) return end;
@@ -585,7 +614,7 @@ class Mender {
             this.blankTokens(i, close);
             i = close + 1;
           } else break;
-        } else if (where === TYPE_NAME || (n === 0 && where === PARAMETER && i > from && this.attributeLike(i))) {
+        } else if (where === TYPE_NAME || (n === 0 && i > from && POINTER_WORD.test(this.text(i)))) {
           blank(this.out, this.start[i]!, this.end[i]!);
           i++;
         } else break;
@@ -602,7 +631,7 @@ class Mender {
       const k = kind[i]!;
       if (k === LBRACKET) {
         const close = this.close(i, end);
-        this.expression(i + 1, close, false);
+        this.expression(i + 1, close, COMMAS);
         i = close + 1;
       } else if (k === LPAREN) {
         const close = this.close(i, end);
@@ -790,7 +819,7 @@ class Mender {
     }
     const comma = this.nextComma(i + 2, close);
     if (close === i + 2) this.blankTokens(i, close + 1);
-    else if (kind[i + 2] === IDENT && comma === i + 3) {
+    else if (kind[i + 2] === IDENT && (comma === i + 3 || kind[i + 3] === LBRACKET)) {
       const second = this.nextComma(comma + 1, close);
       const typeFirst = second === close && second === comma + 2 && /FLEX_ARRAY/.test(this.text(i));
       if (typeFirst) {
@@ -802,10 +831,10 @@ class Mender {
         out[start[i + 1]!] = SPACE;
         out[start[comma]!] = LBRACKET;
         out[start[close]!] = RBRACKET;
-        this.expression(comma + 1, close, false);
+        this.expression(comma + 1, close, COMMAS);
       } else {
         out[start[i + 1]!] = SPACE;
-        this.blankTokens(i + 3, close);
+        this.blankTokens(comma, close);
       }
     } else if (comma < close && kind[comma + 1] === IDENT && (this.typeArgument(i + 2, comma) || kind[i + 2] === IDENT)) {
       // (type, name, …)
@@ -839,7 +868,7 @@ class Mender {
             }
           } else i = this.attribute(i, end);
         }
-        if (i < end && kind[i] === EQUALS) i = this.expression(i + 1, end, true);
+        if (i < end && kind[i] === EQUALS) i = this.expression(i + 1, end, SINGLE);
       } else i++;
       if (i <= at) i = at + 1;
     }
@@ -880,7 +909,7 @@ class Mender {
         const end = this.close(i, close);
         this.initializer(i, end);
         i = end + 1;
-      } else if (i < close) i = this.expression(i, close, true);
+      } else if (i < close) i = this.expression(i, close, ELEMENT);
       if (i < close && kind[i] !== COMMA && kind[i] !== SEMI) {
         // Two elements without a comma: macros that bring their own.
         if (!this.insertAfter(i - 1, COMMA) && kind[i - 1] === RPAREN) {
@@ -898,11 +927,11 @@ class Mender {
   private designated(i: number, end: number): void {
     for (let j = i; j < end; j = this.skip(j, end)) {
       if (this.kind[j] !== ELLIPSIS) continue;
-      this.expression(i, j, false);
-      this.expression(j + 1, end, false);
+      this.expression(i, j, COMMAS);
+      this.expression(j + 1, end, COMMAS);
       return;
     }
-    this.expression(i, end, false);
+    this.expression(i, end, COMMAS);
   }
 
   // ---- statements
@@ -922,10 +951,11 @@ class Mender {
       case SEMI:
       case DIRECTIVE:
       case ELSE:
-      case DO:
       case RBRACE:
       case STRAY:
         return i + 1;
+      case DO:
+        return this.doLoop(i, end);
       case LBRACE: {
         const close = this.close(i, end);
         this.block(i + 1, close);
@@ -969,6 +999,20 @@ class Mender {
     return this.expressionStatement(i, end);
   }
 
+  /** `do { … } while_each_x(args);` has its `while` hidden in a macro. */
+  private doLoop(i: number, end: number): number {
+    const { kind } = this;
+    if (kind[i + 1] !== LBRACE || i + 1 >= end) return i + 1;
+    const close = this.close(i + 1, end);
+    this.block(i + 2, close);
+    if (kind[close + 1] === IDENT && kind[close + 2] === LPAREN && close + 2 < end) {
+      const last = this.close(close + 2, end);
+      this.loop(close + 1, last, 'while');
+      return last + 1;
+    }
+    return close + 1;
+  }
+
   private control(i: number, end: number): number {
     const { kind } = this;
     const k = kind[i]!;
@@ -982,7 +1026,7 @@ class Mender {
     const close = this.close(open, end);
     if (k === FOR) this.forHead(open, close);
     else if (open + 1 === close) this.out[this.start[open]! + 1] = SPACE;
-    else this.expression(open + 1, close, false);
+    else this.expression(open + 1, close, COMMAS);
     return close + 1;
   }
 
@@ -993,7 +1037,7 @@ class Mender {
     for (let j = i; j < close; j = this.skip(j, close)) if (kind[j] === SEMI) semis.push(j);
     if (semis.length > 0 && this.startsDeclaration(i, close)) i = this.declaration(i, semis[0]! + 1, BLOCK);
     while (i < close) {
-      const next = this.expression(i, close, false);
+      const next = this.expression(i, close, COMMAS);
       i = Math.max(next, i) + 1;
     }
   }
@@ -1012,7 +1056,7 @@ class Mender {
       else if (k === SEMI || k === RBRACE) return j;
     }
     j = Math.min(j, end);
-    this.expression(i + 1, range >= 0 ? range : j, false);
+    this.expression(i + 1, range >= 0 ? range : j, COMMAS);
     if (range >= 0) this.blankTokens(range, j - 1);
     return j + 1;
   }
@@ -1037,7 +1081,7 @@ class Mender {
       else if (k === LPAREN) {
         if (kind[a - 1] !== STRING || kind[a - 2] === STRING) plain = false;
         else if (this.typeArgument(a + 1, this.close(a, close))) plain = false;
-        else this.expression(a + 1, this.close(a, close), false);
+        else this.expression(a + 1, this.close(a, close), COMMAS);
       } else if (k === IDENT && colons !== 4) plain = false;
       else if (k !== STRING && k !== COMMA && k !== LBRACKET && k !== IDENT) plain = false;
     }
@@ -1099,7 +1143,11 @@ class Mender {
           j++;
         }
         if (j >= end) this.insertAfter(i + 1, SEMI);
-        if (j < end && kind[j] === IDENT && kind[j + 1] === SEMI && this.attributeLike(j)) this.blankTokens(j, j);
+        // label: __maybe_unused
+        if (j < end && kind[j] === IDENT && kind[j + 1] !== LPAREN && this.startsDunder(j) && this.attributeLike(j)) {
+          this.blankTokens(j, j);
+          if (kind[j + 1] !== COLON) return j + 1;
+        }
         return j;
       }
       case LPAREN:
@@ -1132,11 +1180,14 @@ class Mender {
     const k = close + 1 < end ? kind[close + 1]! : 0;
     switch (k) {
       case SEMI:
-        this.callArguments(i + 1, close);
+        if (!this.wrappedStatements(i, close)) this.callArguments(i + 1, close);
         return close + 2;
       case LBRACE:
         this.loop(i, close);
         return close + 1;
+      case EQUALS:
+        if (kind[close + 2] === LBRACE) return this.declaration(i, end, BLOCK);
+        return this.expressionStatement(i, end);
       case COLON:
         // MACRO(…): a label of some kind.
         this.blankTokens(i + 1, close);
@@ -1187,18 +1238,46 @@ class Mender {
       this.blankTokens(i, close);
       return close + 1;
     }
+    if (close < end && this.wrappedStatements(i, close)) return close + 1;
     this.callArguments(i + 1, close);
     if (close < end && !this.insertAfter(close, SEMI) && k !== 0) this.blankTokens(i, close);
     return close + 1;
   }
 
+  /** `MACRO(statements)`: the statements stay, in a block of their own if they end like statements. */
+  private wrappedStatements(i: number, close: number): boolean {
+    const { kind, out, start } = this;
+    let statements = false;
+    for (let j = i + 2; j < close; j = this.skip(j, close)) {
+      const k = kind[j]!;
+      if (k === COMMA) return false;
+      if (k === SEMI || k === IF || (k === LBRACE && j > i + 2 && kind[j - 1] === RPAREN && this.isCall(this.match[j - 1]!))) {
+        statements = true;
+      }
+    }
+    if (!statements) return false;
+    const last = kind[close - 1]!;
+    const whole = last === SEMI || last === RBRACE;
+    this.blankTokens(i, i);
+    out[start[i + 1]!] = whole ? LBRACE : SPACE;
+    this.block(i + 2, close);
+    out[start[close]!] = whole ? RBRACE : SEMI;
+    return true;
+  }
+
+  /** Does the parenthesis at `open` belong to a call or a control statement? */
+  private isCall(open: number): boolean {
+    const k = open > 0 ? this.kind[open - 1]! : 0;
+    return k === IDENT || (k >= IF && k <= SWITCH);
+  }
+
   /** `iterator(args)` before its body: `while (args)`, the word at the same place. */
-  private loop(i: number, close: number): void {
+  private loop(i: number, close: number, keyword?: 'while'): void {
     const { out, start, end } = this;
     const from = start[i]!;
     const size = end[i]! - from;
     const name = this.text(i);
-    const word = /^scoped_(?:cond_)?guard|^if_|_if$|^scoped_/.test(name) || size < 5 ? 'if' : 'while';
+    const word = keyword ?? (/^scoped_(?:cond_)?guard|^if_|_if$|^scoped_/.test(name) || size < 5 ? 'if' : 'while');
     this.callArguments(i + 1, close);
     blank(out, from, end[i]!);
     if (size < word.length) return;
@@ -1215,7 +1294,7 @@ class Mender {
   /** An expression up to its `;`, which is put in if it is missing. */
   private expressionStatement(i: number, end: number): number {
     const { kind } = this;
-    const j = this.expression(i, end, false);
+    const j = this.expression(i, end, COMMAS);
     if (j < end && kind[j] === SEMI) return j + 1;
     if (j > i && j >= end) this.insertAfter(end - 1, SEMI);
     return j;
@@ -1224,10 +1303,11 @@ class Mender {
   // ---- expressions
 
   /**
-   * Mends an expression from `i`; stops at `;`, at an unmatched closing bracket, at `end`, and, if
-   * `single`, at a comma. Returns the token it stopped at.
+   * Mends an expression from `i`; stops at `;`, at an unmatched closing bracket, at `end`, and, unless
+   * `mode` is COMMAS, at a comma; an ELEMENT also ends where another operand follows. Returns the
+   * token it stopped at.
    */
-  private expression(i: number, end: number, single: boolean): number {
+  private expression(i: number, end: number, mode: number): number {
     const { kind, out, start } = this;
     /** True where an operand must come next. */
     let wanted = true;
@@ -1240,14 +1320,15 @@ class Mender {
         case RBRACKET:
           return i;
         case COMMA:
-          if (single) return i;
+          if (mode !== COMMAS) return i;
           wanted = true;
           i++;
           break;
         case IDENT:
-          if (!wanted && single && kind[i - 1] !== STRING && kind[i - 1] !== IDENT) {
-            // Two operands in a row: a macro that brings its own operator or comma.
-            if (kind[i - 1] === RPAREN && kind[i + 1] !== STRING) return i;
+          if (!wanted && kind[i - 1] !== STRING && kind[i - 1] !== IDENT && kind[i + 1] !== STRING) {
+            // Two operands in a row: a macro that brings its own comma or operator.
+            if (mode === ELEMENT) return i;
+            this.insertAfter(i - 1, PIPE);
           }
           i = this.word(i, end);
           wanted = false;
@@ -1273,7 +1354,7 @@ class Mender {
           break;
         case LBRACKET: {
           const close = this.close(i, end);
-          this.expression(i + 1, close, false);
+          this.expression(i + 1, close, COMMAS);
           wanted = false;
           i = close + 1;
           break;
@@ -1289,8 +1370,8 @@ class Mender {
         case SIZEOF:
         case ALIGNOF:
         case OFFSETOF:
+          wanted = kind[i + 1] !== LPAREN;
           i = this.typeOperator(i, end);
-          wanted = false;
           break;
         case GENERIC:
           i = kind[i + 1] === LPAREN ? this.close(i + 1, end) + 1 : i + 1;
@@ -1416,12 +1497,12 @@ class Mender {
     if (k === OFFSETOF) {
       const comma = this.nextComma(i + 2, close);
       if (this.typeLike(i + 2, comma)) this.declaration(i + 2, comma, TYPE_NAME);
-      else if (comma > i + 3) this.expression(i + 2, comma, false);
+      else if (comma > i + 3) this.expression(i + 2, comma, COMMAS);
       // Only a plain member is in the grammar.
       if (comma + 1 < close && kind[comma + 1] === IDENT) this.blankTokens(comma + 2, close - 1);
       else if (comma < close) {
         this.putPlaceholderCall(i);
-        this.expression(comma + 1, close, false);
+        this.expression(comma + 1, close, COMMAS);
       }
       return close + 1;
     }
@@ -1430,7 +1511,7 @@ class Mender {
       if (k === SIZEOF && kind[close + 1] === LBRACE) return close + 1;
     } else {
       if (k === ALIGNOF && !(kind[i + 2] === IDENT && close === i + 3)) this.putPlaceholderCall(i);
-      this.expression(i + 2, close, false);
+      this.expression(i + 2, close, COMMAS);
     }
     void out;
     void start;
@@ -1454,7 +1535,7 @@ class Mender {
     if (kind[i + 1] === LBRACE) {
       const inner = this.close(i + 1, close);
       this.block(i + 2, inner);
-      this.expression(inner + 1, close, false);
+      this.expression(inner + 1, close, COMMAS);
       return close + 1;
     }
     if (this.typeLike(i + 1, close)) {
@@ -1484,7 +1565,7 @@ class Mender {
     }
     let j = i + 1;
     while (j < close) {
-      j = this.expression(j, close, false);
+      j = this.expression(j, close, COMMAS);
       // `(a; b)`: an argument of a macro that was statements.
       if (j < close && kind[j] === SEMI) this.out[this.start[j]!] = j + 1 === close ? SPACE : COMMA;
       j++;
@@ -1535,7 +1616,7 @@ class Mender {
       let comma = i;
       let semi = -1;
       while (comma < close && kind[comma] !== COMMA) {
-        if (kind[comma] === SEMI && semi < 0) semi = comma;
+        if (semi < 0 && (kind[comma] === SEMI || (kind[comma] === LBRACE && comma > i && kind[comma - 1] === RPAREN && this.isCall(this.match[comma - 1]!)))) semi = comma;
         comma = this.skip(comma, close);
       }
       if (comma > close) comma = close;
@@ -1593,7 +1674,7 @@ class Mender {
     }
     let j = i;
     while (j < end) {
-      j = this.expression(j, end, false);
+      j = this.expression(j, end, COMMAS);
       if (j < end && kind[j] === COLON) out[start[j]!] = PIPE;
       j++;
     }
@@ -1623,7 +1704,11 @@ class Mender {
     }
     if (control || this.startsDeclaration(i, end)) {
       // `if (x) f(x)`: a cast of a call is as near as it gets.
-      for (let j = i; j < end; j++) if (kind[j]! >= IF && kind[j]! <= SWITCH) this.blankTokens(j, j);
+      for (let j = i; j < end; j++) {
+        if (kind[j]! < IF || kind[j]! > SWITCH) continue;
+        this.blankTokens(j, j);
+        kind[j] = 0;
+      }
       if (!control) {
         this.blankTokens(i, end - 1);
         out[start[i]!] = UNDERSCORE;
@@ -1632,7 +1717,7 @@ class Mender {
     }
     let j = i;
     while (j < end) {
-      j = this.expression(j, end, false);
+      j = this.expression(j, end, COMMAS);
       if (j < end && kind[j] === SEMI) out[start[j]!] = j + 1 === end ? SPACE : COMMA;
       j++;
     }
