@@ -35,7 +35,7 @@ interface ParsedPath {
 
 /** Splits an access path. */
 export function parsePath(path: Path): ParsedPath {
-  const text = path[0] === '&' ? path.slice(1) : path;
+  const text = path[0] === '&' || path[0] === '~' ? path.slice(1) : path;
   const root = text[0] as ParsedPath['root'] | undefined;
   if (root === undefined || root === '#' || root === '@') return { root: root ?? '', name: '', args: [], fields: [] };
   let end = 2;
@@ -82,8 +82,10 @@ export class Index {
   readonly callers: Edge[][] = [];
   /** Edges by caller id. */
   readonly callees: Edge[][] = [];
-  /** `struct.field` → functions stored there. */
-  readonly tables = new Map<string, Set<number>>();
+  /** `struct.field` → functions stored there → parts of the kernel whose tables store them. */
+  private readonly tables = new Map<string, Map<number, Set<string>>>();
+  /** `group struct.field` of every member that the group sets in a table of its own. */
+  private readonly ownedTables = new Set<string>();
   /** Calls whose target stays unknown: fn id and CFG node. */
   readonly unresolved: { from: number; node: number }[] = [];
   /** Functions whose address is taken somewhere. */
@@ -357,14 +359,16 @@ export class Index {
     owner = this.resolveTypedef(owner);
     const field = entry.field[0] === '#' ? this.fieldAt(owner, Number(entry.field.slice(1))) : entry.field;
     if (field === '') return;
-    for (const target of targets) this.store(owner, field, target.id);
+    for (const target of targets) this.store(owner, field, target.id, file.file);
   }
 
-  private store(owner: string, field: string, id: number): void {
+  private store(owner: string, field: string, id: number, file: string): void {
     this.addressTaken.add(id);
     const key = `${owner}.${field}`;
-    const typed = this.tables.get(key) ?? new Set();
-    this.tables.set(key, typed.add(id));
+    const group = directoryGroup(file);
+    const typed = this.tables.get(key) ?? new Map<number, Set<string>>();
+    this.tables.set(key, typed.set(id, (typed.get(id) ?? new Set()).add(group)));
+    this.ownedTables.add(`${group} ${key}`);
     const named = this.fieldTables.get(field) ?? new Set();
     this.fieldTables.set(field, named.add(id));
   }
@@ -372,16 +376,26 @@ export class Index {
   /** `x->field = function;` in a body. */
   private assignedFunctions(fn: Fn): void {
     for (const { op } of fn.facts.cfg) {
-      if (op.k !== 'set' || !/^&?v:\w+$/.test(op.from)) continue;
+      if (op.k !== 'set' || !/^&?v:\w+$/.test(op.from) || op.to.startsWith('t:?')) continue;
       const name = op.from.replace(/^&?v:/, '');
       if (!this.byName.has(name) || this.isLocal(fn, name)) continue;
       const targets = this.lookup(name, fn.file.file).filter((f) => !f.facts.isMacro);
       const cut = op.to.lastIndexOf(' ');
       for (const target of targets) {
         if (cut < 0) this.addressTaken.add(target.id);
-        else this.store(this.typeOf(fn, op.to.slice(0, cut)), op.to.slice(cut + 1), target.id);
+        else this.store(this.typeOf(fn, op.to.slice(0, cut)), op.to.slice(cut + 1), target.id, fn.file.file);
       }
     }
+  }
+
+  /** Functions stored in a member (`super_operations.evict_inode`), each with the parts of the kernel that store it. */
+  tableOwners(member: string): ReadonlyMap<number, ReadonlySet<string>> {
+    return this.tables.get(member) ?? new Map();
+  }
+
+  /** Does that part of the kernel set the member in a table of its own? */
+  ownsTable(group: string, member: string): boolean {
+    return this.ownedTables.has(`${group} ${member}`);
   }
 
   // ---- calls ------------------------------------------------------------------------------
@@ -423,7 +437,7 @@ export class Index {
       if (type !== '') {
         const via = `${type}.${field}`;
         const found = this.tables.get(via);
-        if (found) for (const id of found) this.edge(fn, id, node, 'typed', 'table', via);
+        if (found) for (const id of found.keys()) this.edge(fn, id, node, 'typed', 'table', via);
         else this.unresolved.push({ from: fn.id, node });
         return;
       }

@@ -137,8 +137,14 @@ export function buildFlow(cst: Cst, body: number, original: string): Flow {
         if (to !== '') emit({ k: 'set', to, from: '', start: cst.start[node]! });
         return '';
       }
-      case 'initializer_pair':
-        return evaluate(childByField(cst, node, 'value'));
+      case 'initializer_pair': {
+        const value = evaluate(childByField(cst, node, 'value'));
+        const field = childByField(cst, node, 'designator');
+        if (value[0] === 'v' && field >= 0) {
+          emit({ k: 'set', to: `t:? ${textOf(cst, field).replace(/\W/g, '')}`, from: value, start: cst.start[node]! });
+        }
+        return value;
+      }
       case 'compound_statement':
         statement(node, here);
         return '';
@@ -503,8 +509,8 @@ export function buildFlow(cst: Cst, body: number, original: string): Flow {
       case 'return_statement': {
         const [value] = children(cst, node).filter((c) => !['return', ';'].includes(cst.type[c]!));
         const path = value === undefined ? '' : evaluate(value);
-        nodeOf.set(node, emit({ k: 'ret', value: path }));
         dropGuards(0);
+        nodeOf.set(node, emit({ k: 'ret', value: path }));
         join(1, loose);
         loose = [];
         break;

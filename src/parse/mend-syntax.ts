@@ -93,6 +93,8 @@ const DUNDER_TYPE = /^__(?:[us]|le|be|virtio|fs|dev|hc|i)\d+$|_t$|^__(?:w?sum\d*
 /** Attribute words that do not start with `__`. */
 const ATTRIBUTE_WORD =
   /^(?:no(?:inline|trace|instr|kprobe|stackprotector)\w*|asmlinkage|fastcall|regparm\d*|flatten|fallthrough|always_inline|pure|notrace|noreturn\w*|randomized_struct\w*|sys_\w*linkage)$/;
+const NUMBER_TEXT =
+  /^(?:0[xX][\da-fA-F']*(?:\.[\da-fA-F]*)?(?:[pP][-+]?\d+)?|0[bB][01']+|[\d']*\.?\d*(?:[eE][-+]?\d+)?)[uUlLwWfFbBdD]*$/;
 /** Attributes of a pointer: without a name after them they are none. */
 const POINTER_WORD = /^__(?:user|iomem|percpu|rcu|kernel|force|private|restrict|capability|nonstring)$/;
 const ITERATOR = /for_?each|foreach|^for_|_for_|^FOR_|FOR_?EACH|(?:^|_)iterate|_each|_loop$|^while_/i;
@@ -320,7 +322,9 @@ class Mender {
           break;
         case IDENT: {
           if (body && this.attributeLike(i)) {
-            i = this.attribute(i, end);
+            const n = i + 1 < end ? kind[i + 1]! : 0;
+            if (this.words.length === base && (n === EQUALS || n === LBRACKET || n === COMMA)) this.words.push(i++);
+            else i = this.attribute(i, end);
             break;
           }
           if (kind[i + 1] !== LPAREN || i + 1 >= end) {
@@ -362,7 +366,7 @@ class Mender {
     if (wordCount > 0) {
       const k = i < end ? kind[i]! : 0;
       const openEnded = declared >= 0 || k === STAR || k === LPAREN;
-      this.settleWords(base, typed, openEnded, body, where);
+      this.settleWords(base, typed, openEnded, where);
     }
     this.words.length = base;
     return this.declarators(i, end, where);
@@ -376,14 +380,13 @@ class Mender {
   }
 
   /** Blanks the words that are neither the type nor the declarator. */
-  private settleWords(base: number, typed: boolean, declaratorFollows: boolean, body: boolean, where: number): void {
+  private settleWords(base: number, typed: boolean, declaratorFollows: boolean, where: number): void {
     const { words } = this;
     const n = words.length - base;
     let name = -1;
     if (!declaratorFollows && where !== TYPE_NAME) {
       if (typed) {
         if (n === 1) {
-          if (body && this.attributeLike(words[base]!)) blank(this.out, this.start[words[base]!]!, this.end[words[base]!]!);
           return;
         }
         name = this.pickName(base, n);
@@ -764,19 +767,21 @@ class Mender {
     const from = i;
     const next = this.declaration(i, end, MEMBER);
     // A bit-field without a name has no place in the grammar.
+    let first = true;
     for (let j = from; j < next; j = this.skip(j, next)) {
       const k = this.kind[j]!;
-      if (k === COLON && j > from) {
-        const before = this.kind[j - 1]!;
-        const untyped = before === TYPE || before === QUALIFIER || (before === IDENT && j - 1 === from);
-        if (untyped) {
-          let to = j;
-          while (to + 1 < next && this.kind[to + 1] !== SEMI && this.kind[to + 1] !== COMMA) to++;
-          this.blankTokens(j, to);
-        }
-        break;
-      }
       if (k === SEMI) break;
+      if (k === COMMA) first = false;
+      if (k !== COLON || j === from) continue;
+      const before = this.kind[j - 1]!;
+      const unnamed = first
+        ? before === TYPE || before === QUALIFIER || (before === IDENT && j - 1 === from)
+        : before === COMMA;
+      if (!unnamed) continue;
+      let to = j;
+      while (to + 1 < next && this.kind[to + 1] !== SEMI && this.kind[to + 1] !== COMMA) to++;
+      // With the comma that would be left over.
+      this.blankTokens(first ? j : j - 1, first && this.kind[to + 1] === COMMA ? to + 1 : to);
     }
     return next;
   }
@@ -1343,11 +1348,20 @@ class Mender {
           i++;
           break;
         case NUMBER:
+          this.number(i);
+          wanted = false;
+          i++;
+          break;
         case CHAR:
           wanted = false;
           i++;
           break;
         case LPAREN:
+          if (!wanted && kind[i - 1] === STRING) {
+            // An operand of an assembler macro: "r" (value).
+            this.blankTokens(i - 1, i - 1);
+            wanted = true;
+          }
           i = this.parenthesis(i, end, wanted);
           wanted = this.castBefore;
           this.castBefore = false;
@@ -1458,6 +1472,13 @@ class Mender {
       }
     }
     return i;
+  }
+
+  /** `2500baseT`: part of a name that a macro pastes together. An underscore makes it a name. */
+  private number(i: number): void {
+    const from = this.start[i]!;
+    if (this.end[i]! - from < 2) return;
+    if (!NUMBER_TEXT.test(this.text(i))) this.out[from] = UNDERSCORE;
   }
 
   /** Set by `parenthesis`: it was a cast, an operand must follow. */
@@ -1661,6 +1682,12 @@ class Mender {
       // An operator alone: FOO(a, ==, b).
       for (let at = start[i]!; at < this.end[i]!; at++) out[at] = UNDERSCORE;
       return;
+    }
+    if (k === LBRACKET && this.close(i, end) + 1 < end && kind[this.close(i, end) + 1] === STRING) {
+      // [name] "r" (value)
+      const close = this.close(i, end);
+      this.blankTokens(i, close);
+      i = close + 1;
     }
     // An operator too many before or after: FOO(+ 1), FOO(a |).
     if (k === EQUALS || k === ASSIGN || k === OPERATOR || k === COLON || k === PIPE || k === SLASH || k === PERCENT || k === CARET || k === LESS || k === GREATER || k === QUESTION) {

@@ -65,6 +65,14 @@ function rawPath(cst: Cst, node: number, original: string): Path {
     }
     case 'assignment_expression':
       return rawPath(cst, childByField(cst, node, 'left'), original);
+    case 'binary_expression': {
+      // `mask | X`: derived from a variable, not equal to it.
+      const left = rawPath(cst, childByField(cst, node, 'left'), original);
+      const right = rawPath(cst, childByField(cst, node, 'right'), original);
+      const operator = cst.type[childByField(cst, node, 'operator')];
+      if (operator !== '|' && operator !== '&') return '';
+      return left[0] === 'v' || left[0] === '~' ? `~${left.replace(/^~/, '')}` : right[0] === 'v' ? `~${right}` : '';
+    }
     case 'comma_expression':
       return rawPath(cst, childByField(cst, node, 'right'), original);
     case 'compound_literal_expression': {

@@ -1,0 +1,101 @@
+import { coreFiles, filesNaming, otherFiles, parseAll } from '../index/load.js';
+import { type Fn, Index } from '../index/link.js';
+import type { FileFacts } from '../parse/facts.js';
+import { readSource } from '../tree/files.js';
+import { lockScope } from '../../transforms/lock-scope.js';
+import type { Analysis, AnalyzeOptions } from './api.js';
+import { type Choice, chooseClasses } from './choice.js';
+import { Callers, existingScopes, type ScopesAt } from './coverage.js';
+import { Locks } from './locks.js';
+import { Reclaim } from './reclaim.js';
+import { Regions } from './regions.js';
+import { type LocatedSite, replacementFor, sitesOf } from './sites.js';
+import { Tasks } from './tasks.js';
+import { buildReport } from './verdict.js';
+
+/** Everything that was found out about a tree for some paths; what transforms and reports are made from. */
+export interface Findings {
+  readonly index: Index;
+  readonly locks: Locks;
+  readonly tasks: Tasks;
+  readonly reclaim: Reclaim;
+  readonly regions: Regions;
+  readonly callers: Callers;
+  readonly existing: ScopesAt;
+  readonly sites: readonly LocatedSite[];
+  readonly choice: Choice;
+  readonly source: (file: string) => string;
+}
+
+/** Analyses the tree for the sites in the paths asked for. */
+export async function analyze(options: AnalyzeOptions): Promise<Analysis> {
+  const { tree, paths, jobs, onProgress, signal } = options;
+  const start = coreFiles(tree, paths);
+  const first = await parseAll(tree, start.files, jobs, onProgress, signal);
+  const skipped = [...start.skipped, ...first.skipped];
+  const facts = [...first.facts];
+  const asked = (file: string): boolean =>
+    paths.some((p) => p === '' || file === p || file.startsWith(`${p}/`));
+
+  const texts = new Map<string, string>();
+  const source = (file: string): string => {
+    let text = texts.get(file);
+    if (text === undefined) {
+      const read = readSource(tree, file);
+      text = 'text' in read ? read.text : '';
+      texts.set(file, text);
+    }
+    return text;
+  };
+
+  const known = new Set(start.files);
+  let rest: string[] | undefined;
+  for (;;) {
+    signal?.throwIfAborted();
+    onProgress?.({ phase: 'analysing', done: 0, total: 1 });
+    const findings = study(facts, asked, options, source);
+    // A function that seems covered is so only if the rest of the tree does not call it.
+    const names = new Set<string>();
+    for (const id of findings.callers.closure) {
+      const fn = findings.index.functions[id]!;
+      if (!fn.facts.isStatic && findings.choice.covered.has(id)) names.add(fn.facts.name);
+    }
+    rest ??= otherFiles(tree, known);
+    const more = filesNaming(tree, rest.filter((f) => !known.has(f)), names);
+    if (more.length > 0) {
+      for (const file of more) known.add(file);
+      const extra = await parseAll(tree, more, jobs, onProgress, signal);
+      facts.push(...extra.facts);
+      continue;
+    }
+    const report = buildReport(tree, findings, skipped.filter((s) => asked(s.file)));
+    return { report, plan: lockScope.plan(findings, report), source };
+  }
+}
+
+function study(
+  facts: readonly FileFacts[],
+  asked: (file: string) => boolean,
+  options: AnalyzeOptions,
+  source: (file: string) => string,
+): Findings {
+  const index = new Index(facts);
+  const locks = new Locks(index);
+  const tasks = new Tasks(index);
+  const reclaim = new Reclaim(index, locks, tasks, 'nofs');
+  const existing = existingScopes(index, locks, 'nofs');
+  const regions = new Regions(index, locks, tasks, existing, options.placement ?? 'around');
+  const byFile = new Map<string, Fn[]>();
+  for (const fn of index.functions) {
+    const list = byFile.get(fn.file.file);
+    if (list) list.push(fn);
+    else byFile.set(fn.file.file, [fn]);
+  }
+  const sites = facts.filter((f) => asked(f.file)).flatMap((f) => sitesOf(index, f, byFile.get(f.file) ?? []));
+  const targets = new Set(sites.flatMap((s) => (s.fn ? [s.fn.id] : [])));
+  const callers = new Callers(index, locks, tasks, targets);
+  // Only masks that a NOFS scope can replace call for a scope.
+  const wanting = sites.filter((s) => s.api === 'nofs' && replacementFor(s.facts.flag, 'nofs') !== undefined);
+  const choice = chooseClasses(wanting, callers, existing, locks, reclaim, regions, index.functions, options.minimal ?? false);
+  return { index, locks, tasks, reclaim, regions, callers, existing, sites, choice, source };
+}

@@ -1,0 +1,208 @@
+import type { Fn } from '../index/link.js';
+import type { Callers, OpenScope, ScopesAt } from './coverage.js';
+import type { Locks } from './locks.js';
+import type { Reclaim } from './reclaim.js';
+import type { RegionOf, Regions } from './regions.js';
+import type { LocatedSite } from './sites.js';
+
+/** A class whose regions are this many times the sites that need it is scoped only where those sites need it. */
+const WIDESPREAD = 4;
+
+/** A lock class that was chosen, and the regions of it that get a scope. */
+export interface ChosenClass {
+  readonly lock: string;
+  readonly regions: readonly RegionOf[];
+  /** Only the regions that convertible sites need are edited: the class is spread too wide, or `minimal`. */
+  readonly neededOnly: boolean;
+  /** Why each region of the class that is not edited is left alone, by `file function`. */
+  readonly left: ReadonlyMap<string, string>;
+}
+
+export interface Choice {
+  readonly classes: readonly ChosenClass[];
+  /** Existing and chosen scopes together. */
+  readonly scopes: ScopesAt;
+  readonly covered: ReadonlySet<number>;
+}
+
+export function scopeId(fn: Fn, lock: string): string {
+  return `${fn.file.file}:${fn.facts.name}:${lock}`;
+}
+
+/**
+ * Chooses lock classes so that every site that can be covered is, at the fewest edited regions: starts from all
+ * reclaim locks that are held on the way to a site and takes them away again, the most expensive first, as
+ * long as no site loses its cover.
+ */
+export function chooseClasses(
+  sites: readonly LocatedSite[],
+  callers: Callers,
+  existing: ScopesAt,
+  locks: Locks,
+  reclaim: Reclaim,
+  regions: Regions,
+  functions: readonly Fn[],
+  minimal: boolean,
+): Choice {
+  const base = callers.covered(existing);
+  const relevant = sites.filter((s) => s.fn && s.nodes.length > 0 && !isCovered(s, existing, base));
+
+  // Candidate classes: reclaim locks with a region that can be scoped, above or around a site.
+  const candidates = new Set<string>();
+  for (const id of callers.closure) {
+    const fn = functions[id]!;
+    for (const lock of locks.classes(fn)) {
+      if (candidates.has(lock) || lock.startsWith('param:')) continue;
+      if (reclaim.chainFor(lock, fn.group) && regions.region(fn, lock)?.state === 'placeable') candidates.add(lock);
+    }
+  }
+  const cost = new Map<string, number>();
+  for (const lock of candidates) cost.set(lock, regions.all(lock).filter((r) => r.state === 'placeable').length);
+
+  const whole = scopesOf(existing, candidates, reclaim, regions);
+  const best = callers.covered(whole);
+  const convertible = relevant.filter((s) => isCovered(s, whole, best));
+  const chosen = new Set(candidates);
+  const order = [...candidates].sort((a, b) => cost.get(b)! - cost.get(a)! || (a < b ? -1 : 1));
+  for (const lock of order) {
+    chosen.delete(lock);
+    const without = scopesOf(existing, chosen, reclaim, regions);
+    const covered = callers.covered(without);
+    if (!convertible.every((s) => isCovered(s, without, covered))) chosen.add(lock);
+  }
+
+  // Which regions of each class the convertible sites need.
+  const scopes = scopesOf(existing, chosen, reclaim, regions);
+  const covered = callers.covered(scopes);
+  const needed = new Map<string, Set<string>>();
+  const users = new Map<string, number>();
+  for (const site of convertible) {
+    const seen = new Set<string>();
+    for (const scope of scopesOver(site, scopes, covered, callers)) {
+      if (scope.state !== 'proposed') continue;
+      const lock = scope.id.slice(scope.id.lastIndexOf(':') + 1);
+      needed.set(lock, (needed.get(lock) ?? new Set()).add(scope.id));
+      if (!seen.has(lock)) users.set(lock, (users.get(lock) ?? 0) + 1);
+      seen.add(lock);
+    }
+  }
+  const picked = new Map<string, { regions: RegionOf[]; neededOnly: boolean }>();
+  for (const lock of [...chosen].sort()) {
+    const all = regions.all(lock).filter((r) => r.state === 'placeable');
+    const neededOnly = minimal || all.length > WIDESPREAD * (users.get(lock) ?? 0) + WIDESPREAD;
+    const list = neededOnly ? all.filter((r) => needed.get(lock)?.has(scopeId(r.fn, lock))) : all;
+    if (list.length > 0) picked.set(lock, { regions: list, neededOnly });
+  }
+  return settle(picked, regions, existing, callers);
+}
+
+/** Regions of one function that lie in each other need one scope; regions that cross can't both have one. */
+function settle(
+  picked: ReadonlyMap<string, { regions: RegionOf[]; neededOnly: boolean }>,
+  regions: Regions,
+  existing: ScopesAt,
+  callers: Callers,
+): Choice {
+  const byFunction = new Map<number, RegionOf[]>();
+  for (const { regions: list } of picked.values()) {
+    for (const r of list) {
+      const same = byFunction.get(r.fn.id);
+      if (same) same.push(r);
+      else byFunction.set(r.fn.id, [r]);
+    }
+  }
+  const kept = new Map<number, RegionOf[]>();
+  const dropped = new Map<string, string>();
+  for (const [id, list] of byFunction) {
+    const size = (r: RegionOf): number => r.placement!.open.reduce((a, b) => a + b, 0);
+    const accepted: RegionOf[] = [];
+    for (const r of [...list].sort((a, b) => size(b) - size(a) || (a.lock < b.lock ? -1 : 1))) {
+      const open = r.placement!.open;
+      const outer = accepted.find((a) => overlap(open, a.placement!.open) === 'within');
+      if (outer) dropped.set(`${id} ${r.lock}`, `inside the scope of ${outer.lock}`);
+      else if (accepted.some((a) => overlap(open, a.placement!.open) === 'crossing')) {
+        dropped.set(`${id} ${r.lock}`, 'its region crosses that of another chosen lock');
+      } else accepted.push(r);
+    }
+    kept.set(id, accepted);
+  }
+  const classes: ChosenClass[] = [];
+  for (const [lock, { regions: list, neededOnly }] of picked) {
+    const mine = list.filter((r) => kept.get(r.fn.id)!.includes(r));
+    const left = new Map<string, string>();
+    for (const r of regions.all(lock)) {
+      if (mine.includes(r)) continue;
+      const why =
+        dropped.get(`${r.fn.id} ${lock}`) ??
+        (r.state === 'placeable' ? 'no site asked for needs it' : r.reason);
+      left.set(`${r.fn.file.file} ${r.fn.facts.name}`, why);
+    }
+    classes.push({ lock, regions: mine, neededOnly, left });
+  }
+  const scopes: ScopesAt = (fn, node) => {
+    const found = existing(fn, node);
+    if (found) return found;
+    const r = kept.get(fn.id)?.find((k) => k.placement!.open[node] === 1);
+    return r && { id: scopeId(fn, r.lock), state: 'proposed' };
+  };
+  return { classes: classes.filter((c) => c.regions.length > 0), scopes, covered: callers.covered(scopes) };
+}
+
+function overlap(a: Uint8Array, b: Uint8Array): 'none' | 'within' | 'crossing' {
+  let both = 0;
+  let only = 0;
+  for (let i = 0; i < a.length; i++) {
+    if (a[i] !== 1) continue;
+    if (b[i] === 1) both++;
+    else only++;
+  }
+  return both === 0 ? 'none' : only === 0 ? 'within' : 'crossing';
+}
+
+/** Existing scopes, and one around each region of the given classes that can have one. */
+function scopesOf(existing: ScopesAt, classes: ReadonlySet<string>, reclaim: Reclaim, regions: Regions): ScopesAt {
+  const perFunction = new Map<number, RegionOf[]>();
+  for (const lock of classes) {
+    for (const r of regions.all(lock)) {
+      if (r.state !== 'placeable' || !reclaim.chainFor(lock, r.fn.group)) continue;
+      const list = perFunction.get(r.fn.id);
+      if (list) list.push(r);
+      else perFunction.set(r.fn.id, [r]);
+    }
+  }
+  return (fn, node) => {
+    const found = existing(fn, node);
+    if (found) return found;
+    const region = perFunction.get(fn.id)?.find((r) => r.placement!.open[node] === 1);
+    return region && { id: scopeId(fn, region.lock), state: 'proposed' };
+  };
+}
+
+/** Is the site inside a scope at every place where it takes effect? */
+export function isCovered(site: LocatedSite, scopes: ScopesAt, covered: ReadonlySet<number>): boolean {
+  const { fn } = site;
+  if (!fn || site.nodes.length === 0) return false;
+  return site.nodes.every((node) => scopes(fn, node) !== undefined || covered.has(fn.id));
+}
+
+/** The scopes that cover a site: those around it, or those around the nearest calls above. */
+export function scopesOver(
+  site: LocatedSite,
+  scopes: ScopesAt,
+  covered: ReadonlySet<number>,
+  callers: Callers,
+): OpenScope[] {
+  const { fn } = site;
+  if (!fn) return [];
+  const found = new Map<string, OpenScope>();
+  let above = false;
+  for (const node of site.nodes) {
+    const here = scopes(fn, node);
+    if (here) found.set(here.id, here);
+    else above = true;
+  }
+  if (above && covered.has(fn.id)) {
+    for (const { scope } of callers.coveringCalls(fn.id, scopes)) found.set(scope.id, scope);
+  }
+  return [...found.values()];
+}

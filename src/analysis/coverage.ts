@@ -1,0 +1,185 @@
+import type { Edge, Fn, Index } from '../index/link.js';
+import type { Locks } from './locks.js';
+import { scopesFor } from './locks.js';
+import type { Api } from '../kernel/types.js';
+import type { Tasks } from './tasks.js';
+
+/** A scope that is taken to exist: proposed ones by region, existing ones found in the code. */
+export interface OpenScope {
+  readonly id: string;
+  readonly state: 'existing' | 'proposed';
+}
+
+/** Members through which only reclaim calls; it runs with PF_MEMALLOC set and does not recurse. */
+const RECLAIM_ONLY = /^shrinker\.(?:scan_objects|count_objects)$/;
+
+/** Which scopes are open at a CFG node of a function, seen from inside that function only. */
+export type ScopesAt = (fn: Fn, node: number) => OpenScope | undefined;
+
+/**
+ * Coverage of functions by their callers. Works on the closure of callers of the functions asked for: a
+ * function is covered if it has callers and every call of it is inside a scope or in a covered function.
+ */
+export class Callers {
+  /** Ids of every function from which one of the targets can be reached. */
+  readonly closure = new Set<number>();
+
+  constructor(
+    private readonly index: Index,
+    private readonly locks: Locks,
+    private readonly tasks: Tasks,
+    targets: Iterable<number>,
+  ) {
+    const queue = [...targets];
+    for (const id of queue) this.closure.add(id);
+    for (let i = 0; i < queue.length; i++) {
+      for (const edge of index.callers[queue[i]!]!) {
+        if (this.closure.has(edge.from) || !this.isCaller(edge)) continue;
+        this.closure.add(edge.from);
+        queue.push(edge.from);
+      }
+    }
+  }
+
+  /** Does the edge run the callee in the caller's task? */
+  isCaller(edge: Edge): boolean {
+    return !this.tasks.leavesTask(edge);
+  }
+
+  /** A header's macro or inline function that nothing uses: it never runs. */
+  private isUnused(id: number): boolean {
+    const { facts, file } = this.index.functions[id]!;
+    const optional = facts.isMacro || (facts.isInline && file.file.endsWith('.h'));
+    return optional && this.index.callers[id]!.length === 0 && !this.index.addressTaken.has(id);
+  }
+
+  callersOf(id: number): Edge[] {
+    return this.index.callers[id]!.filter((e) => this.isCaller(e));
+  }
+
+  /** Greatest fixed point: the functions all of whose runs are inside a scope. */
+  covered(scopes: ScopesAt): Set<number> {
+    const covered = new Set<number>();
+    const openEdge = (edge: Edge): boolean =>
+      RECLAIM_ONLY.test(edge.via) || scopes(this.index.functions[edge.from]!, edge.node) !== undefined;
+    for (const id of this.closure) {
+      const called = this.tasks.startedAs(id) === undefined && this.callersOf(id).length > 0;
+      if (called || this.isUnused(id)) covered.add(id);
+    }
+    const queue = [...this.closure].filter((id) => !covered.has(id));
+    for (let i = 0; i < queue.length; i++) {
+      const from = queue[i]!;
+      for (const edge of this.index.callees[from]!) {
+        if (!covered.has(edge.to) || !this.closure.has(edge.to) || !this.isCaller(edge) || openEdge(edge)) continue;
+        covered.delete(edge.to);
+        queue.push(edge.to);
+      }
+    }
+    return covered;
+  }
+
+  /**
+   * Lock classes that may be held on entry of each function on paths outside any scope. `interesting` limits
+   * the classes followed.
+   */
+  heldOnEntry(scopes: ScopesAt, covered: ReadonlySet<number>, interesting: (lock: string) => boolean): Map<number, Set<string>> {
+    const held = new Map<number, Set<string>>();
+    const queue: number[] = [];
+    for (const id of this.closure) if (!covered.has(id)) {
+      held.set(id, new Set());
+      queue.push(id);
+    }
+    const queued = new Set(queue);
+    for (let i = 0; i < queue.length; i++) {
+      const from = queue[i]!;
+      queued.delete(from);
+      const fn = this.index.functions[from]!;
+      const inherited = held.get(from)!;
+      for (const edge of this.index.callees[from]!) {
+        const into = held.get(edge.to);
+        if (!into || !this.isCaller(edge) || scopes(fn, edge.node)) continue;
+        const before = into.size;
+        for (const lock of inherited) into.add(lock);
+        for (const lock of this.locks.classes(fn)) {
+          if (interesting(lock) && this.locks.mayHold(fn, lock, edge.node)) into.add(lock);
+        }
+        if (into.size > before && !queued.has(edge.to)) {
+          queued.add(edge.to);
+          queue.push(edge.to);
+        }
+      }
+    }
+    return held;
+  }
+
+  /**
+   * From a function up over calls outside any scope to the nearest function that nobody calls.
+   * Outermost first; undefined if there is none (all runs are covered).
+   */
+  pathToRoot(target: number, scopes: ScopesAt): Edge[] | undefined {
+    const from = new Map<number, Edge | undefined>([[target, undefined]]);
+    const queue = [target];
+    for (let i = 0; i < queue.length; i++) {
+      const id = queue[i]!;
+      const callers = this.callersOf(id);
+      if (callers.length === 0 || this.tasks.startedAs(id) !== undefined) {
+        if (this.isUnused(id)) continue;
+        const path: Edge[] = [];
+        for (let e = from.get(id); e; e = from.get(e.to)) path.push(e);
+        return path;
+      }
+      for (const edge of callers) {
+        if (from.has(edge.from) || RECLAIM_ONLY.test(edge.via)) continue;
+        if (scopes(this.index.functions[edge.from]!, edge.node)) continue;
+        from.set(edge.from, edge);
+        queue.push(edge.from);
+      }
+    }
+    return undefined;
+  }
+
+  /** The calls inside a scope that are nearest above a function: they are what covers it. */
+  coveringCalls(target: number, scopes: ScopesAt): { edge: Edge; scope: OpenScope; path: Edge[] }[] {
+    const out: { edge: Edge; scope: OpenScope; path: Edge[] }[] = [];
+    const from = new Map<number, Edge | undefined>([[target, undefined]]);
+    const queue = [target];
+    for (let i = 0; i < queue.length; i++) {
+      const id = queue[i]!;
+      for (const edge of this.callersOf(id)) {
+        const scope = scopes(this.index.functions[edge.from]!, edge.node);
+        if (scope) {
+          const path: Edge[] = [edge];
+          for (let e = from.get(id); e; e = from.get(e.to)) path.push(e);
+          out.push({ edge, scope, path });
+        } else if (!from.has(edge.from)) {
+          from.set(edge.from, edge);
+          queue.push(edge.from);
+        }
+      }
+    }
+    return out;
+  }
+}
+
+/** Scopes that the code has already: the id names the function in which the scope is open. */
+export function existingScopes(index: Index, locks: Locks, api: Api): ScopesAt {
+  const kinds = scopesFor(api);
+  const cache = new Map<number, string[]>();
+  return (fn, node) => {
+    let mine = cache.get(fn.id);
+    if (!mine) {
+      mine = kinds.filter((kind) => locks.has(fn, kind));
+      cache.set(fn.id, mine);
+    }
+    for (const kind of mine) {
+      if (locks.mustHold(fn, kind, node)) return { id: existingScopeId(index, locks, fn, kind), state: 'existing' };
+    }
+    return undefined;
+  };
+}
+
+/** `file:line` of the call that opens the scope. */
+export function existingScopeId(index: Index, locks: Locks, fn: Fn, kind: string): string {
+  const opens = locks.effects(fn).find((e) => e.lock === kind && e.act === 'acquire');
+  return `${fn.file.file}:${index.lineOf(fn, opens?.node ?? 0)}`;
+}

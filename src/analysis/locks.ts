@@ -1,0 +1,276 @@
+import type { Fn, Index } from '../index/link.js';
+import { GUARD_CLASS_BY_NAME } from '../kernel/guards.js';
+import { LOCK_BY_NAME } from '../kernel/locks.js';
+import { SCOPE_APIS } from '../kernel/masks.js';
+import type { Api, LockPrimitive } from '../kernel/types.js';
+import { type Effect, netEffect, type Run, run, type Success } from './states.js';
+
+/** Scope calls by name. The pseudo lock class `<save>` stands for "a scope of that kind is open". */
+const SCOPE_CALL = new Map<string, { scope: string; act: 'acquire' | 'release' }>();
+for (const { save, restore } of SCOPE_APIS) {
+  SCOPE_CALL.set(save, { scope: `<${save}>`, act: 'acquire' });
+  SCOPE_CALL.set(restore, { scope: `<${save}>`, act: 'release' });
+}
+
+/** The pseudo classes of scopes under which `api`'s masks are redundant. */
+export function scopesFor(api: Api): string[] {
+  return SCOPE_APIS.filter((s) => s.covers.includes(api)).map((s) => `<${s.save}>`);
+}
+
+/** One acquisition in a function, made there or in what it calls there. */
+export interface Acquisition {
+  readonly fn: Fn;
+  readonly node: number;
+  readonly lock: string;
+  /** Waits for the lock; false for a trylock. */
+  readonly blocking: boolean;
+  /** The call is the primitive itself, not a function that leaves the lock held. */
+  readonly direct: boolean;
+}
+
+interface NodeEffect extends Effect {
+  readonly lock: string;
+  readonly node: number;
+  readonly blocking: boolean;
+  readonly direct: boolean;
+  /** Calls between the function and the primitive. */
+  readonly hops: number;
+}
+
+/** What calling a function does to a lock class. */
+interface Summary extends Effect {
+  readonly blocking: boolean;
+  readonly hops: number;
+}
+
+const SUCCESS: Readonly<Record<LockPrimitive['success'], Success>> = {
+  void: 'void',
+  zero: 'zero',
+  nonzero: 'nonzero',
+};
+
+/**
+ * How far an acquisition that only may have happened is followed into callers. Wrappers are shallow; beyond that it
+ * is the analysis that could not tell, and every caller of every caller would seem to hold the lock.
+ */
+const MAX_UNCERTAIN_HOPS = 2;
+
+/** Rounds of the fixed point that one function may take part in; recursion through locks is rare and shallow. */
+const MAX_ROUNDS = 6;
+
+/** Which locks each function takes, drops, and leaves held for its caller. */
+export class Locks {
+  private readonly own = new Map<number, NodeEffect[]>();
+  private readonly summaries = new Map<number, Map<string, Summary>>();
+  private readonly runs = new Map<string, Run>();
+  private readonly combined = new Map<number, NodeEffect[]>();
+
+  constructor(private readonly index: Index) {
+    for (const fn of index.functions) {
+      const effects = this.direct(fn);
+      if (effects.length > 0) this.own.set(fn.id, effects);
+    }
+    this.summarise();
+  }
+
+  /** Effects of the function's own primitives and guards. */
+  private direct(fn: Fn): NodeEffect[] {
+    const out: NodeEffect[] = [];
+    if (LOCK_BY_NAME.has(fn.facts.name) || SCOPE_CALL.has(fn.facts.name)) return out;
+    for (const [node, { op }] of fn.facts.cfg.entries()) {
+      if (op.k === 'call' && op.fn !== '') {
+        const scope = SCOPE_CALL.get(op.fn);
+        if (scope) {
+          out.push({ lock: scope.scope, node, act: scope.act, success: 'void', blocking: false, direct: true, hops: 0 });
+          continue;
+        }
+        const primitive = LOCK_BY_NAME.get(op.fn);
+        if (!primitive || primitive.action === 'downgrade') continue;
+        const lock = this.index.lockClass(fn, op.args[primitive.arg] ?? '');
+        if (lock === '') continue;
+        out.push({
+          lock,
+          node,
+          act: primitive.action === 'release' ? 'release' : 'acquire',
+          success: SUCCESS[primitive.success],
+          blocking: primitive.action === 'acquire',
+          direct: true,
+          hops: 0,
+        });
+      } else if (op.k === 'guard' || op.k === 'unguard') {
+        const guard = GUARD_CLASS_BY_NAME.get(op.cls);
+        const lock = guard ? this.index.lockClass(fn, op.arg) : '';
+        if (!guard || lock === '') continue;
+        out.push({
+          lock,
+          node,
+          act: op.k === 'guard' ? 'acquire' : 'release',
+          success: 'void',
+          blocking: guard.action === 'acquire',
+          direct: true,
+          hops: 0,
+        });
+      }
+    }
+    return out;
+  }
+
+  private summarise(): void {
+    const rounds = new Map<number, number>();
+    const queue = [...this.own.keys()];
+    const queued = new Set(queue);
+    for (let i = 0; i < queue.length; i++) {
+      const id = queue[i]!;
+      queued.delete(id);
+      const round = (rounds.get(id) ?? 0) + 1;
+      if (round > MAX_ROUNDS) continue;
+      rounds.set(id, round);
+      const fn = this.index.functions[id]!;
+      this.combined.delete(id);
+      const summary = this.summarize(fn);
+      const before = this.summaries.get(id);
+      if (sameSummary(before, summary)) continue;
+      this.summaries.set(id, summary);
+      for (const edge of this.index.callers[id]!) {
+        if (edge.how !== 'call' || queued.has(edge.from)) continue;
+        queued.add(edge.from);
+        queue.push(edge.from);
+      }
+    }
+    this.runs.clear();
+    this.combined.clear();
+  }
+
+  private summarize(fn: Fn): Map<string, Summary> {
+    const out = new Map<string, Summary>();
+    const effects = this.effects(fn);
+    for (const lock of new Set(effects.map((e) => e.lock))) {
+      this.runs.delete(`${fn.id} ${lock}`);
+      const net = netEffect(this.runOf(fn, lock).exits, fn.facts.returnType !== 'int' && fn.facts.returnType !== 'bool');
+      if (!net) continue;
+      const mine = effects.filter((e) => e.lock === lock);
+      const hops = Math.min(...mine.map((e) => e.hops));
+      if (net.act === 'acquire' && net.success === 'maybe') {
+        // A scope counts only where it is surely open.
+        if (lock[0] === '<' || hops >= MAX_UNCERTAIN_HOPS) continue;
+      }
+      out.set(lock, { ...net, hops, blocking: mine.some((e) => e.blocking) });
+    }
+    return out;
+  }
+
+  /** Every effect in the function, its callees' net effects included, in CFG order. */
+  effects(fn: Fn): readonly NodeEffect[] {
+    let all = this.combined.get(fn.id);
+    if (all) return all;
+    all = [...(this.own.get(fn.id) ?? [])];
+    const taken = new Set(all.map((e) => e.node));
+    const atNode = new Map<number, Map<string, Summary[]>>();
+    const targets = new Map<number, number>();
+    for (const edge of this.index.callees[fn.id]!) {
+      if (edge.how !== 'call' || taken.has(edge.node) || edge.to === fn.id) continue;
+      targets.set(edge.node, (targets.get(edge.node) ?? 0) + 1);
+      const summary = this.summaries.get(edge.to);
+      if (!summary) continue;
+      const op = fn.facts.cfg[edge.node]!.op;
+      for (const [key, effect] of summary) {
+        const lock = op.k === 'call' ? this.instantiate(fn, key, op.args) : key;
+        if (lock === '') continue;
+        const locks = atNode.get(edge.node) ?? new Map<string, Summary[]>();
+        atNode.set(edge.node, locks.set(lock, [...(locks.get(lock) ?? []), effect]));
+      }
+    }
+    for (const [node, locks] of atNode) {
+      for (const [lock, found] of locks) {
+        // Several definitions of one name (stubs, architectures): what they do not agree on is uncertain.
+        const agreed = found.length === targets.get(node) && found.every((e) => e.act === found[0]!.act && e.success === found[0]!.success);
+        const success: Success = agreed ? found[0]!.success : 'maybe';
+        all.push({ lock, node, act: found[0]!.act, success, blocking: found.some((e) => e.blocking), direct: false, hops: Math.min(...found.map((e) => e.hops)) + 1 });
+      }
+    }
+    all.sort((a, b) => a.node - b.node);
+    this.combined.set(fn.id, all);
+    return all;
+  }
+
+  /** A lock that a function got from its caller, as the caller knows it. */
+  private instantiate(caller: Fn, key: string, args: readonly string[]): string {
+    const match = /^param:(\d+)(?: (.*))?$/.exec(key);
+    if (!match) return key;
+    const arg = args[Number(match[1])] ?? '';
+    if (arg === '') return '';
+    return this.index.lockClass(caller, match[2] === undefined ? arg : `${arg.replace(/^&/, '')} ${match[2]}`);
+  }
+
+  /** States of one lock class (or scope class) through the function. */
+  runOf(fn: Fn, lock: string): Run {
+    const key = `${fn.id} ${lock}`;
+    let found = this.runs.get(key);
+    if (!found) {
+      const byNode = new Map<number, Effect[]>();
+      for (const e of this.effects(fn)) {
+        if (e.lock !== lock) continue;
+        const list = byNode.get(e.node);
+        if (list) list.push(e);
+        else byNode.set(e.node, [e]);
+      }
+      found = run(fn.facts, byNode);
+      this.runs.set(key, found);
+    }
+    return found;
+  }
+
+  /** Lock classes (no scopes) that the function acquires or drops somewhere. */
+  classes(fn: Fn): string[] {
+    return [...new Set(this.effects(fn).map((e) => e.lock))].filter((lock) => lock[0] !== '<');
+  }
+
+  /** Acquisitions of lock classes in the function. */
+  acquisitions(fn: Fn): Acquisition[] {
+    return this.effects(fn)
+      .filter((e) => e.act === 'acquire' && e.lock[0] !== '<')
+      .map((e) => ({ fn, node: e.node, lock: e.lock, blocking: e.blocking, direct: e.direct }));
+  }
+
+  /** What calling the function does to the class, seen from its caller. */
+  netEffect(fn: Fn, lock: string): Effect | undefined {
+    return this.summaries.get(fn.id)?.get(lock);
+  }
+
+  /** Is the resource surely held (or the scope surely open) when the node runs? */
+  mustHold(fn: Fn, lock: string, node: number): boolean {
+    const at = this.runOf(fn, lock).entry[node];
+    return at !== undefined && at.low >= 1;
+  }
+
+  /** May the class be held when the node runs? */
+  mayHold(fn: Fn, lock: string, node: number): boolean {
+    const at = this.runOf(fn, lock).entry[node];
+    return at !== undefined && at.high >= 1;
+  }
+
+  /** Has the function possibly dropped what its caller held when the node runs? */
+  mayHaveDropped(fn: Fn, lock: string, node: number): boolean {
+    const at = this.runOf(fn, lock).entry[node];
+    return at !== undefined && at.low < 0;
+  }
+
+  has(fn: Fn, lock: string): boolean {
+    return this.effects(fn).some((e) => e.lock === lock);
+  }
+}
+
+function sameSummary(
+  a: ReadonlyMap<string, Summary> | undefined,
+  b: ReadonlyMap<string, Summary>,
+): boolean {
+  if (!a) return b.size === 0;
+  if (a.size !== b.size) return false;
+  for (const [lock, effect] of b) {
+    const other = a.get(lock);
+    if (!other || other.act !== effect.act || other.success !== effect.success || other.blocking !== effect.blocking) {
+      return false;
+    }
+  }
+  return true;
+}

@@ -1,0 +1,227 @@
+import type { ScopePoint, StatementRange } from '../edit/plan.js';
+import type { Fn } from '../index/link.js';
+import type { CfgNode, FunctionFacts, Statement } from '../parse/facts.js';
+import type { Locks } from './locks.js';
+import { type Effect, type Run, run } from './states.js';
+
+/** Where a scope stands relative to the acquire and release of its lock. */
+export type PlacementMode = 'around' | 'inside';
+
+/** A scope that balances on every path of its function. */
+export interface Placement {
+  readonly mode: PlacementMode;
+  readonly saves: readonly ScopePoint[];
+  readonly restores: readonly ScopePoint[];
+  /** 1 for each CFG node that runs with the scope open on every path. */
+  readonly open: Uint8Array;
+}
+
+export interface Refusal {
+  readonly refused: string;
+}
+
+/** A point as the search works with it: before or after a statement, by index. */
+interface Point {
+  readonly at: 'before' | 'after';
+  readonly statement: number;
+}
+
+/**
+ * Finds where to save and restore so that the scope is open whenever `lock` is surely held, or says why there is
+ * no such place. Candidates come from the statements that acquire and release; each candidate is then run
+ * through the control-flow graph, and only one that balances on every path is returned.
+ */
+export function placeScope(fn: Fn, lock: string, locks: Locks, prefer: PlacementMode): Placement | Refusal {
+  const { facts } = fn;
+  if (facts.broken) return { refused: 'the function does not parse' };
+  if (facts.isMacro) return { refused: 'the lock is taken in a macro' };
+  const effects = locks.effects(fn).filter((e) => e.lock === lock);
+  if (effects.some((e) => facts.cfg[e.node]!.op.k === 'guard')) {
+    return { refused: 'the lock is held by guard() and dropped at the end of its block' };
+  }
+  const held = locks.runOf(fn, lock);
+  if (held.exits.some((e) => e.depth !== 0 || e.pending !== '')) {
+    return { refused: 'the lock is still held, or was dropped for the caller, where the function returns' };
+  }
+  const modes: PlacementMode[] = prefer === 'around' ? ['around', 'inside'] : ['inside', 'around'];
+  let why = 'no save and restore balance on every path';
+  for (const mode of modes) {
+    for (const hoisted of [true, false]) {
+      const points = mode === 'around' ? around(facts, effects, held, hoisted) : inside(facts, effects, held, hoisted);
+      if (typeof points === 'string') {
+        why = points;
+        continue;
+      }
+      const open = balances(facts, points.saves, points.restores, held);
+      if (typeof open === 'string') {
+        why = open;
+        continue;
+      }
+      const range = (p: Point): ScopePoint => ({ at: p.at, statement: rangeOf(facts.statements[p.statement]!) });
+      return { mode, saves: points.saves.map(range), restores: points.restores.map(range), open };
+    }
+  }
+  return { refused: why };
+}
+
+function rangeOf(s: Statement): StatementRange {
+  return { start: s.start, end: s.end };
+}
+
+type Points = { saves: Point[]; restores: Point[] };
+type NodeEffect = Effect & { readonly node: number };
+
+/** The statement of a node as an element of a statement list: never a label, never a block. */
+function element(facts: FunctionFacts, node: number): number {
+  return facts.cfg[node]!.statement;
+}
+
+function around(facts: FunctionFacts, effects: readonly NodeEffect[], held: Run, hoisted: boolean): Points | string {
+  const saves: Point[] = [];
+  const restores: Point[] = [];
+  for (const e of effects) {
+    const s = element(facts, e.node);
+    const kind = facts.statements[s]?.kind;
+    if (e.act === 'acquire') {
+      if (e.success !== 'void') return 'the lock is acquired conditionally';
+      if ((held.entry[e.node]?.high ?? 0) > 0) continue; // nested in a region of the same class
+      if (kind !== 'expression') return 'the lock is not acquired by a statement of its own';
+      saves.push({ at: 'before', statement: s });
+    } else {
+      if ((held.entry[e.node]?.low ?? 1) > 1) continue;
+      if (kind !== 'expression') return 'the lock is not released by a statement of its own';
+      restores.push({ at: 'after', statement: s });
+    }
+  }
+  return hoisted ? { saves: hoist(facts, saves), restores: hoist(facts, restores) } : { saves, restores };
+}
+
+function inside(facts: FunctionFacts, effects: readonly NodeEffect[], held: Run, hoisted: boolean): Points | string {
+  const enters = (s: Statement): number => (s.to > s.from ? (held.entry[s.from]?.low ?? Number.NaN) : Number.NaN);
+  const saves: Point[] = [];
+  // The first statement of each run of siblings that are entered with the lock surely held.
+  const previousHeld = new Map<number, boolean>();
+  for (const [i, s] of facts.statements.entries()) {
+    const low = enters(s);
+    if (Number.isNaN(low)) continue;
+    const parent = facts.statements[s.parent];
+    const outer = parent !== undefined && parent.to > parent.from && enters(parent) >= 1;
+    const held1 = low >= 1;
+    if (held1 && !outer && previousHeld.get(s.parent) !== true && s.kind !== 'label' && s.kind !== 'block' && s.kind !== 'case') {
+      saves.push({ at: 'before', statement: i });
+    }
+    // A label is entered together with its statement.
+    if (s.kind !== 'label' || !held1) previousHeld.set(s.parent, held1);
+  }
+  const restores: Point[] = [];
+  for (const e of effects) {
+    if (e.act !== 'release' || (held.entry[e.node]?.low ?? 1) > 1) continue;
+    const s = element(facts, e.node);
+    if (s < 0) return 'the lock is released outside any statement';
+    restores.push({ at: 'before', statement: s });
+  }
+  return hoisted ? { saves, restores: hoist(facts, restores) } : { saves, restores };
+}
+
+/** Points in the arms of one `if` become one point at that `if`. */
+function hoist(facts: FunctionFacts, points: readonly Point[]): Point[] {
+  const out = [...points];
+  for (let again = true; again; ) {
+    again = false;
+    for (let i = 0; i < out.length && !again; i++) {
+      for (let j = i + 1; j < out.length && !again; j++) {
+        const common = commonIf(facts, out[i]!.statement, out[j]!.statement);
+        if (common < 0) continue;
+        const rest = out.filter((_, k) => k !== i && k !== j && !within(facts, out[k]!.statement, common));
+        out.splice(0, out.length, { at: out[i]!.at, statement: common }, ...rest);
+        again = true;
+      }
+    }
+  }
+  return out;
+}
+
+function within(facts: FunctionFacts, s: number, ancestor: number): boolean {
+  for (let a = s; a >= 0; a = facts.statements[a]!.parent) if (a === ancestor) return true;
+  return false;
+}
+
+/** The `if` of which the two statements stand in different arms, or -1. */
+function commonIf(facts: FunctionFacts, a: number, b: number): number {
+  let childA = a;
+  for (let up = facts.statements[a]!.parent; up >= 0; childA = up, up = facts.statements[up]!.parent) {
+    if (!within(facts, b, up)) continue;
+    if (facts.statements[up]!.kind !== 'if') return -1;
+    return within(facts, b, childA) ? -1 : up;
+  }
+  return -1;
+}
+
+/**
+ * Runs the function with the saves and restores put in. Returns which nodes have the scope open, or what is wrong.
+ */
+function balances(facts: FunctionFacts, saves: readonly Point[], restores: readonly Point[], held: Run): Uint8Array | string {
+  if (saves.length === 0) return 'no statement is entered with the lock surely held';
+  if (restores.length === 0) return 'the lock is not released by a statement of the function';
+  const cfg: CfgNode[] = facts.cfg.map((n) => ({ ...n, next: [...n.next] }));
+  const effects = new Map<number, Effect[]>();
+  const put = (point: Point, act: Effect['act']): boolean => {
+    const s = facts.statements[point.statement]!;
+    if (s.to <= s.from) return false;
+    const at = cfg.length;
+    const isInside = (n: number): boolean => n >= s.from && n < s.to;
+    let any = false;
+    if (point.at === 'before') {
+      cfg.push({ op: { k: 'nop' }, next: [s.from], statement: -1 });
+      for (const [i, node] of cfg.entries()) {
+        if (i === at || isInside(i)) continue;
+        node.next.forEach((to, k) => {
+          if (to === s.from) {
+            node.next[k] = at;
+            any = true;
+          }
+        });
+      }
+    } else {
+      let target = -1;
+      for (let i = s.from; i < s.to; i++) {
+        const node = cfg[i]!;
+        const jump = node.op.k === 'ret' || facts.statements[node.statement]?.kind === 'jump';
+        if (jump) continue;
+        node.next.forEach((to, k) => {
+          if (isInside(to)) return;
+          if (target >= 0 && target !== to) target = -2;
+          else if (target !== -2) target = to;
+          node.next[k] = at;
+          any = true;
+        });
+      }
+      if (target < 0) return false;
+      cfg.push({ op: { k: 'nop' }, next: [target], statement: -1 });
+    }
+    effects.set(at, [{ act, success: 'void' }]);
+    return any;
+  };
+  // At one place a restore stands before a save; putting saves in first leaves them nearest to the statement.
+  for (const p of saves) if (!put(p, 'acquire')) return 'no place for the save';
+  for (const p of restores) if (!put(p, 'release')) return 'no place for the restore';
+  const scope = run({ ...facts, cfg }, effects);
+  for (const [node, [effect]] of effects) {
+    const at = scope.entry[node];
+    if (!at) continue;
+    if (effect!.act === 'acquire' && at.high > 0) return 'a path would save twice';
+    if (effect!.act === 'release' && at.low < 1) return 'a path would restore what it did not save';
+  }
+  if (scope.exits.some((e) => e.depth !== 0)) return 'a path would return inside the scope';
+  const open = new Uint8Array(facts.cfg.length);
+  for (let i = 0; i < facts.cfg.length; i++) {
+    const at = scope.entry[i];
+    if (at && at.low >= 1) open[i] = 1;
+    const lockAt = held.entry[i];
+    // Nothing that may run under the lock may run outside of the scope.
+    if (facts.cfg[i]!.op.k === 'call' && at && lockAt && lockAt.low >= 1 && at.low < 1) {
+      return 'a call under the lock would be left outside of the scope';
+    }
+  }
+  return open;
+}

@@ -1,0 +1,113 @@
+import type { Fn, Index } from '../index/link.js';
+import { gfpArgument, MASKLESS_ALLOCATORS } from '../kernel/allocators.js';
+import type { ScopesAt } from './coverage.js';
+import type { Locks } from './locks.js';
+import { type Placement, type PlacementMode, placeScope } from './placement.js';
+import type { Region } from './report.js';
+import type { Tasks } from './tasks.js';
+
+const MASKLESS = new Set(MASKLESS_ALLOCATORS.map((a) => a.name));
+
+/** A region of a lock class in one function, and what can be done with it. */
+export interface RegionOf {
+  readonly fn: Fn;
+  readonly lock: string;
+  /** CFG node of the first acquire. */
+  readonly node: number;
+  readonly state: 'placeable' | Exclude<Region['state'], 'proposed' | 'not-chosen'>;
+  readonly reason: string;
+  readonly placement: Placement | undefined;
+}
+
+/** Regions of lock classes over the whole tree. */
+export class Regions {
+  private readonly takers = new Map<string, Fn[]>();
+  private readonly cache = new Map<string, RegionOf>();
+  private readonly allocating: Set<number>;
+
+  constructor(
+    private readonly index: Index,
+    private readonly locks: Locks,
+    private readonly tasks: Tasks,
+    private readonly existing: ScopesAt,
+    private readonly prefer: PlacementMode,
+  ) {
+    for (const fn of index.functions) {
+      for (const lock of new Set(locks.acquisitions(fn).map((a) => a.lock))) {
+        if (lock.startsWith('param:')) continue;
+        const list = this.takers.get(lock);
+        if (list) list.push(fn);
+        else this.takers.set(lock, [fn]);
+      }
+    }
+    this.allocating = this.findAllocating();
+  }
+
+  /** Functions from which an allocator can be reached in the same task. */
+  private findAllocating(): Set<number> {
+    const found = new Set<number>();
+    const queue: number[] = [];
+    for (const fn of this.index.functions) {
+      if (fn.facts.cfg.some(({ op }) => op.k === 'call' && isAllocator(op.fn, op.args.length))) {
+        found.add(fn.id);
+        queue.push(fn.id);
+      }
+    }
+    for (let i = 0; i < queue.length; i++) {
+      for (const edge of this.index.callers[queue[i]!]!) {
+        if (found.has(edge.from) || this.tasks.leavesTask(edge)) continue;
+        found.add(edge.from);
+        queue.push(edge.from);
+      }
+    }
+    return found;
+  }
+
+  private allocatesAt(fn: Fn, node: number): boolean {
+    const { op } = fn.facts.cfg[node]!;
+    if (op.k !== 'call') return false;
+    if (isAllocator(op.fn, op.args.length)) return true;
+    return this.index.callees[fn.id]!.some((e) => e.node === node && this.allocating.has(e.to) && !this.tasks.leavesTask(e));
+  }
+
+  /** Every region of the class in the tree: functions that take it and leave it balanced. */
+  all(lock: string): RegionOf[] {
+    return (this.takers.get(lock) ?? []).map((fn) => this.region(fn, lock)).filter((r) => r !== undefined);
+  }
+
+  /** The region of the class in one function; undefined where the function passes the lock on to its caller. */
+  region(fn: Fn, lock: string): RegionOf | undefined {
+    const key = `${fn.id} ${lock}`;
+    const known = this.cache.get(key);
+    if (known) return known;
+    const acquisitions = this.locks.acquisitions(fn).filter((a) => a.lock === lock);
+    const first = acquisitions[0];
+    if (!first || fn.facts.isMacro || this.locks.netEffect(fn, lock)) return undefined;
+    const region = this.judge(fn, lock, first.node);
+    this.cache.set(key, region);
+    return region;
+  }
+
+  private judge(fn: Fn, lock: string, node: number): RegionOf {
+    const result = (state: RegionOf['state'], reason: string, placement?: Placement): RegionOf => ({
+      fn,
+      lock,
+      node,
+      state,
+      reason,
+      placement,
+    });
+    const inside: number[] = [];
+    for (let i = 0; i < fn.facts.cfg.length; i++) {
+      if (this.locks.mayHold(fn, lock, i) && this.allocatesAt(fn, i)) inside.push(i);
+    }
+    if (inside.length === 0) return result('no-alloc', 'no allocation is reached under the lock');
+    if (inside.every((n) => this.existing(fn, n))) return result('existing', 'a scope is open there already');
+    const placed = placeScope(fn, lock, this.locks, this.prefer);
+    return 'refused' in placed ? result('refused', placed.refused) : result('placeable', '', placed);
+  }
+}
+
+function isAllocator(name: string, args: number): boolean {
+  return name !== '' && (gfpArgument(name, args) !== undefined || MASKLESS.has(name));
+}

@@ -1,0 +1,301 @@
+import type { FunctionFacts, Path } from '../parse/facts.js';
+
+/**
+ * Path-sensitive run of one two-valued resource (a lock class, or "a scope is open") through the control-flow
+ * graph of one function. A state is how deep the resource is held, relative to the caller, together with
+ * what is known about the few variables that decide branches: so `if (locked) unlock` balances, and a lock whose
+ * acquisition failed is not held on the failure branch.
+ */
+
+/** When a call has succeeded, judged by its result. `void`: always. `nonerr`: not negative, no `ERR_PTR`. */
+export type Success = 'void' | 'zero' | 'nonzero' | 'nonerr' | 'maybe';
+
+export interface Effect {
+  readonly act: 'acquire' | 'release';
+  readonly success: Success;
+}
+
+/** What is known of a tracked variable: unknown, zero, negative or error, positive, non-zero. */
+type Known = 'u' | 'z' | 'n' | 'p' | 'x';
+
+interface State {
+  /** -1: dropped what the caller held; 0: as on entry; 1, 2: acquired here. */
+  readonly depth: number;
+  /** Result that decides whether the resource was acquired (depth does not count it yet), or ''. */
+  readonly pending: Path;
+  readonly success: Success;
+  /** A character per tracked variable. */
+  readonly env: string;
+}
+
+export interface Exit {
+  readonly depth: number;
+  readonly result: Known;
+  /** Set where the returned value itself decides. */
+  readonly pending: Success | '';
+  /** CFG node of the `return`, or 1. */
+  readonly node: number;
+}
+
+export interface Run {
+  /** Lowest and highest depth with which a node is entered (a pending acquisition counts as both); undefined: unreached. */
+  readonly entry: readonly ({ low: number; high: number } | undefined)[];
+  readonly exits: readonly Exit[];
+}
+
+const MAX_STATES = 96;
+const MAX_TRACKED = 6;
+
+/** Variables worth tracking: those returned, flags set to constants and tested, parameters tested twice. */
+function trackedVariables(facts: FunctionFacts): Path[] {
+  const returned = new Set<Path>();
+  const constants = new Map<Path, number>();
+  const assigned = new Set<Path>();
+  const tested = new Map<Path, number>();
+  for (const { op } of facts.cfg) {
+    if (op.k === 'ret' && /^v:\w+$/.test(op.value)) returned.add(op.value);
+    else if (op.k === 'set') {
+      assigned.add(op.to);
+      if (op.from[0] === '#') constants.set(op.to, (constants.get(op.to) ?? 0) + 1);
+    } else if (op.k === 'call' && op.to !== '') assigned.add(op.to);
+    else if (op.k === 'test' && op.rel !== '?') tested.set(op.on, (tested.get(op.on) ?? 0) + 1);
+  }
+  const out = [...returned];
+  for (const [path, n] of tested) {
+    if (out.includes(path) || !/^v:[\w ]+$/.test(path)) continue;
+    if (constants.has(path) || (n >= 2 && !assigned.has(path))) out.push(path);
+  }
+  return out.slice(0, MAX_TRACKED);
+}
+
+const VALUE: Readonly<Record<string, Known>> = { '#0': 'z', '#neg': 'n', '#err': 'n', '#pos': 'p' };
+
+/** What a test tells: the value known on the true and on the false side, `''` where that side is impossible. */
+function refine(known: Known, rel: string, holds: boolean): Known | '' {
+  switch (rel) {
+    case 'nz':
+      if (holds) return known === 'z' ? '' : known === 'u' ? 'x' : known;
+      return known === 'u' || known === 'z' ? 'z' : '';
+    case 'neg':
+    case 'err':
+      if (holds) return known === 'z' || known === 'p' ? '' : 'n';
+      return known === 'n' ? '' : known === 'x' && rel === 'neg' ? 'p' : known;
+    case 'errnull':
+      if (holds) return known === 'p' ? '' : known;
+      return known === 'n' || known === 'z' ? '' : 'p';
+    case 'pos':
+      if (holds) return known === 'z' || known === 'n' ? '' : 'p';
+      return known === 'p' ? '' : known;
+    default:
+      return known;
+  }
+}
+
+/** Did the acquisition succeed, given a test of its result? undefined: the test does not tell. */
+function decided(success: Success, rel: string, holds: boolean): boolean | undefined {
+  switch (rel) {
+    case 'nz':
+      if (success === 'zero') return !holds;
+      if (success === 'nonzero') return holds;
+      if (success === 'nonerr') return holds ? undefined : true;
+      return undefined;
+    case 'neg':
+    case 'err':
+      if (success === 'zero' || success === 'nonerr') return !holds;
+      return undefined;
+    case 'errnull':
+      return !holds;
+    default:
+      return undefined;
+  }
+}
+
+/** Is a result of this kind a success? undefined: can't be told. */
+function succeeded(success: Success, known: Known): boolean | undefined {
+  if (known === 'u') return undefined;
+  switch (success) {
+    case 'zero':
+      return known === 'z';
+    case 'nonzero':
+      return known !== 'z';
+    case 'nonerr':
+      return known === 'x' ? undefined : known !== 'n';
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * Runs `effects` (CFG node → what it does to the resource, in order) through the function.
+ * `open` names tests on whose true side the resource is held already although nothing here acquired it.
+ */
+export function run(
+  facts: FunctionFacts,
+  effects: ReadonlyMap<number, readonly Effect[]>,
+  open?: ReadonlySet<number>,
+): Run {
+  const tracked = trackedVariables(facts);
+  return attempt(facts, effects, tracked, open) ?? attempt(facts, effects, [], open)!;
+}
+
+function attempt(
+  facts: FunctionFacts,
+  effects: ReadonlyMap<number, readonly Effect[]>,
+  tracked: readonly Path[],
+  open: ReadonlySet<number> | undefined,
+): Run | undefined {
+  const { cfg } = facts;
+  const slot = new Map(tracked.map((path, i) => [path, i]));
+  const seen: Map<string, State>[] = cfg.map(() => new Map());
+  const exits = new Map<string, Exit>();
+  const work: [number, State][] = [];
+  let overflow = false;
+
+  const push = (node: number, state: State): void => {
+    const key = `${state.depth}|${state.pending}|${state.success}|${state.env}`;
+    const states = seen[node]!;
+    if (states.has(key)) return;
+    if (states.size >= MAX_STATES) {
+      overflow = true;
+      return;
+    }
+    states.set(key, state);
+    work.push([node, state]);
+  };
+  const know = (state: State, path: Path, value: Known): State => {
+    const i = slot.get(path);
+    if (i === undefined || state.env[i] === value) return state;
+    return { ...state, env: state.env.slice(0, i) + value + state.env.slice(i + 1) };
+  };
+  const knownOf = (state: State, path: Path): Known => {
+    const constant = VALUE[path];
+    if (constant !== undefined) return constant;
+    const i = slot.get(path);
+    return i === undefined ? 'u' : (state.env[i] as Known);
+  };
+  const settle = (state: State, held: boolean): State => ({
+    ...state,
+    depth: held ? Math.min(2, state.depth + 1) : state.depth,
+    pending: '',
+    success: 'void',
+  });
+  /** Both outcomes of an acquisition that nobody looked at. */
+  const either = (state: State): State[] =>
+    state.pending === '' ? [state] : [settle(state, true), settle(state, false)];
+  /** The variable is overwritten: a pending result that it held can't be asked any more. */
+  const overwrite = (states: State[], path: Path): State[] =>
+    path === '' ? states : states.flatMap((s) => (s.pending === path ? either(s) : [s]));
+
+  push(0, { depth: 0, pending: '', success: 'void', env: 'u'.repeat(tracked.length) });
+  for (let item = work.pop(); item; item = work.pop()) {
+    const [node, state] = item;
+    const { op, next } = cfg[node]!;
+    if (node === 1) {
+      for (const s of either(state)) {
+        const exit: Exit = { depth: s.depth, result: 'u', pending: '', node: 1 };
+        exits.set(`1|${s.depth}|u`, exit);
+      }
+      continue;
+    }
+    let states: State[] = [state];
+    if (op.k === 'test' && next.length === 2) {
+      for (let side = 0; side < 2; side++) {
+        const holds = side === 0;
+        let s: State | undefined = state;
+        if (state.pending !== '' && state.pending === op.on) {
+          const verdict = decided(state.success, op.rel, holds);
+          if (verdict !== undefined) s = settle(state, verdict);
+        }
+        const known = refine(knownOf(s, op.on), op.rel, holds);
+        if (known === '') continue;
+        if (slot.has(op.on)) s = know(s, op.on, known);
+        if (holds && open?.has(node)) s = { ...s, depth: Math.max(1, s.depth) };
+        push(next[side]!, s);
+      }
+      continue;
+    }
+    if (op.k === 'set') {
+      states = overwrite(states, op.to).map((s) => know(s, op.to, knownOf(s, op.from)));
+    } else if (op.k === 'call') {
+      for (const arg of op.args) {
+        if (arg[0] !== '&') continue;
+        const path = arg.slice(1);
+        states = overwrite(states, path).map((s) => know(s, path, 'u'));
+      }
+      if (op.to !== '') states = overwrite(states, op.to).map((s) => know(s, op.to, 'u'));
+    }
+    for (const effect of effects.get(node) ?? []) {
+      states = states.flatMap((s): State[] => {
+        if (effect.act === 'release') {
+          // A release that happens only sometimes mirrors an acquisition that did: it never drops the caller's.
+          const floor = effect.success === 'maybe' ? Math.min(0, s.depth) : -1;
+          return either(s).map((e) => ({ ...e, depth: Math.max(floor, e.depth - 1) }));
+        }
+        if (effect.success === 'void') return either(s).map((e) => settle(e, true));
+        if (effect.success === 'maybe') return either(s).flatMap((e) => [settle(e, true), settle(e, false)]);
+        const to = op.k === 'call' && op.to !== '' ? op.to : `@${node}`;
+        return either(s).map((e) => ({ ...e, pending: to, success: effect.success }));
+      });
+    }
+    if (op.k === 'ret') {
+      for (const s of states) {
+        let result = knownOf(s, op.value);
+        let pending: Success | '' = '';
+        let settled = [s];
+        if (s.pending !== '' && s.pending === op.value) {
+          const told = succeeded(s.success, result);
+          if (told === undefined) {
+            pending = s.success;
+            result = 'u';
+          } else settled = [settle(s, told)];
+        } else settled = either(s);
+        for (const e of settled) {
+          exits.set(`${node}|${e.depth}|${result}|${pending}`, { depth: e.depth, result, pending, node });
+        }
+      }
+      continue;
+    }
+    for (const to of next) for (const s of states) push(to, s);
+  }
+  if (overflow && tracked.length > 0) return undefined;
+  const entry = seen.map((states) => {
+    if (states.size === 0) return undefined;
+    let low = Number.POSITIVE_INFINITY;
+    let high = Number.NEGATIVE_INFINITY;
+    for (const s of states.values()) {
+      low = Math.min(low, s.depth);
+      high = Math.max(high, s.pending === '' ? s.depth : s.depth + 1);
+    }
+    return { low, high };
+  });
+  return { entry, exits: [...exits.values()] };
+}
+
+/**
+ * What calling the function does to the resource, from its exits; undefined where it leaves it as it was.
+ * A mixture that its result does not explain is `maybe`.
+ */
+export function netEffect(exits: readonly Exit[], returnsPointer: boolean): Effect | undefined {
+  if (exits.length === 0) return undefined;
+  const low = Math.min(...exits.map((e) => e.depth));
+  const high = Math.max(...exits.map((e) => e.depth));
+  const handed = exits.filter((e) => e.pending !== '');
+  if (low === 0 && high === 0 && handed.length === 0) return undefined;
+  if (low < 0) {
+    return { act: 'release', success: high < 0 ? 'void' : 'maybe' };
+  }
+  const held = new Set(exits.filter((e) => e.depth > 0 && e.pending === '').map((e) => e.result));
+  const free = new Set(exits.filter((e) => e.depth === 0 && e.pending === '').map((e) => e.result));
+  const given = new Set(handed.map((e) => e.pending));
+  if (given.size > 1) return { act: 'acquire', success: 'maybe' };
+  if (free.size === 0 && given.size === 0) return { act: 'acquire', success: 'void' };
+  const order: Success[] = returnsPointer ? ['nonerr', 'nonzero', 'zero'] : ['zero', 'nonzero', 'nonerr'];
+  const candidates = given.size === 1 ? ([...given] as Success[]) : order;
+  for (const success of candidates) {
+    const fits =
+      [...held].every((k) => succeeded(success, k) === true || (k === 'u' && success === 'nonerr')) &&
+      [...free].every((k) => succeeded(success, k) === false);
+    if (fits) return { act: 'acquire', success };
+  }
+  return { act: 'acquire', success: 'maybe' };
+}

@@ -1,0 +1,213 @@
+import type { Edge, Fn, Index } from '../index/link.js';
+import type { KernelTree } from '../tree/kernel-tree.js';
+import type { Findings } from './analyze.js';
+import { isCovered, scopeId, scopesOver } from './choice.js';
+import { existingScopes, type ScopesAt } from './coverage.js';
+import type { ReclaimLock, Region, Report, Scope, Site, SitePath, Skipped, Step, Verdict } from './report.js';
+import { type LocatedSite, replacementFor } from './sites.js';
+
+/** Paths listed for one site; the first are the shortest. */
+const MAX_PATHS = 24;
+
+/** Turns findings into the report: a verdict with a reason and paths for every site. */
+export function buildReport(tree: KernelTree, findings: Findings, skipped: readonly Skipped[]): Report {
+  const { index, reclaim, regions, choice, existing, callers, locks } = findings;
+  const covered = callers.covered(existing);
+  const noio = existingScopes(index, locks, 'noio');
+  const coveredNoio = callers.covered(noio);
+  const interesting = (lock: string): boolean => reclaim.chains(lock).length > 0;
+  const held = callers.heldOnEntry(choice.scopes, choice.covered, interesting);
+  const existingIds = new Map<string, Scope>();
+  const seen = (id: string, fn: Fn): void => {
+    if (existingIds.has(id)) return;
+    existingIds.set(id, {
+      id,
+      file: fn.file.file,
+      function: fn.facts.name,
+      line: Number(id.slice(id.lastIndexOf(':') + 1)),
+      api: 'nofs',
+      lock: '',
+      kind: 'lock',
+      state: 'existing',
+      reclaim: [],
+    });
+  };
+
+  const sites = findings.sites.map((site): Site => {
+    const nofs = site.api === 'nofs';
+    const baseScopes = nofs ? existing : noio;
+    const baseCovered = nofs ? covered : coveredNoio;
+    const scopes = nofs ? choice.scopes : noio;
+    const all = nofs ? choice.covered : coveredNoio;
+    const judged = judge(site, findings, baseScopes, baseCovered, scopes, all, held);
+    for (const path of judged.paths) {
+      if (path.outcome !== 'existing' || path.scope === undefined) continue;
+      const step = path.steps[0];
+      const fn = step && index.lookup(step.function, step.file)[0];
+      if (fn) seen(path.scope, fn);
+    }
+    const fn = site.fn;
+    return {
+      id: `${site.file.file}:${site.line}:${site.column}`,
+      file: site.file.file,
+      line: site.line,
+      column: site.column,
+      start: site.facts.start,
+      end: site.facts.end,
+      function: fn ? fn.facts.name : null,
+      flag: site.facts.flag,
+      api: site.api,
+      call: site.facts.call === '' ? null : site.facts.call,
+      ...judged,
+    };
+  });
+
+  const proposed: Scope[] = [];
+  const reported = new Map<string, ReclaimLock>();
+  for (const chosen of choice.classes) {
+    for (const r of chosen.regions) {
+      const chain = reclaim.chainFor(chosen.lock, r.fn.group) ?? reclaim.chains(chosen.lock)[0];
+      proposed.push({
+        id: scopeId(r.fn, chosen.lock),
+        file: r.fn.file.file,
+        function: r.fn.facts.name,
+        line: index.lineOf(r.fn, r.node),
+        api: 'nofs',
+        lock: chosen.lock,
+        kind: 'lock',
+        state: 'proposed',
+        reclaim: chain?.steps ?? [],
+      });
+    }
+  }
+  const named = new Set([
+    ...choice.classes.map((c) => c.lock),
+    ...sites.flatMap((s) => s.paths.flatMap((p) => p.locks)),
+  ]);
+  for (const lock of [...named].sort()) {
+    const chain = reclaim.chains(lock)[0];
+    if (!chain) continue;
+    const chosen = choice.classes.find((c) => c.lock === lock);
+    reported.set(lock, {
+      lock,
+      api: 'nofs',
+      entry: `${chain.entry.table}.${chain.entry.field}`,
+      context: chain.entry.context,
+      chain: chain.steps,
+      regions: regions.all(lock).map((r): Region => {
+        const left = chosen?.left.get(`${r.fn.file.file} ${r.fn.facts.name}`);
+        const state = r.state !== 'placeable' ? r.state : chosen && left === undefined ? 'proposed' : 'not-chosen';
+        return {
+          file: r.fn.file.file,
+          function: r.fn.facts.name,
+          line: index.lineOf(r.fn, r.node),
+          state,
+          reason: state === 'proposed' ? '' : (left ?? (r.reason || 'the lock class was not chosen')),
+        };
+      }),
+    });
+  }
+  const order = (a: { file: string; line: number }, b: { file: string; line: number }): number =>
+    a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line;
+  return {
+    tree: { root: tree.root, version: tree.version },
+    sites,
+    scopes: [...existingIds.values(), ...proposed].sort(order),
+    locks: [...reported.values()],
+    skipped,
+  };
+}
+
+function judge(
+  site: LocatedSite,
+  findings: Findings,
+  existing: ScopesAt,
+  covered: ReadonlySet<number>,
+  scopes: ScopesAt,
+  all: ReadonlySet<number>,
+  held: ReadonlyMap<number, ReadonlySet<string>>,
+): { verdict: Verdict; reason: string; scopes: string[]; paths: SitePath[] } {
+  const { index, callers, reclaim, locks, tasks } = findings;
+  const { fn } = site;
+  const none = { scopes: [] as string[], paths: [] as SitePath[] };
+  if (!fn || site.nodes.length === 0) return { verdict: 'opaque', reason: site.unclear, ...none };
+
+  const over = scopesOver(site, scopes, all, callers);
+  const paths: SitePath[] = [];
+  for (const node of site.nodes) {
+    const here = scopes(fn, node);
+    if (here) paths.push({ steps: [stepAt(index, fn, node)], outcome: here.state, scope: here.id, locks: [] });
+    else {
+      for (const c of callers.coveringCalls(fn.id, scopes).slice(0, MAX_PATHS)) {
+        paths.push({ steps: steps(index, c.path, fn, node), outcome: c.scope.state, scope: c.scope.id, locks: [] });
+      }
+    }
+  }
+  const ids = over.map((s) => s.id);
+  if (over.length > 0 && isCovered(site, existing, covered)) {
+    return { verdict: 'covered', reason: `every path is inside a scope already (${ids[0]})`, scopes: ids, paths };
+  }
+  if (over.length > 0 && isCovered(site, scopes, all)) {
+    const added = over.filter((s) => s.state === 'proposed').map((s) => s.id);
+    const classes = [...new Set(added.map((id) => id.slice(id.lastIndexOf(':') + 1)))];
+    const reason =
+      replacementFor(site.facts.flag, site.api) === undefined
+        ? `every path holds ${classes.join(' or ')}, which gets a scope; this form of the mask is kept`
+        : `every path is in a scope once ${classes.join(' and ')} has one`;
+    return { verdict: 'scopable', reason, scopes: ids, paths };
+  }
+
+  // Some path is outside of every scope.
+  const open = site.nodes.find((n) => !scopes(fn, n)) ?? site.nodes[0]!;
+  const path = callers.pathToRoot(fn.id, scopes);
+  const here = locks
+    .classes(fn)
+    .filter((lock) => reclaim.chains(lock).length > 0 && site.nodes.some((n) => !scopes(fn, n) && locks.mayHold(fn, lock, n)));
+  const locksHeld = [...new Set([...(held.get(fn.id) ?? []), ...here])]
+    .filter((lock) => reclaim.chainFor(lock, fn.group) !== undefined)
+    .sort();
+  if (!path) {
+    return { verdict: 'opaque', reason: 'no caller of the function is known', ...none, paths };
+  }
+  const root = path[0]?.from ?? fn.id;
+  const started = tasks.startedAs(root);
+  const rootName = index.functions[root]!.facts.name;
+  const outside: SitePath = {
+    steps: steps(index, path, fn, open),
+    outcome: locksHeld.length > 0 ? 'lock-held' : 'lock-free',
+    locks: locksHeld,
+  };
+  const withOutside = [outside, ...paths].slice(0, MAX_PATHS);
+  if (locksHeld.length > 0) {
+    const shown = locksHeld.slice(0, 3).join(', ') + (locksHeld.length > 3 ? ` and ${locksHeld.length - 3} more` : '');
+    return {
+      verdict: 'partial',
+      reason: `outside of any scope from ${rootName}(); reclaim locks that may be held: ${shown}`,
+      scopes: ids,
+      paths: withOutside,
+    };
+  }
+  if (started !== undefined) {
+    return { verdict: 'task', reason: `reached from ${rootName}(), which runs as a ${started}`, scopes: ids, paths: withOutside };
+  }
+  return {
+    verdict: 'lock-free',
+    reason: `outside of any scope from ${rootName}(); no reclaim lock is held on the way`,
+    scopes: ids,
+    paths: withOutside,
+  };
+}
+
+function stepAt(index: Index, fn: Fn, node: number): Step {
+  return { function: fn.facts.name, file: fn.file.file, line: index.lineOf(fn, node) };
+}
+
+/** A path of calls, outermost first, and the site itself. */
+function steps(index: Index, path: readonly Edge[], fn: Fn, node: number): Step[] {
+  const out: Step[] = path.map((edge) => ({
+    ...stepAt(index, index.functions[edge.from]!, edge.node),
+    edge: edge.kind,
+  }));
+  out.push(stepAt(index, fn, node));
+  return out;
+}
