@@ -27,10 +27,10 @@ export function builder(parser: Argv) {
 export async function run(args: ArgumentsOf<typeof builder>, environment: Environment): Promise<number> {
   const checked = await changesFor(environment, args);
   const { signal } = environment;
-  await environment.uninterrupted(() =>
-    applyChanges(checked.tree, checked.changes, { force: args.force, signal }),
-  );
-  await say(environment, summaryOf(checked));
+  await environment.uninterrupted(async () => {
+    await applyChanges(checked.tree, checked.changes, { force: args.force, signal });
+    await say(environment, summaryOf(checked));
+  });
   if (checked.problems.length > 0) return EXIT.internal;
   return args.exitCode && checked.changes.length > 0 ? EXIT.findings : EXIT.done;
 }

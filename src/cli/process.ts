@@ -1,11 +1,16 @@
+import { constants } from 'node:os';
 import type { Engine, Environment } from './environment.js';
 import { Interrupted } from './exit-codes.js';
 import { failInternally, runCli } from './run.js';
 
+const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGTERM'] as const;
+
 /** Runs the program in this process, to its exit: arguments, streams, signals. Does not return. */
 export async function runProcess(loadEngine: () => Promise<Engine>): Promise<never> {
   const controller = new AbortController();
-  let uninterrupted = 0;
+  const interrupt = (signal: (typeof SIGNALS)[number]) =>
+    controller.abort(new Interrupted(128 + constants.signals[signal]));
+  let busy = 0;
 
   const environment: Environment = {
     stdout: process.stdout,
@@ -13,31 +18,26 @@ export async function runProcess(loadEngine: () => Promise<Engine>): Promise<nev
     cwd: process.cwd(),
     env: process.env,
     signal: controller.signal,
+    // Without a handler a signal ends the process, busy as it may be. Here files are being renamed:
+    // that ends, or is taken back, before the program does.
     uninterrupted: async (work) => {
-      uninterrupted++;
+      busy++;
+      for (const signal of SIGNALS) process.on(signal, interrupt);
       try {
         return await work();
       } finally {
-        uninterrupted--;
+        for (const signal of SIGNALS) process.off(signal, interrupt);
+        busy--;
       }
     },
     loadEngine,
   };
 
-  for (const [name, number] of [
-    ['SIGHUP', 1],
-    ['SIGINT', 2],
-    ['SIGTERM', 15],
-  ] as const)
-    process.on(name, () => {
-      const reason = new Interrupted(128 + number);
-      controller.abort(reason);
-      // Files are being renamed: that ends, or is taken back, before the program does.
-      if (uninterrupted > 0) return;
-      // Over the rest of a progress display.
-      process.stderr.write(`${process.stderr.isTTY ? '\r\x1b[K' : ''}gfp-scope: interrupted\n`);
-      process.exit(reason.exitCode);
-    });
+  // `main.ts`, which waits for this process, is gone: nobody does any more.
+  process.on('disconnect', () => {
+    interrupt('SIGHUP');
+    if (busy === 0) process.exit(128 + constants.signals.SIGHUP);
+  });
 
   // A write that fails rejects in `write`; without a listener the stream would throw as well.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});

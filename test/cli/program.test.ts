@@ -1,5 +1,5 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -99,36 +99,78 @@ describe('the program', () => {
 });
 
 describe('a signal', () => {
-  /** The program, in an analysis that does not end; `after` is done with it once it began. */
-  function inAnalysis(verb: string[], after: (pid: number) => void) {
+  /**
+   * The program as `main.js` runs it, but with an engine of the test's own: the analysis and the rendering are
+   * the given bodies. `begun` gets the process id once the program says so on stdout.
+   */
+  function inWork(verb: string[], engine: string, tree: string, begun: (pid: number) => void) {
+    const built = temporaryDirectory();
+    writeFileSync(path.join(built, 'package.json'), '{"type":"module"}');
+    cpSync(path.join(ROOT, 'dist/src/cli/main.js'), path.join(built, 'main.js'));
     const module = path.join(ROOT, 'dist/src/cli/process.js');
-    const script = `
-      import { runProcess } from ${JSON.stringify(module)};
-      process.argv.splice(1, 0, 'gfp-scope');
-      await runProcess(async () => ({
-        analyze: () => {
-          process.stdout.write('begun');
-          return new Promise((resolve) => setTimeout(resolve, 60_000));
-        },
-      }));`;
-    const child = spawn(process.execPath, ['--input-type=module', '--eval', script, '--', ...verb], {
-      cwd: smallTree().root,
-    });
+    writeFileSync(
+      path.join(built, 'program.js'),
+      `import { writeSync } from 'node:fs';
+       import { runProcess } from ${JSON.stringify(module)};
+       const begun = () => writeSync(1, 'begun');
+       await runProcess(async () => (${engine}));`,
+    );
+    const child = spawn(process.execPath, [path.join(built, 'main.js'), ...verb], { cwd: tree });
     let stderr = '';
     child.stderr.on('data', (chunk) => (stderr += chunk));
-    child.stdout.on('data', () => after(child.pid!));
-    return new Promise<{ code: number | null; stderr: string }>((resolve) =>
-      child.on('close', (code) => resolve({ code, stderr })),
+    child.stdout.once('data', () => begun(child.pid!));
+    return new Promise<{ code: number | null; signal: string | null; stderr: string }>((resolve) =>
+      child.on('close', (code, signal) => resolve({ code, signal, stderr })),
     );
   }
+
+  const BUSY = '{ analyze: async () => { begun(); for (;;); } }';
+  const WAITING = '{ analyze: () => { begun(); return new Promise((done) => setTimeout(done, 60_000)); } }';
 
   it.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
     ['SIGHUP', 129],
-  ] as const)('%s ends it with exit code %i', async (signal, exitCode) => {
-    const ended = await inAnalysis(['scan'], (pid) => process.kill(pid, signal));
-    expect(ended).toEqual({ code: exitCode, stderr: 'gfp-scope: interrupted\n' });
+  ] as const)('%s ends busy and waiting work at once, with exit code %i', async (signal, exitCode) => {
+    for (const engine of [BUSY, WAITING]) {
+      const ended = await inWork(['scan'], engine, smallTree().root, (pid) => process.kill(pid, signal));
+      expect(ended).toEqual({ code: exitCode, signal: null, stderr: 'gfp-scope: interrupted\n' });
+    }
+  });
+
+  it('that ends the child otherwise is an internal error', async () => {
+    const engine = `{ analyze: async () => { begun(); process.kill(process.pid, 'SIGKILL'); } }`;
+    const ended = await inWork(['scan'], engine, smallTree().root, () => {});
+    expect(ended).toEqual({ code: 3, signal: null, stderr: 'gfp-scope: internal error: ended by SIGKILL\n' });
+  });
+
+  it('while files are being written leaves no half of the work', async () => {
+    const files = Array.from({ length: 200 }, (_, i) => `fs/demo/f${i}.c`);
+    const tree = smallTree(Object.fromEntries(files.map((file) => [file, 'old\n'])));
+    // Once the first of the new contents lie beside their targets, the work is at a point that must not be cut off.
+    const engine = `{
+      analyze: async () => ({ report: { sites: [], scopes: [], skipped: [] }, plan: { scopes: [], downgrades: [] } }),
+      checkedChanges: () => {
+        setTimeout(begun, 0);
+        return { changes: ${JSON.stringify(files)}.map((file) => ({ file, before: 'old\\n', after: 'new\\n' })), problems: [] };
+      },
+    }`;
+    const ended = await inWork(['apply', '--force'], engine, tree.root, (pid) => process.kill(pid, 'SIGINT'));
+    expect(readdirSync(path.join(tree.root, 'fs/demo')).sort()).toEqual(
+      files.map((file) => path.basename(file)).sort(),
+    );
+    const contents = new Set(files.map((file) => readFileSync(path.join(tree.root, file), 'utf8')));
+    // A machine that has written them all before the signal came is done, and says so.
+    const done = { code: 0, signal: null, stderr: expect.stringContaining('in 200 files') };
+    const interrupted = { code: 130, signal: null, stderr: 'gfp-scope: interrupted\n' };
+    expect(ended).toEqual(contents.has('new\n') ? done : interrupted);
+    expect(contents.size).toBe(1);
+  });
+
+  it('that kills the parent ends the child', async () => {
+    const ended = await inWork(['scan'], WAITING, smallTree().root, (pid) => process.kill(pid, 'SIGKILL'));
+    // The pipes are closed, or this would not have come, once the child has let go of them, too.
+    expect(ended.signal).toBe('SIGKILL');
   });
 });
 

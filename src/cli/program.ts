@@ -1,0 +1,4 @@
+import { loadEngine } from './engine.js';
+import { runProcess } from './process.js';
+
+await runProcess(loadEngine);
