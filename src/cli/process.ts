@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { constants } from 'node:os';
 import type { Engine, Environment } from './environment.js';
 import { Interrupted } from './exit-codes.js';
@@ -8,6 +9,8 @@ const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGTERM'] as const;
 /** Runs the program in this process, to its exit: arguments, streams, signals. Does not return. */
 export async function runProcess(loadEngine: () => Promise<Engine>): Promise<never> {
   const controller = new AbortController();
+  // Every batch of files that is being parsed listens.
+  setMaxListeners(0, controller.signal);
   const interrupt = (signal: (typeof SIGNALS)[number]) =>
     controller.abort(new Interrupted(128 + constants.signals[signal]));
   let busy = 0;

@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { smallTree, temporaryDirectory } from '../tree/small-tree.js';
 
@@ -95,6 +96,45 @@ describe('the program', () => {
     expect(bash('gfp-scope --help 2>&1 >/dev/full; echo "status $?"')).toMatch(
       /^gfp-scope: cannot write the output: .*no space left on device.*\nstatus 2\n$/,
     );
+  });
+});
+
+describe('on the example filesystem', () => {
+  const demo = ['--tree', path.join(ROOT, 'fixtures/demo')];
+  const published = (name: string) =>
+    new Ajv2020({ allErrors: true }).compile(
+      JSON.parse(readFileSync(path.join(ROOT, 'docs', `${name}.schema.json`), 'utf8')),
+    );
+
+  it('scan prints a document that holds to its schema, and a listing of the same sites', () => {
+    const json = run(['scan', ...demo, '--format', 'json', 'fs/demofs']);
+    expect([json.status, json.stderr]).toEqual([0, '']);
+    const document = JSON.parse(json.stdout);
+    const validate = published('scan');
+    expect(validate(document) || validate.errors).toBe(true);
+    const ids: string[] = document.sites.map((site: { id: string }) => site.id);
+    expect(ids.length).toBeGreaterThan(0);
+    expect(new Set(ids).size).toBe(ids.length);
+    const text = run(['scan', ...demo, 'fs/demofs']);
+    expect(text.stdout.match(/^\S+:\d+:\d+(?= )/gm)).toEqual(ids);
+  });
+
+  it('scan says the same with one thread and with more, and with --exit-code that there are sites', () => {
+    const one = run(['scan', ...demo, '--jobs', '1', '--exit-code', 'fs/demofs']);
+    expect(one.status).toBe(1);
+    expect(run(['scan', ...demo, '--jobs', '3', '--exit-code', 'fs/demofs'])).toEqual(one);
+  });
+
+  it('explain says why for a place that scan names', () => {
+    const { sites } = JSON.parse(run(['scan', ...demo, '--format', 'json', 'fs/demofs']).stdout);
+    const validate = published('explain');
+    for (const site of [sites[0], sites.at(-1)]) {
+      const { status, stdout, stderr } = run(['explain', ...demo, '--format', 'json', site.id]);
+      expect([status, stderr]).toEqual([0, '']);
+      const document = JSON.parse(stdout);
+      expect(validate(document) || validate.errors).toBe(true);
+      expect(document.sites).toEqual([expect.objectContaining(site)]);
+    }
   });
 });
 
