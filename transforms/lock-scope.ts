@@ -51,7 +51,8 @@ function lockText({ fn, lock, node }: RegionOf, text: string): string {
   const { op } = fn.facts.cfg[node]!;
   if (op.k !== 'call') return lock;
   const field = lock.slice(lock.lastIndexOf('.') + 1);
-  const argument = /\(\s*&?\s*([^(),]*(?:\([^()]*\)[^(),]*)*)/.exec(text.slice(op.start, op.end))?.[1]?.trim() ?? '';
+  const argument =
+    /\(\s*&?\s*([^(),]*(?:\([^()]*\)[^(),]*)*)/.exec(text.slice(op.start, op.end))?.[1]?.trim() ?? '';
   return argument.endsWith(field) ? argument : lock;
 }
 

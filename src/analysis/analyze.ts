@@ -1,11 +1,12 @@
-import { coreFiles, filesNaming, otherFiles, parseAll } from '../index/load.js';
+import { lockScope } from '../../transforms/lock-scope.js';
+import type { Plan } from '../edit/plan.js';
 import { type Fn, Index } from '../index/link.js';
+import { coreFiles, filesNaming, otherFiles, parseAll } from '../index/load.js';
 import type { FileFacts } from '../parse/facts.js';
 import { readSource } from '../tree/files.js';
-import { lockScope } from '../../transforms/lock-scope.js';
 import type { Analysis, AnalyzeOptions } from './api.js';
-import { type Choice, chooseClasses } from './choice.js';
-import { Callers, existingScopes, type ScopesAt } from './coverage.js';
+import { type Choice, chooseClasses, isCovered } from './choice.js';
+import { Callers, Cover, existingScopes, type ScopesAt } from './coverage.js';
 import { Locks } from './locks.js';
 import { Reclaim } from './reclaim.js';
 import { Regions } from './regions.js';
@@ -56,21 +57,101 @@ export async function analyze(options: AnalyzeOptions): Promise<Analysis> {
     const findings = study(facts, asked, options, source);
     // A function that seems covered is so only if the rest of the tree does not call it.
     const names = new Set<string>();
-    for (const id of findings.callers.closure) {
+    for (const id of proofs(findings)) {
       const fn = findings.index.functions[id]!;
-      if (!fn.facts.isStatic && findings.choice.covered.has(id)) names.add(fn.facts.name);
+      if (!fn.facts.isStatic) names.add(fn.facts.name);
     }
     rest ??= otherFiles(tree, known);
-    const more = filesNaming(tree, rest.filter((f) => !known.has(f)), names);
+    const more = filesNaming(
+      tree,
+      rest.filter((f) => !known.has(f)),
+      names,
+    );
     if (more.length > 0) {
       for (const file of more) known.add(file);
       const extra = await parseAll(tree, more, jobs, onProgress, signal);
       facts.push(...extra.facts);
       continue;
     }
-    const report = buildReport(tree, findings, skipped.filter((s) => asked(s.file)));
-    return { report, plan: lockScope.plan(findings, report), source };
+    const report = buildReport(
+      tree,
+      findings,
+      skipped.filter((s) => asked(s.file)),
+    );
+    const plan = lockScope.plan(findings, report);
+    return {
+      report,
+      plan,
+      source,
+      recheck: (edited, done) => {
+        const replaced = new Map(edited.map((f) => [f.file, f]));
+        const now = facts.map((f) => replaced.get(f.file) ?? f);
+        return recheck(findings, study(now, asked, options, source), done);
+      },
+    };
   }
+}
+
+/** What is wrong after an edit: see `Analysis.recheck`. */
+function recheck(
+  before: Findings,
+  after: Findings,
+  done: Plan,
+): { file: string; function: string; message: string }[] {
+  const problems: { file: string; function: string; message: string }[] = [];
+  const cover = new Cover(after.callers, after.existing);
+  const byId = new Map(before.sites.map((s) => [`${s.file.file}:${s.line}:${s.column}`, s]));
+  const functions = new Map<string, Fn>();
+  for (const fn of after.index.functions)
+    functions.set(`${fn.file.file} ${fn.facts.name} ${fn.facts.isMacro}`, fn);
+  const targets = new Set<number>();
+  const downgraded = done.downgrades.flatMap((d) => {
+    const site = byId.get(d.site);
+    const now = site?.fn && functions.get(`${d.file} ${site.fn.facts.name} ${site.fn.facts.isMacro}`);
+    if (!site?.fn || !now) return [];
+    targets.add(now.id);
+    return [{ site, was: site.fn, now }];
+  });
+  after.callers.extend(targets);
+  for (const { site, was, now } of downgraded) {
+    for (const node of site.nodes) {
+      const at = sameCall(was, node, now);
+      if (at >= 0 && (after.existing(now, at) || cover.covered(now.id))) continue;
+      problems.push({
+        file: now.file.file,
+        function: now.facts.name,
+        message: 'after the edit an allocation whose mask was dropped is outside of a scope',
+      });
+    }
+  }
+  const again = lockScope.plan(after, buildReport({ root: '', version: '' }, after, []));
+  for (const left of [...again.scopes, ...again.downgrades]) {
+    problems.push({
+      file: left.file,
+      function: left.function ?? '',
+      message: 'a second run would change it again',
+    });
+  }
+  return problems;
+}
+
+/** The node of the edited function that is the same call: the edit adds scope calls and nothing else. */
+function sameCall(was: Fn, node: number, now: Fn): number {
+  const op = was.facts.cfg[node]!.op;
+  if (op.k !== 'call') return -1;
+  const same = (fn: Fn): number[] =>
+    [...fn.facts.cfg.keys()].filter((i) => {
+      const other = fn.facts.cfg[i]!.op;
+      return other.k === 'call' && other.fn === op.fn && other.target === op.target;
+    });
+  return same(now)[same(was).indexOf(node)] ?? -1;
+}
+
+/** The functions whose callers the proofs rest on: each covered site's own, and those above it up to the scopes. */
+function proofs({ sites, choice }: Findings): number[] {
+  for (const site of sites) isCovered(site, choice.cover);
+  const own = sites.filter((s) => s.fn && isCovered(s, choice.cover)).map((s) => s.fn!.id);
+  return [...new Set([...own, ...choice.cover.proven()])];
 }
 
 function study(
@@ -91,11 +172,22 @@ function study(
     if (list) list.push(fn);
     else byFile.set(fn.file.file, [fn]);
   }
-  const sites = facts.filter((f) => asked(f.file)).flatMap((f) => sitesOf(index, f, byFile.get(f.file) ?? []));
+  const sites = facts
+    .filter((f) => asked(f.file))
+    .flatMap((f) => sitesOf(index, f, byFile.get(f.file) ?? []));
   const targets = new Set(sites.flatMap((s) => (s.fn ? [s.fn.id] : [])));
   const callers = new Callers(index, locks, tasks, targets);
   // Only masks that a NOFS scope can replace call for a scope.
   const wanting = sites.filter((s) => s.api === 'nofs' && replacementFor(s.facts.flag, 'nofs') !== undefined);
-  const choice = chooseClasses(wanting, callers, existing, locks, reclaim, regions, index.functions, options.minimal ?? false);
+  const choice = chooseClasses(
+    wanting,
+    callers,
+    existing,
+    locks,
+    reclaim,
+    regions,
+    index.functions,
+    options.minimal ?? false,
+  );
   return { index, locks, tasks, reclaim, regions, callers, existing, sites, choice, source };
 }

@@ -1,4 +1,5 @@
 import type { Plan } from '../edit/plan.js';
+import type { FileFacts } from '../parse/facts.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
 import type { Report } from './report.js';
 
@@ -34,6 +35,11 @@ export interface Analysis {
   readonly plan: Plan;
   /** latin1 text of a file of the tree, as it was read for the analysis. */
   source(file: string): string;
+  /**
+   * Analyses the tree again with the facts of edited files in place of theirs. Names the functions in which an allocation
+   * whose mask `done` dropped is no longer inside a scope on every path, or in which there is still something to do.
+   */
+  recheck(edited: readonly FileFacts[], done: Plan): { file: string; function: string; message: string }[];
 }
 
 export type Analyze = (options: AnalyzeOptions) => Promise<Analysis>;

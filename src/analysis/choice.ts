@@ -1,5 +1,5 @@
 import type { Fn } from '../index/link.js';
-import type { Callers, OpenScope, ScopesAt } from './coverage.js';
+import { type Callers, Cover, type OpenScope, type ScopesAt } from './coverage.js';
 import type { Locks } from './locks.js';
 import type { Reclaim } from './reclaim.js';
 import type { RegionOf, Regions } from './regions.js';
@@ -20,9 +20,8 @@ export interface ChosenClass {
 
 export interface Choice {
   readonly classes: readonly ChosenClass[];
-  /** Existing and chosen scopes together. */
-  readonly scopes: ScopesAt;
-  readonly covered: ReadonlySet<number>;
+  /** Coverage by existing and chosen scopes together. */
+  readonly cover: Cover;
 }
 
 export function scopeId(fn: Fn, lock: string): string {
@@ -44,8 +43,8 @@ export function chooseClasses(
   functions: readonly Fn[],
   minimal: boolean,
 ): Choice {
-  const base = callers.covered(existing);
-  const relevant = sites.filter((s) => s.fn && s.nodes.length > 0 && !isCovered(s, existing, base));
+  const base = new Cover(callers, existing);
+  const relevant = sites.filter((s) => s.fn && s.nodes.length > 0 && !isCovered(s, base));
 
   // Candidate classes: reclaim locks with a region that can be scoped, above or around a site.
   const candidates = new Set<string>();
@@ -53,44 +52,41 @@ export function chooseClasses(
     const fn = functions[id]!;
     for (const lock of locks.classes(fn)) {
       if (candidates.has(lock) || lock.startsWith('param:')) continue;
-      if (reclaim.chainFor(lock, fn.group) && regions.region(fn, lock)?.state === 'placeable') candidates.add(lock);
+      if (reclaim.chainFor(lock, fn.group) && regions.region(fn, lock)?.state === 'placeable')
+        candidates.add(lock);
     }
   }
   const cost = new Map<string, number>();
-  for (const lock of candidates) cost.set(lock, regions.all(lock).filter((r) => r.state === 'placeable').length);
+  for (const lock of candidates)
+    cost.set(lock, regions.all(lock).filter((r) => r.state === 'placeable').length);
 
-  const whole = scopesOf(existing, candidates, reclaim, regions);
-  const best = callers.covered(whole);
-  const convertible = relevant.filter((s) => isCovered(s, whole, best));
+  const coverBy = (classes: ReadonlySet<string>): Cover =>
+    new Cover(callers, scopesOf(existing, classes, reclaim, regions));
+  const best = coverBy(candidates);
+  const convertible = relevant.filter((s) => isCovered(s, best));
   const chosen = new Set(candidates);
   const order = [...candidates].sort((a, b) => cost.get(b)! - cost.get(a)! || (a < b ? -1 : 1));
   for (const lock of order) {
     chosen.delete(lock);
-    const without = scopesOf(existing, chosen, reclaim, regions);
-    const covered = callers.covered(without);
-    if (!convertible.every((s) => isCovered(s, without, covered))) chosen.add(lock);
+    const without = coverBy(chosen);
+    if (!convertible.every((s) => isCovered(s, without))) chosen.add(lock);
   }
 
-  // Which regions of each class the convertible sites need.
-  const scopes = scopesOf(existing, chosen, reclaim, regions);
-  const covered = callers.covered(scopes);
-  const needed = new Map<string, Set<string>>();
+  // What each class is needed for: the sites that would lose their cover without it, and the regions above those.
+  const cover = coverBy(chosen);
   const users = new Map<string, number>();
-  for (const site of convertible) {
-    const seen = new Set<string>();
-    for (const scope of scopesOver(site, scopes, covered, callers)) {
-      if (scope.state !== 'proposed') continue;
-      const lock = scope.id.slice(scope.id.lastIndexOf(':') + 1);
-      needed.set(lock, (needed.get(lock) ?? new Set()).add(scope.id));
-      if (!seen.has(lock)) users.set(lock, (users.get(lock) ?? 0) + 1);
-      seen.add(lock);
-    }
+  const needed = new Set<string>();
+  for (const lock of chosen) {
+    const without = coverBy(new Set([...chosen].filter((other) => other !== lock)));
+    const lost = convertible.filter((s) => !isCovered(s, without));
+    users.set(lock, lost.length);
+    for (const site of lost) for (const scope of scopesOver(site, cover)) needed.add(scope.id);
   }
   const picked = new Map<string, { regions: RegionOf[]; neededOnly: boolean }>();
   for (const lock of [...chosen].sort()) {
     const all = regions.all(lock).filter((r) => r.state === 'placeable');
     const neededOnly = minimal || all.length > WIDESPREAD * (users.get(lock) ?? 0) + WIDESPREAD;
-    const list = neededOnly ? all.filter((r) => needed.get(lock)?.has(scopeId(r.fn, lock))) : all;
+    const list = neededOnly ? all.filter((r) => needed.has(scopeId(r.fn, lock))) : all;
     if (list.length > 0) picked.set(lock, { regions: list, neededOnly });
   }
   return settle(picked, regions, existing, callers);
@@ -145,7 +141,7 @@ function settle(
     const r = kept.get(fn.id)?.find((k) => k.placement!.open[node] === 1);
     return r && { id: scopeId(fn, r.lock), state: 'proposed' };
   };
-  return { classes: classes.filter((c) => c.regions.length > 0), scopes, covered: callers.covered(scopes) };
+  return { classes: classes.filter((c) => c.regions.length > 0), cover: new Cover(callers, scopes) };
 }
 
 function overlap(a: Uint8Array, b: Uint8Array): 'none' | 'within' | 'crossing' {
@@ -160,7 +156,12 @@ function overlap(a: Uint8Array, b: Uint8Array): 'none' | 'within' | 'crossing' {
 }
 
 /** Existing scopes, and one around each region of the given classes that can have one. */
-function scopesOf(existing: ScopesAt, classes: ReadonlySet<string>, reclaim: Reclaim, regions: Regions): ScopesAt {
+function scopesOf(
+  existing: ScopesAt,
+  classes: ReadonlySet<string>,
+  reclaim: Reclaim,
+  regions: Regions,
+): ScopesAt {
   const perFunction = new Map<number, RegionOf[]>();
   for (const lock of classes) {
     for (const r of regions.all(lock)) {
@@ -179,30 +180,25 @@ function scopesOf(existing: ScopesAt, classes: ReadonlySet<string>, reclaim: Rec
 }
 
 /** Is the site inside a scope at every place where it takes effect? */
-export function isCovered(site: LocatedSite, scopes: ScopesAt, covered: ReadonlySet<number>): boolean {
+export function isCovered(site: LocatedSite, cover: Cover): boolean {
   const { fn } = site;
   if (!fn || site.nodes.length === 0) return false;
-  return site.nodes.every((node) => scopes(fn, node) !== undefined || covered.has(fn.id));
+  return site.nodes.every((node) => cover.scopes(fn, node) !== undefined || cover.covered(fn.id));
 }
 
 /** The scopes that cover a site: those around it, or those around the nearest calls above. */
-export function scopesOver(
-  site: LocatedSite,
-  scopes: ScopesAt,
-  covered: ReadonlySet<number>,
-  callers: Callers,
-): OpenScope[] {
+export function scopesOver(site: LocatedSite, cover: Cover): OpenScope[] {
   const { fn } = site;
   if (!fn) return [];
   const found = new Map<string, OpenScope>();
   let above = false;
   for (const node of site.nodes) {
-    const here = scopes(fn, node);
+    const here = cover.scopes(fn, node);
     if (here) found.set(here.id, here);
     else above = true;
   }
-  if (above && covered.has(fn.id)) {
-    for (const { scope } of callers.coveringCalls(fn.id, scopes)) found.set(scope.id, scope);
+  if (above && cover.covered(fn.id)) {
+    for (const { scope } of cover.callers.coveringCalls(fn.id, cover.scopes)) found.set(scope.id, scope);
   }
   return [...found.values()];
 }

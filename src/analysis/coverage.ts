@@ -1,7 +1,7 @@
 import type { Edge, Fn, Index } from '../index/link.js';
+import type { Api } from '../kernel/types.js';
 import type { Locks } from './locks.js';
 import { scopesFor } from './locks.js';
-import type { Api } from '../kernel/types.js';
 import type { Tasks } from './tasks.js';
 
 /** A scope that is taken to exist: proposed ones by region, existing ones found in the code. */
@@ -30,10 +30,15 @@ export class Callers {
     private readonly tasks: Tasks,
     targets: Iterable<number>,
   ) {
-    const queue = [...targets];
+    this.extend(targets);
+  }
+
+  /** Adds functions, and all that may call them, to the closure. */
+  extend(targets: Iterable<number>): void {
+    const queue = [...targets].filter((id) => !this.closure.has(id));
     for (const id of queue) this.closure.add(id);
     for (let i = 0; i < queue.length; i++) {
-      for (const edge of index.callers[queue[i]!]!) {
+      for (const edge of this.index.callers[queue[i]!]!) {
         if (this.closure.has(edge.from) || !this.isCaller(edge)) continue;
         this.closure.add(edge.from);
         queue.push(edge.from);
@@ -46,63 +51,55 @@ export class Callers {
     return !this.tasks.leavesTask(edge);
   }
 
-  /** A header's macro or inline function that nothing uses: it never runs. */
-  private isUnused(id: number): boolean {
-    const { facts, file } = this.index.functions[id]!;
-    const optional = facts.isMacro || (facts.isInline && file.file.endsWith('.h'));
-    return optional && this.index.callers[id]!.length === 0 && !this.index.addressTaken.has(id);
-  }
-
   callersOf(id: number): Edge[] {
     return this.index.callers[id]!.filter((e) => this.isCaller(e));
   }
 
-  /** Greatest fixed point: the functions all of whose runs are inside a scope. */
-  covered(scopes: ScopesAt): Set<number> {
-    const covered = new Set<number>();
-    const openEdge = (edge: Edge): boolean =>
-      RECLAIM_ONLY.test(edge.via) || scopes(this.index.functions[edge.from]!, edge.node) !== undefined;
-    for (const id of this.closure) {
-      const called = this.tasks.startedAs(id) === undefined && this.callersOf(id).length > 0;
-      if (called || this.isUnused(id)) covered.add(id);
-    }
-    const queue = [...this.closure].filter((id) => !covered.has(id));
-    for (let i = 0; i < queue.length; i++) {
-      const from = queue[i]!;
-      for (const edge of this.index.callees[from]!) {
-        if (!covered.has(edge.to) || !this.closure.has(edge.to) || !this.isCaller(edge) || openEdge(edge)) continue;
-        covered.delete(edge.to);
-        queue.push(edge.to);
-      }
-    }
-    return covered;
+  /** Nobody is known to call it from inside of a task: a root of paths. */
+  isRoot(id: number): boolean {
+    return this.tasks.startedAs(id) !== undefined || (this.callersOf(id).length === 0 && !this.isUnused(id));
+  }
+
+  isUnused(id: number): boolean {
+    const { facts, file } = this.index.functions[id]!;
+    // A header's macro or inline function that nothing uses never runs.
+    const optional = facts.isMacro || (facts.isInline && file.file.endsWith('.h'));
+    return optional && this.index.callers[id]!.length === 0 && !this.index.addressTaken.has(id);
+  }
+
+  /** Is the call inside a scope, or made by reclaim itself? */
+  isOpenEdge(edge: Edge, scopes: ScopesAt): boolean {
+    return RECLAIM_ONLY.test(edge.via) || scopes(this.index.functions[edge.from]!, edge.node) !== undefined;
   }
 
   /**
    * Lock classes that may be held on entry of each function on paths outside any scope. `interesting` limits
    * the classes followed.
    */
-  heldOnEntry(scopes: ScopesAt, covered: ReadonlySet<number>, interesting: (lock: string) => boolean): Map<number, Set<string>> {
+  heldOnEntry(cover: Cover, interesting: (lock: string) => boolean): Map<number, Set<string>> {
     const held = new Map<number, Set<string>>();
-    const queue: number[] = [];
-    for (const id of this.closure) if (!covered.has(id)) {
-      held.set(id, new Set());
-      queue.push(id);
-    }
+    for (const id of this.closure) held.set(id, new Set());
+    const queue = [...this.closure];
     const queued = new Set(queue);
+    const classes = new Map<number, string[]>();
     for (let i = 0; i < queue.length; i++) {
       const from = queue[i]!;
       queued.delete(from);
       const fn = this.index.functions[from]!;
       const inherited = held.get(from)!;
+      let mine = classes.get(from);
+      if (!mine) {
+        mine = this.locks.classes(fn).filter(interesting);
+        classes.set(from, mine);
+      }
+      if (mine.length === 0 && inherited.size === 0) continue;
       for (const edge of this.index.callees[from]!) {
         const into = held.get(edge.to);
-        if (!into || !this.isCaller(edge) || scopes(fn, edge.node)) continue;
+        if (!into || !this.isCaller(edge) || cover.scopes(fn, edge.node)) continue;
         const before = into.size;
         for (const lock of inherited) into.add(lock);
-        for (const lock of this.locks.classes(fn)) {
-          if (interesting(lock) && this.locks.mayHold(fn, lock, edge.node)) into.add(lock);
-        }
+        for (const lock of mine)
+          if (!into.has(lock) && this.locks.mayHold(fn, lock, edge.node)) into.add(lock);
         if (into.size > before && !queued.has(edge.to)) {
           queued.add(edge.to);
           queue.push(edge.to);
@@ -121,16 +118,13 @@ export class Callers {
     const queue = [target];
     for (let i = 0; i < queue.length; i++) {
       const id = queue[i]!;
-      const callers = this.callersOf(id);
-      if (callers.length === 0 || this.tasks.startedAs(id) !== undefined) {
-        if (this.isUnused(id)) continue;
+      if (this.isRoot(id)) {
         const path: Edge[] = [];
         for (let e = from.get(id); e; e = from.get(e.to)) path.push(e);
         return path;
       }
-      for (const edge of callers) {
-        if (from.has(edge.from) || RECLAIM_ONLY.test(edge.via)) continue;
-        if (scopes(this.index.functions[edge.from]!, edge.node)) continue;
+      for (const edge of this.callersOf(id)) {
+        if (from.has(edge.from) || this.isOpenEdge(edge, scopes)) continue;
         from.set(edge.from, edge);
         queue.push(edge.from);
       }
@@ -161,6 +155,42 @@ export class Callers {
   }
 }
 
+/**
+ * Which functions run only inside scopes, found by need: up from a function over calls outside of any scope; if that
+ * meets no root, then every function met is covered.
+ */
+export class Cover {
+  private readonly known = new Map<number, boolean>();
+
+  constructor(
+    readonly callers: Callers,
+    readonly scopes: ScopesAt,
+  ) {}
+
+  covered(id: number): boolean {
+    const answer = this.known.get(id);
+    if (answer !== undefined) return answer;
+    const met = new Set([id]);
+    for (const at of met) {
+      if (this.callers.isRoot(at) || this.known.get(at) === false) {
+        this.known.set(id, false);
+        return false;
+      }
+      if (this.known.get(at)) continue;
+      for (const edge of this.callers.callersOf(at)) {
+        if (!this.callers.isOpenEdge(edge, this.scopes)) met.add(edge.from);
+      }
+    }
+    for (const at of met) this.known.set(at, true);
+    return true;
+  }
+
+  /** The functions found to be covered so far: what the proofs given out rest on. */
+  proven(): number[] {
+    return [...this.known].filter(([, covered]) => covered).map(([id]) => id);
+  }
+}
+
 /** Scopes that the code has already: the id names the function in which the scope is open. */
 export function existingScopes(index: Index, locks: Locks, api: Api): ScopesAt {
   const kinds = scopesFor(api);
@@ -172,7 +202,8 @@ export function existingScopes(index: Index, locks: Locks, api: Api): ScopesAt {
       cache.set(fn.id, mine);
     }
     for (const kind of mine) {
-      if (locks.mustHold(fn, kind, node)) return { id: existingScopeId(index, locks, fn, kind), state: 'existing' };
+      if (locks.mustHold(fn, kind, node))
+        return { id: existingScopeId(index, locks, fn, kind), state: 'existing' };
     }
     return undefined;
   };

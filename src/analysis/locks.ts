@@ -81,7 +81,15 @@ export class Locks {
       if (op.k === 'call' && op.fn !== '') {
         const scope = SCOPE_CALL.get(op.fn);
         if (scope) {
-          out.push({ lock: scope.scope, node, act: scope.act, success: 'void', blocking: false, direct: true, hops: 0 });
+          out.push({
+            lock: scope.scope,
+            node,
+            act: scope.act,
+            success: 'void',
+            blocking: false,
+            direct: true,
+            hops: 0,
+          });
           continue;
         }
         const primitive = LOCK_BY_NAME.get(op.fn);
@@ -146,7 +154,10 @@ export class Locks {
     const effects = this.effects(fn);
     for (const lock of new Set(effects.map((e) => e.lock))) {
       this.runs.delete(`${fn.id} ${lock}`);
-      const net = netEffect(this.runOf(fn, lock).exits, fn.facts.returnType !== 'int' && fn.facts.returnType !== 'bool');
+      const net = netEffect(
+        this.runOf(fn, lock).exits,
+        fn.facts.returnType !== 'int' && fn.facts.returnType !== 'bool',
+      );
       if (!net) continue;
       const mine = effects.filter((e) => e.lock === lock);
       const hops = Math.min(...mine.map((e) => e.hops));
@@ -183,9 +194,19 @@ export class Locks {
     for (const [node, locks] of atNode) {
       for (const [lock, found] of locks) {
         // Several definitions of one name (stubs, architectures): what they do not agree on is uncertain.
-        const agreed = found.length === targets.get(node) && found.every((e) => e.act === found[0]!.act && e.success === found[0]!.success);
+        const agreed =
+          found.length === targets.get(node) &&
+          found.every((e) => e.act === found[0]!.act && e.success === found[0]!.success);
         const success: Success = agreed ? found[0]!.success : 'maybe';
-        all.push({ lock, node, act: found[0]!.act, success, blocking: found.some((e) => e.blocking), direct: false, hops: Math.min(...found.map((e) => e.hops)) + 1 });
+        all.push({
+          lock,
+          node,
+          act: found[0]!.act,
+          success,
+          blocking: found.some((e) => e.blocking),
+          direct: false,
+          hops: Math.min(...found.map((e) => e.hops)) + 1,
+        });
       }
     }
     all.sort((a, b) => a.node - b.node);
@@ -199,7 +220,10 @@ export class Locks {
     if (!match) return key;
     const arg = args[Number(match[1])] ?? '';
     if (arg === '') return '';
-    return this.index.lockClass(caller, match[2] === undefined ? arg : `${arg.replace(/^&/, '')} ${match[2]}`);
+    return this.index.lockClass(
+      caller,
+      match[2] === undefined ? arg : `${arg.replace(/^&/, '')} ${match[2]}`,
+    );
   }
 
   /** States of one lock class (or scope class) through the function. */
@@ -260,15 +284,17 @@ export class Locks {
   }
 }
 
-function sameSummary(
-  a: ReadonlyMap<string, Summary> | undefined,
-  b: ReadonlyMap<string, Summary>,
-): boolean {
+function sameSummary(a: ReadonlyMap<string, Summary> | undefined, b: ReadonlyMap<string, Summary>): boolean {
   if (!a) return b.size === 0;
   if (a.size !== b.size) return false;
   for (const [lock, effect] of b) {
     const other = a.get(lock);
-    if (!other || other.act !== effect.act || other.success !== effect.success || other.blocking !== effect.blocking) {
+    if (
+      !other ||
+      other.act !== effect.act ||
+      other.success !== effect.success ||
+      other.blocking !== effect.blocking
+    ) {
       return false;
     }
   }

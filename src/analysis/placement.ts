@@ -44,20 +44,25 @@ export function placeScope(fn: Fn, lock: string, locks: Locks, prefer: Placement
     return { refused: 'the lock is still held, or was dropped for the caller, where the function returns' };
   }
   const modes: PlacementMode[] = prefer === 'around' ? ['around', 'inside'] : ['inside', 'around'];
+  const acts = new Set(effects.map((e) => e.node));
   let why = 'no save and restore balance on every path';
   for (const mode of modes) {
     for (const hoisted of [true, false]) {
-      const points = mode === 'around' ? around(facts, effects, held, hoisted) : inside(facts, effects, held, hoisted);
+      const points =
+        mode === 'around' ? around(facts, effects, held, hoisted) : inside(facts, effects, held, hoisted);
       if (typeof points === 'string') {
         why = points;
         continue;
       }
-      const open = balances(facts, points.saves, points.restores, held);
+      const open = balances(facts, points.saves, points.restores, held, acts);
       if (typeof open === 'string') {
         why = open;
         continue;
       }
-      const range = (p: Point): ScopePoint => ({ at: p.at, statement: rangeOf(facts.statements[p.statement]!) });
+      const range = (p: Point): ScopePoint => ({
+        at: p.at,
+        statement: rangeOf(facts.statements[p.statement]!),
+      });
       return { mode, saves: points.saves.map(range), restores: points.restores.map(range), open };
     }
   }
@@ -69,14 +74,19 @@ function rangeOf(s: Statement): StatementRange {
 }
 
 type Points = { saves: Point[]; restores: Point[] };
-type NodeEffect = Effect & { readonly node: number };
+type NodeEffect = Effect & { readonly node: number; readonly direct: boolean };
 
 /** The statement of a node as an element of a statement list: never a label, never a block. */
 function element(facts: FunctionFacts, node: number): number {
   return facts.cfg[node]!.statement;
 }
 
-function around(facts: FunctionFacts, effects: readonly NodeEffect[], held: Run, hoisted: boolean): Points | string {
+function around(
+  facts: FunctionFacts,
+  effects: readonly NodeEffect[],
+  held: Run,
+  hoisted: boolean,
+): Points | string {
   const saves: Point[] = [];
   const restores: Point[] = [];
   for (const e of effects) {
@@ -96,8 +106,14 @@ function around(facts: FunctionFacts, effects: readonly NodeEffect[], held: Run,
   return hoisted ? { saves: hoist(facts, saves), restores: hoist(facts, restores) } : { saves, restores };
 }
 
-function inside(facts: FunctionFacts, effects: readonly NodeEffect[], held: Run, hoisted: boolean): Points | string {
-  const enters = (s: Statement): number => (s.to > s.from ? (held.entry[s.from]?.low ?? Number.NaN) : Number.NaN);
+function inside(
+  facts: FunctionFacts,
+  effects: readonly NodeEffect[],
+  held: Run,
+  hoisted: boolean,
+): Points | string {
+  const enters = (s: Statement): number =>
+    s.to > s.from ? (held.entry[s.from]?.low ?? Number.NaN) : Number.NaN;
   const saves: Point[] = [];
   // The first statement of each run of siblings that are entered with the lock surely held.
   const previousHeld = new Map<number, boolean>();
@@ -107,7 +123,14 @@ function inside(facts: FunctionFacts, effects: readonly NodeEffect[], held: Run,
     const parent = facts.statements[s.parent];
     const outer = parent !== undefined && parent.to > parent.from && enters(parent) >= 1;
     const held1 = low >= 1;
-    if (held1 && !outer && previousHeld.get(s.parent) !== true && s.kind !== 'label' && s.kind !== 'block' && s.kind !== 'case') {
+    if (
+      held1 &&
+      !outer &&
+      previousHeld.get(s.parent) !== true &&
+      s.kind !== 'label' &&
+      s.kind !== 'block' &&
+      s.kind !== 'case'
+    ) {
       saves.push({ at: 'before', statement: i });
     }
     // A label is entered together with its statement.
@@ -118,7 +141,9 @@ function inside(facts: FunctionFacts, effects: readonly NodeEffect[], held: Run,
     if (e.act !== 'release' || (held.entry[e.node]?.low ?? 1) > 1) continue;
     const s = element(facts, e.node);
     if (s < 0) return 'the lock is released outside any statement';
-    restores.push({ at: 'before', statement: s });
+    // What a function that releases the lock does before that is still under it.
+    const after = !e.direct && facts.statements[s]!.kind === 'expression';
+    restores.push({ at: after ? 'after' : 'before', statement: s });
   }
   return hoisted ? { saves, restores: hoist(facts, restores) } : { saves, restores };
 }
@@ -160,7 +185,13 @@ function commonIf(facts: FunctionFacts, a: number, b: number): number {
 /**
  * Runs the function with the saves and restores put in. Returns which nodes have the scope open, or what is wrong.
  */
-function balances(facts: FunctionFacts, saves: readonly Point[], restores: readonly Point[], held: Run): Uint8Array | string {
+function balances(
+  facts: FunctionFacts,
+  saves: readonly Point[],
+  restores: readonly Point[],
+  held: Run,
+  acts: ReadonlySet<number>,
+): Uint8Array | string {
   if (saves.length === 0) return 'no statement is entered with the lock surely held';
   if (restores.length === 0) return 'the lock is not released by a statement of the function';
   const cfg: CfgNode[] = facts.cfg.map((n) => ({ ...n, next: [...n.next] }));
@@ -219,7 +250,7 @@ function balances(facts: FunctionFacts, saves: readonly Point[], restores: reado
     if (at && at.low >= 1) open[i] = 1;
     const lockAt = held.entry[i];
     // Nothing that may run under the lock may run outside of the scope.
-    if (facts.cfg[i]!.op.k === 'call' && at && lockAt && lockAt.low >= 1 && at.low < 1) {
+    if (facts.cfg[i]!.op.k === 'call' && !acts.has(i) && at && lockAt && lockAt.low >= 1 && at.low < 1) {
       return 'a call under the lock would be left outside of the scope';
     }
   }

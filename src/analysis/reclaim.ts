@@ -16,6 +16,9 @@ export interface ReclaimChain {
   readonly steps: readonly Step[];
 }
 
+/** Parts of the kernel that a chain may run through on its way to a lock. */
+const SHARED_LAYERS = /^(?:fs|mm|include|block)$/;
+
 interface Reached {
   readonly fn: number;
   readonly from: Reached | undefined;
@@ -48,13 +51,18 @@ export class Reclaim {
         }
       }
     }
-    for (const [group, list] of [...groups].sort(([a], [b]) => (a < b ? -1 : 1))) this.search(group, list, ends);
+    for (const [group, list] of [...groups].sort(([a], [b]) => (a < b ? -1 : 1)))
+      this.search(group, list, ends);
     for (const chains of this.byLock.values()) {
       chains.sort((a, b) => a.steps.length - b.steps.length || (a.group < b.group ? -1 : 1));
     }
   }
 
-  private search(group: string, starts: readonly { entry: ReclaimEntry; fn: number }[], ends: ReadonlySet<string>): void {
+  private search(
+    group: string,
+    starts: readonly { entry: ReclaimEntry; fn: number }[],
+    ends: ReadonlySet<string>,
+  ): void {
     const entryOf = new Map<number, ReclaimEntry>();
     const seen = new Set<number>();
     const queue: Reached[] = [];
@@ -86,12 +94,19 @@ export class Reclaim {
   }
 
   private allowed(group: string, edge: Edge, to: Fn): boolean {
+    // The scheduler, timers, crypto and the like take no lock that a filesystem holds.
+    if (to.group !== group && !SHARED_LAYERS.test(to.group) && !this.sharedFilesystemCode(to.group))
+      return false;
     if (edge.how !== 'table') return to.group === group || this.index.isLibrary(to.group);
     const owners = this.index.tableOwners(edge.via).get(edge.to);
     if (owners?.has(group)) return true;
     // Its own table comes first; a library's only where it has none for that member.
     if (this.index.ownsTable(group, edge.via)) return false;
     return owners !== undefined && [...owners].some((o) => this.index.isLibrary(o));
+  }
+
+  private sharedFilesystemCode(group: string): boolean {
+    return group.startsWith('fs/') && this.index.isLibrary(group);
   }
 
   /** The allocator's and mm's own locks are not locks that a caller of the allocator can hold. */
@@ -103,7 +118,13 @@ export class Reclaim {
     return false;
   }
 
-  private record(lock: string, node: number, at: Reached, group: string, entryOf: ReadonlyMap<number, ReclaimEntry>): void {
+  private record(
+    lock: string,
+    node: number,
+    at: Reached,
+    group: string,
+    entryOf: ReadonlyMap<number, ReclaimEntry>,
+  ): void {
     const steps: Step[] = [];
     let line = this.index.lineOf(this.index.functions[at.fn]!, node);
     let edge: Edge | undefined;

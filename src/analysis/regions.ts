@@ -67,7 +67,9 @@ export class Regions {
     const { op } = fn.facts.cfg[node]!;
     if (op.k !== 'call') return false;
     if (isAllocator(op.fn, op.args.length)) return true;
-    return this.index.callees[fn.id]!.some((e) => e.node === node && this.allocating.has(e.to) && !this.tasks.leavesTask(e));
+    return this.index.callees[fn.id]!.some(
+      (e) => e.node === node && this.allocating.has(e.to) && !this.tasks.leavesTask(e),
+    );
   }
 
   /** Every region of the class in the tree: functions that take it and leave it balanced. */

@@ -7,14 +7,7 @@ import type { Api } from '../kernel/types.js';
  */
 export type Verdict = 'covered' | 'scopable' | 'lock-free' | 'partial' | 'task' | 'opaque';
 
-export const VERDICTS: readonly Verdict[] = [
-  'covered',
-  'scopable',
-  'lock-free',
-  'partial',
-  'task',
-  'opaque',
-];
+export const VERDICTS: readonly Verdict[] = ['covered', 'scopable', 'lock-free', 'partial', 'task', 'opaque'];
 
 /** How a call edge was resolved, best first. */
 export type EdgeKind = 'direct' | 'typed' | 'name';

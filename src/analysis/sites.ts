@@ -26,7 +26,9 @@ export function sitesOf(index: Index, file: FileFacts, functions: readonly Fn[])
   const out: LocatedSite[] = [];
   const add = (facts: SiteFacts, fn: Fn | undefined): void => {
     const line = lineAt(file.lines, facts.start);
-    const where = fn ? effectiveNodes(index, fn, facts) : { nodes: [], unclear: 'the mask stands outside of any function' };
+    const where = fn
+      ? effectiveNodes(index, fn, facts)
+      : { nodes: [], unclear: 'the mask stands outside of any function' };
     out.push({
       facts,
       file,
@@ -92,7 +94,8 @@ function takesMask(index: Index, fn: Fn, site: SiteFacts): string {
     const param = target.facts.params[site.arg]?.[0];
     if (param === undefined) continue;
     for (const { op } of target.facts.cfg) {
-      if (op.k === 'set' && op.from === `v:${param}` && op.to.includes(' ')) return `${name}() keeps the mask for later`;
+      if (op.k === 'set' && op.from === `v:${param}` && op.to.includes(' '))
+        return `${name}() keeps the mask for later`;
     }
   }
   if (targets.some((t) => t.facts.isMacro)) return '';
@@ -108,7 +111,10 @@ function variableUses(fn: Fn, variable: string): { nodes: number[]; unclear: str
       return { nodes: [], unclear: `the address of ${variable.slice(2)} is taken` };
     } else if (op.k === 'set' && op.to !== variable && (op.from === variable || op.from === `~${variable}`)) {
       return { nodes: [], unclear: `${variable.slice(2)} is copied to ${op.to.replace(/^\w:/, '')}` };
-    } else if (op.k === 'ret' && op.value === variable) return { nodes: [], unclear: 'the mask is returned to the caller' };
+    } else if (op.k === 'ret' && op.value === variable)
+      return { nodes: [], unclear: 'the mask is returned to the caller' };
   }
-  return nodes.length > 0 ? { nodes, unclear: '' } : { nodes, unclear: `no use of ${variable.slice(2)} was understood` };
+  return nodes.length > 0
+    ? { nodes, unclear: '' }
+    : { nodes, unclear: `no use of ${variable.slice(2)} was understood` };
 }

@@ -2,7 +2,7 @@ import type { Edge, Fn, Index } from '../index/link.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
 import type { Findings } from './analyze.js';
 import { isCovered, scopeId, scopesOver } from './choice.js';
-import { existingScopes, type ScopesAt } from './coverage.js';
+import { Cover, existingScopes } from './coverage.js';
 import type { ReclaimLock, Region, Report, Scope, Site, SitePath, Skipped, Step, Verdict } from './report.js';
 import { type LocatedSite, replacementFor } from './sites.js';
 
@@ -12,11 +12,10 @@ const MAX_PATHS = 24;
 /** Turns findings into the report: a verdict with a reason and paths for every site. */
 export function buildReport(tree: KernelTree, findings: Findings, skipped: readonly Skipped[]): Report {
   const { index, reclaim, regions, choice, existing, callers, locks } = findings;
-  const covered = callers.covered(existing);
-  const noio = existingScopes(index, locks, 'noio');
-  const coveredNoio = callers.covered(noio);
+  const before = new Cover(callers, existing);
+  const noio = new Cover(callers, existingScopes(index, locks, 'noio'));
   const interesting = (lock: string): boolean => reclaim.chains(lock).length > 0;
-  const held = callers.heldOnEntry(choice.scopes, choice.covered, interesting);
+  const held = callers.heldOnEntry(choice.cover, interesting);
   const existingIds = new Map<string, Scope>();
   const seen = (id: string, fn: Fn): void => {
     if (existingIds.has(id)) return;
@@ -35,11 +34,7 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
 
   const sites = findings.sites.map((site): Site => {
     const nofs = site.api === 'nofs';
-    const baseScopes = nofs ? existing : noio;
-    const baseCovered = nofs ? covered : coveredNoio;
-    const scopes = nofs ? choice.scopes : noio;
-    const all = nofs ? choice.covered : coveredNoio;
-    const judged = judge(site, findings, baseScopes, baseCovered, scopes, all, held);
+    const judged = judge(site, findings, nofs ? before : noio, nofs ? choice.cover : noio, held);
     for (const path of judged.paths) {
       if (path.outcome !== 'existing' || path.scope === undefined) continue;
       const step = path.steps[0];
@@ -96,7 +91,8 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
       chain: chain.steps,
       regions: regions.all(lock).map((r): Region => {
         const left = chosen?.left.get(`${r.fn.file.file} ${r.fn.facts.name}`);
-        const state = r.state !== 'placeable' ? r.state : chosen && left === undefined ? 'proposed' : 'not-chosen';
+        const state =
+          r.state !== 'placeable' ? r.state : chosen && left === undefined ? 'proposed' : 'not-chosen';
         return {
           file: r.fn.file.file,
           function: r.fn.facts.name,
@@ -121,10 +117,8 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
 function judge(
   site: LocatedSite,
   findings: Findings,
-  existing: ScopesAt,
-  covered: ReadonlySet<number>,
-  scopes: ScopesAt,
-  all: ReadonlySet<number>,
+  before: Cover,
+  after: Cover,
   held: ReadonlyMap<number, ReadonlySet<string>>,
 ): { verdict: Verdict; reason: string; scopes: string[]; paths: SitePath[] } {
   const { index, callers, reclaim, locks, tasks } = findings;
@@ -132,22 +126,34 @@ function judge(
   const none = { scopes: [] as string[], paths: [] as SitePath[] };
   if (!fn || site.nodes.length === 0) return { verdict: 'opaque', reason: site.unclear, ...none };
 
-  const over = scopesOver(site, scopes, all, callers);
+  const { scopes } = after;
+  const over = scopesOver(site, after);
   const paths: SitePath[] = [];
   for (const node of site.nodes) {
     const here = scopes(fn, node);
-    if (here) paths.push({ steps: [stepAt(index, fn, node)], outcome: here.state, scope: here.id, locks: [] });
+    if (here)
+      paths.push({ steps: [stepAt(index, fn, node)], outcome: here.state, scope: here.id, locks: [] });
     else {
       for (const c of callers.coveringCalls(fn.id, scopes).slice(0, MAX_PATHS)) {
-        paths.push({ steps: steps(index, c.path, fn, node), outcome: c.scope.state, scope: c.scope.id, locks: [] });
+        paths.push({
+          steps: steps(index, c.path, fn, node),
+          outcome: c.scope.state,
+          scope: c.scope.id,
+          locks: [],
+        });
       }
     }
   }
   const ids = over.map((s) => s.id);
-  if (over.length > 0 && isCovered(site, existing, covered)) {
-    return { verdict: 'covered', reason: `every path is inside a scope already (${ids[0]})`, scopes: ids, paths };
+  if (over.length > 0 && isCovered(site, before)) {
+    return {
+      verdict: 'covered',
+      reason: `every path is inside a scope already (${ids[0]})`,
+      scopes: ids,
+      paths,
+    };
   }
-  if (over.length > 0 && isCovered(site, scopes, all)) {
+  if (over.length > 0 && isCovered(site, after)) {
     const added = over.filter((s) => s.state === 'proposed').map((s) => s.id);
     const classes = [...new Set(added.map((id) => id.slice(id.lastIndexOf(':') + 1)))];
     const reason =
@@ -162,7 +168,11 @@ function judge(
   const path = callers.pathToRoot(fn.id, scopes);
   const here = locks
     .classes(fn)
-    .filter((lock) => reclaim.chains(lock).length > 0 && site.nodes.some((n) => !scopes(fn, n) && locks.mayHold(fn, lock, n)));
+    .filter(
+      (lock) =>
+        reclaim.chains(lock).length > 0 &&
+        site.nodes.some((n) => !scopes(fn, n) && locks.mayHold(fn, lock, n)),
+    );
   const locksHeld = [...new Set([...(held.get(fn.id) ?? []), ...here])]
     .filter((lock) => reclaim.chainFor(lock, fn.group) !== undefined)
     .sort();
@@ -179,7 +189,8 @@ function judge(
   };
   const withOutside = [outside, ...paths].slice(0, MAX_PATHS);
   if (locksHeld.length > 0) {
-    const shown = locksHeld.slice(0, 3).join(', ') + (locksHeld.length > 3 ? ` and ${locksHeld.length - 3} more` : '');
+    const shown =
+      locksHeld.slice(0, 3).join(', ') + (locksHeld.length > 3 ? ` and ${locksHeld.length - 3} more` : '');
     return {
       verdict: 'partial',
       reason: `outside of any scope from ${rootName}(); reclaim locks that may be held: ${shown}`,
@@ -188,7 +199,12 @@ function judge(
     };
   }
   if (started !== undefined) {
-    return { verdict: 'task', reason: `reached from ${rootName}(), which runs as a ${started}`, scopes: ids, paths: withOutside };
+    return {
+      verdict: 'task',
+      reason: `reached from ${rootName}(), which runs as a ${started}`,
+      scopes: ids,
+      paths: withOutside,
+    };
   }
   return {
     verdict: 'lock-free',

@@ -37,7 +37,8 @@ interface ParsedPath {
 export function parsePath(path: Path): ParsedPath {
   const text = path[0] === '&' || path[0] === '~' ? path.slice(1) : path;
   const root = text[0] as ParsedPath['root'] | undefined;
-  if (root === undefined || root === '#' || root === '@') return { root: root ?? '', name: '', args: [], fields: [] };
+  if (root === undefined || root === '#' || root === '@')
+    return { root: root ?? '', name: '', args: [], fields: [] };
   let end = 2;
   while (end < text.length && text[end] !== ' ' && text[end] !== '(') end++;
   const name = text.slice(2, end);
@@ -146,7 +147,9 @@ export class Index {
 
   /** Is code of this group shared by all filesystems (VFS, mm, fs/quota, fs/jbd2, lib …)? */
   isLibrary(group: string): boolean {
-    return /^fs\//.test(group) ? !this.filesystems.has(group) : /^(?:fs|mm|lib|include|kernel|block|security|ipc|init)$/.test(group);
+    return /^fs\//.test(group)
+      ? !this.filesystems.has(group)
+      : /^(?:fs|mm|lib|include|kernel|block|security|ipc|init)$/.test(group);
   }
 
   // ---- names ------------------------------------------------------------------------------
@@ -162,7 +165,9 @@ export class Index {
     const directory = file.slice(0, file.lastIndexOf('/') + 1);
     const near = visible.filter((f) => f.file.file.startsWith(directory));
     if (near.length > 0) return near;
-    const common = visible.filter((f) => !f.file.file.startsWith('tools/') && !f.file.file.startsWith('arch/um/'));
+    const common = visible.filter(
+      (f) => !f.file.file.startsWith('tools/') && !f.file.file.startsWith('arch/um/'),
+    );
     // A header's function of another directory is not visible here unless it is a common one.
     const shared = common.filter((f) => !f.file.file.endsWith('.h') || f.file.file.startsWith('include/'));
     return shared.length > 0 ? shared : common;
@@ -187,7 +192,14 @@ export class Index {
     for (const entry of entries) {
       const found = entry.fields.get(field);
       if (found === undefined) continue;
-      const r = entry.file === near ? 3 : directoryGroup(entry.file) === directoryGroup(near) ? 2 : entry.file.startsWith('include/') ? 1 : 0;
+      const r =
+        entry.file === near
+          ? 3
+          : directoryGroup(entry.file) === directoryGroup(near)
+            ? 2
+            : entry.file.startsWith('include/')
+              ? 1
+              : 0;
       if (r > rank) {
         rank = r;
         best = found;
@@ -325,7 +337,8 @@ export class Index {
 
   private returned(fn: Fn): Path {
     let found = '';
-    for (const { op } of fn.facts.cfg) if (op.k === 'ret' && op.value !== '' && op.value[0] !== '@') found = op.value;
+    for (const { op } of fn.facts.cfg)
+      if (op.k === 'ret' && op.value !== '' && op.value[0] !== '@') found = op.value;
     return found;
   }
 

@@ -12,7 +12,23 @@ import parseFiles, { type ParseResult } from './parse-worker.js';
  * Where the code stands that every filesystem and block driver runs through. Callers elsewhere are found by name
  * (`filesNaming`) once it is known whose callers matter.
  */
-const CORE = ['fs', 'mm', 'block', 'include', 'kernel', 'lib', 'ipc', 'init', 'security', 'net/ceph', 'net/core', 'net/sunrpc', 'drivers/md', 'drivers/block', 'drivers/base'];
+const CORE = [
+  'fs',
+  'mm',
+  'block',
+  'include',
+  'kernel',
+  'lib',
+  'ipc',
+  'init',
+  'security',
+  'net/ceph',
+  'net/core',
+  'net/sunrpc',
+  'drivers/md',
+  'drivers/block',
+  'drivers/base',
+];
 
 /** Files of which no caller of kernel code can be: tools, and code for documentation. */
 const ELSEWHERE = /^(?:tools|scripts|Documentation|samples|usr)\//;
@@ -20,7 +36,10 @@ const ELSEWHERE = /^(?:tools|scripts|Documentation|samples|usr)\//;
 const BATCH_FILES = 60;
 
 /** The files that an analysis of `paths` starts from. */
-export function coreFiles(tree: KernelTree, paths: readonly string[]): { files: string[]; skipped: Skipped[] } {
+export function coreFiles(
+  tree: KernelTree,
+  paths: readonly string[],
+): { files: string[]; skipped: Skipped[] } {
   const core = CORE.filter((dir) => existsSync(path.join(tree.root, dir)));
   const asked = listFiles(tree, paths);
   const rest = listFiles(tree, core);
@@ -33,7 +52,11 @@ export function otherFiles(tree: KernelTree, known: ReadonlySet<string>): string
 }
 
 /** Those of `files` that name one of `names` as a word. */
-export function filesNaming(tree: KernelTree, files: readonly string[], names: ReadonlySet<string>): string[] {
+export function filesNaming(
+  tree: KernelTree,
+  files: readonly string[],
+  names: ReadonlySet<string>,
+): string[] {
   if (names.size === 0) return [];
   const any = new RegExp(`\\b(?:${[...names].join('|')})\\b`);
   return files.filter((file) => {

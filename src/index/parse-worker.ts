@@ -1,7 +1,7 @@
+import type { Skipped } from '../analysis/report.js';
 import { extractFacts } from '../parse/extract.js';
 import type { FileFacts } from '../parse/facts.js';
 import { readSource } from '../tree/files.js';
-import type { Skipped } from '../analysis/report.js';
 
 /** What a thread is given: tree-relative files below `root`. */
 export interface ParseJob {

@@ -1,12 +1,5 @@
 import { type Cst, childByField, children, parseCst, textOf } from './cst.js';
-import type {
-  FileFacts,
-  FunctionFacts,
-  Path,
-  SiteContext,
-  SiteFacts,
-  TableEntry,
-} from './facts.js';
+import type { FileFacts, FunctionFacts, Path, SiteContext, SiteFacts, TableEntry } from './facts.js';
 import { lineAt, lineStarts } from './facts.js';
 import { buildFlow, declaredName } from './flow.js';
 import { mendPasses } from './mend.js';
@@ -174,7 +167,8 @@ class Extraction {
       if (cst.type[c] !== 'field_declaration') continue;
       const type = childByField(cst, c, 'type');
       const declarators: number[] = [];
-      for (let d = cst.first[c]!; d >= 0; d = cst.next[d]!) if (cst.field[d] === 'declarator') declarators.push(d);
+      for (let d = cst.first[c]!; d >= 0; d = cst.next[d]!)
+        if (cst.field[d] === 'declarator') declarators.push(d);
       const inline = type >= 0 && childByField(cst, type, 'body') >= 0;
       if (declarators.length === 0) {
         // An anonymous struct or union: its members are members of this one.
@@ -239,7 +233,8 @@ class Extraction {
   /** `static DEFINE_MUTEX(name);` reads as a declaration of a function: the name is a global lock. */
   private lockMacro(node: number): void {
     const text = textOf(this.cst, node);
-    const match = /\b(?:DEFINE|DECLARE)_(MUTEX|RWSEM|SEMAPHORE|STATIC_PERCPU_RWSEM|PERCPU_RWSEM)\s*\(\s*(\w+)/.exec(text);
+    const match =
+      /\b(?:DEFINE|DECLARE)_(MUTEX|RWSEM|SEMAPHORE|STATIC_PERCPU_RWSEM|PERCPU_RWSEM)\s*\(\s*(\w+)/.exec(text);
     if (!match) return;
     const type = { MUTEX: 'mutex', SEMAPHORE: 'semaphore', RWSEM: 'rw_semaphore' }[match[1]!];
     this.globals.push([match[2]!, type ?? 'percpu_rw_semaphore']);
@@ -332,7 +327,7 @@ class Extraction {
       isInline ||= textOf(cst, c).includes('inline');
     }
     this.addFunction({
-      name: /^(?:COMPAT_)?SYSCALL_DEFINE\d/.test(name) ? this.syscallName(cst.start[node]!) : name,
+      name: this.syscallName(cst.start[node]!) ?? name,
       isMacro: false,
       isStatic,
       isInline,
@@ -347,9 +342,12 @@ class Extraction {
     });
   }
 
-  private syscallName(start: number): string {
-    const match = /SYSCALL_DEFINE\d\s*\(\s*(\w+)/.exec(this.text.slice(start, start + 200));
-    return match ? `sys_${match[1]}` : 'SYSCALL_DEFINE';
+  /** `SYSCALL_DEFINE2(link, …)` defines `sys_link`; its bare name would be taken for other functions' calls. */
+  private syscallName(start: number): string | undefined {
+    const match = /^(?:COMPAT_)?SYSCALL(?:32)?_DEFINE\d\s*\(\s*(\w+)/.exec(
+      this.text.slice(start, start + 200),
+    );
+    return match ? `sys_${match[1]}` : undefined;
   }
 
   private addFunction(f: {
@@ -425,7 +423,10 @@ class Extraction {
     const start = cst.start[value]!;
     const raw = this.text.slice(start, cst.end[value]!);
     // Same length: a line's backslash becomes a blank, `#x` and `a##b` become words.
-    const body = raw.replace(/\\(\r?\n)/g, ' $1').replace(/##|#/g, (m) => '_'.repeat(m.length)).trimEnd();
+    const body = raw
+      .replace(/\\(\r?\n)/g, ' $1')
+      .replace(/##|#/g, (m) => '_'.repeat(m.length))
+      .trimEnd();
     const head = 'void m(void){';
     const outer = this.cst;
     // A body that is an expression wants its `;`; one that is statements has what it wants.
@@ -435,7 +436,9 @@ class Extraction {
     if (block >= 0 && this.cst.type[definition] === 'function_definition') {
       const only = children(this.cst, block).filter((c) => !['{', '}', ';'].includes(this.cst.type[c]!));
       const expression =
-        only.length >= 1 && this.cst.type[only[0]!] === 'expression_statement' ? this.cst.first[only[0]!]! : -1;
+        only.length >= 1 && this.cst.type[only[0]!] === 'expression_statement'
+          ? this.cst.first[only[0]!]!
+          : -1;
       this.addFunction({
         name,
         isMacro: true,

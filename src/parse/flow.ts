@@ -141,7 +141,12 @@ export function buildFlow(cst: Cst, body: number, original: string): Flow {
         const value = evaluate(childByField(cst, node, 'value'));
         const field = childByField(cst, node, 'designator');
         if (value[0] === 'v' && field >= 0) {
-          emit({ k: 'set', to: `t:? ${textOf(cst, field).replace(/\W/g, '')}`, from: value, start: cst.start[node]! });
+          emit({
+            k: 'set',
+            to: `t:? ${textOf(cst, field).replace(/\W/g, '')}`,
+            from: value,
+            start: cst.start[node]!,
+          });
         }
         return value;
       }
@@ -153,7 +158,8 @@ export function buildFlow(cst: Cst, body: number, original: string): Flow {
         let only: Path = '';
         for (const c of children(cst, node)) {
           const field = cst.field[c];
-          if (field === 'type' || field === 'field' || field === 'operator' || field === 'designator') continue;
+          if (field === 'type' || field === 'field' || field === 'operator' || field === 'designator')
+            continue;
           if (cst.first[c]! < 0 && cst.type[c] !== 'identifier') continue;
           only = evaluate(c);
         }
@@ -609,7 +615,8 @@ export function buildFlow(cst: Cst, body: number, original: string): Flow {
 export function declaredName(cst: Cst, node: number): string {
   for (let n = node; n >= 0; ) {
     const type = cst.type[n];
-    if (type === 'identifier' || type === 'field_identifier' || type === 'type_identifier') return textOf(cst, n);
+    if (type === 'identifier' || type === 'field_identifier' || type === 'type_identifier')
+      return textOf(cst, n);
     let inner = childByField(cst, n, 'declarator');
     if (inner < 0) {
       inner = children(cst, n).find((c) => /declarator|identifier/.test(cst.type[c]!)) ?? -1;

@@ -38,7 +38,9 @@ function rawPath(cst: Cst, node: number, original: string): Path {
     case 'field_expression': {
       const base = rawPath(cst, childByField(cst, node, 'argument'), original);
       const field = childByField(cst, node, 'field');
-      return base === '' || base[0] === '#' || field < 0 ? '' : `${base.replace(/^&/, '')} ${textOf(cst, field)}`;
+      return base === '' || base[0] === '#' || field < 0
+        ? ''
+        : `${base.replace(/^&/, '')} ${textOf(cst, field)}`;
     }
     case 'subscript_expression':
       return rawPath(cst, childByField(cst, node, 'argument'), original);
@@ -61,7 +63,9 @@ function rawPath(cst: Cst, node: number, original: string): Path {
     case 'conditional_expression': {
       const yes = childByField(cst, node, 'consequence');
       const first = yes < 0 ? '' : rawPath(cst, yes, original);
-      return first !== '' && first[0] !== '#' ? first : rawPath(cst, childByField(cst, node, 'alternative'), original);
+      return first !== '' && first[0] !== '#'
+        ? first
+        : rawPath(cst, childByField(cst, node, 'alternative'), original);
     }
     case 'assignment_expression':
       return rawPath(cst, childByField(cst, node, 'left'), original);
@@ -71,7 +75,11 @@ function rawPath(cst: Cst, node: number, original: string): Path {
       const right = rawPath(cst, childByField(cst, node, 'right'), original);
       const operator = cst.type[childByField(cst, node, 'operator')];
       if (operator !== '|' && operator !== '&') return '';
-      return left[0] === 'v' || left[0] === '~' ? `~${left.replace(/^~/, '')}` : right[0] === 'v' ? `~${right}` : '';
+      return left[0] === 'v' || left[0] === '~'
+        ? `~${left.replace(/^~/, '')}`
+        : right[0] === 'v'
+          ? `~${right}`
+          : '';
     }
     case 'comma_expression':
       return rawPath(cst, childByField(cst, node, 'right'), original);
@@ -97,13 +105,21 @@ function constant(name: string): Path | undefined {
 /** `struct foo` anywhere in a type descriptor or a type argument: its tag, or ''. */
 function structTag(cst: Cst, node: number, original: string): string {
   if (node < 0) return '';
-  return /^\s*(?:const\s+|volatile\s+)*(?:struct|union)\s+(\w+)/.exec(typeText(cst, node, original))?.[1] ?? '';
+  return (
+    /^\s*(?:const\s+|volatile\s+)*(?:struct|union)\s+(\w+)/.exec(typeText(cst, node, original))?.[1] ?? ''
+  );
 }
 
 /** Original text of an argument, with a type keyword that mending blanked in front of it. */
 function typeText(cst: Cst, node: number, original: string): string {
   let start = cst.start[node]!;
-  while (start > 0 && original[start - 1] !== ',' && original[start - 1] !== '(' && original[start - 1] !== '\n') start--;
+  while (
+    start > 0 &&
+    original[start - 1] !== ',' &&
+    original[start - 1] !== '(' &&
+    original[start - 1] !== '\n'
+  )
+    start--;
   return original.slice(start, cst.end[node]!);
 }
 

@@ -103,7 +103,12 @@ export async function session(argv: readonly string[], setting: Setting = {}): P
         skipped: [],
         ...setting.report,
       };
-      const analysis: Analysis = { report, plan: setting.plan ?? PLAN, source: () => CHANGE.before };
+      const analysis: Analysis = {
+        report,
+        plan: setting.plan ?? PLAN,
+        recheck: () => [],
+        source: () => CHANGE.before,
+      };
       return analysis;
     },
     checkedChanges: () => ({ changes: [CHANGE], problems: [] }),

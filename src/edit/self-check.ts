@@ -1,0 +1,133 @@
+import type { Analysis } from '../analysis/api.js';
+import { type Effect, run } from '../analysis/states.js';
+import { SCOPE_APIS } from '../kernel/masks.js';
+import { extractFacts } from '../parse/extract.js';
+import type { FileFacts, FunctionFacts } from '../parse/facts.js';
+import { createIncludeResolver } from './includes.js';
+import type { FileChange, Plan } from './plan.js';
+import { EditRefused } from './refusal.js';
+import { renderPlan } from './render.js';
+
+/** A function whose edits were thrown away, and why. */
+export interface Problem {
+  readonly file: string;
+  readonly function: string;
+  readonly message: string;
+}
+
+/**
+ * Renders the plan of an analysis and checks the result as `docs/architecture.md` says: it parses as well as before,
+ * every save meets one restore of its own variable on every path, no name is shadowed, no allocation whose mask was
+ * dropped is outside of a scope, and a second run finds nothing to do. Functions that fail are left out
+ * and named; what is returned has passed.
+ */
+export function checkedChanges(
+  analysis: Analysis,
+  readHeader: (file: string) => string | undefined,
+): { changes: FileChange[]; problems: Problem[] } {
+  const includes = createIncludeResolver(readHeader);
+  const problems: Problem[] = [];
+  let plan = analysis.plan;
+  const drop = (found: readonly Problem[]): void => {
+    problems.push(...found);
+    plan = without(plan, found);
+  };
+  // Each round drops at least one function, so this ends.
+  for (;;) {
+    let changes: FileChange[];
+    try {
+      changes = renderPlan(plan, (file) => analysis.source(file), includes);
+    } catch (error) {
+      if (!(error instanceof EditRefused)) throw error;
+      drop([{ file: error.file, function: error.functionName ?? '', message: error.reason }]);
+      continue;
+    }
+    const after = new Map(changes.map((c) => [c.file, extractFacts(c.file, c.after)]));
+    const local = changes.flatMap((c) => checkFile(c, after.get(c.file)!, plan));
+    if (local.length > 0) {
+      drop(local);
+      continue;
+    }
+    const whole = changes.length === 0 ? [] : analysis.recheck([...after.values()], plan);
+    if (whole.length === 0) return { changes, problems };
+    drop(whole);
+  }
+}
+
+/** The plan without what is in the functions named, and without every downgrade that rests on a scope of theirs. */
+export function without(plan: Plan, dropped: readonly Problem[]): Plan {
+  const gone = new Set(dropped.map((p) => `${p.file}\0${p.function}`));
+  const isGone = (edit: { file: string; function: string | null }): boolean =>
+    gone.has(`${edit.file}\0${edit.function ?? ''}`);
+  const lost = new Set(plan.scopes.filter(isGone).map((s) => s.id));
+  return {
+    scopes: plan.scopes.filter((s) => !lost.has(s.id)),
+    downgrades: plan.downgrades.filter((d) => !isGone(d) && !d.scopes.some((id) => lost.has(id))),
+  };
+}
+
+function checkFile(change: FileChange, after: FileFacts, plan: Plan): Problem[] {
+  const before = extractFacts(change.file, change.before);
+  const problems: Problem[] = [];
+  const problem = (name: string, message: string): void => {
+    problems.push({ file: change.file, function: name, message });
+  };
+  const edited = new Set<string>();
+  for (const edit of [...plan.scopes, ...plan.downgrades]) {
+    if (edit.file === change.file) edited.add(edit.function ?? '');
+  }
+  const wholeBefore = before.functions.filter((f) => !f.broken).map((f) => f.name);
+  const wholeAfter = after.functions.filter((f) => !f.broken).map((f) => f.name);
+  if (wholeBefore.length !== wholeAfter.length) {
+    const lost = wholeBefore.filter((name) => !wholeAfter.includes(name));
+    const blamed = lost.filter((name) => edited.has(name));
+    for (const name of blamed.length > 0 ? blamed : [...edited])
+      problem(name, 'the edited text does not parse');
+    return problems;
+  }
+  const scoped = new Set(plan.scopes.filter((s) => s.file === change.file).map((s) => s.function));
+  for (const fn of after.functions) {
+    if (!scoped.has(fn.name)) continue;
+    const was = before.functions.find((f) => f.name === fn.name);
+    const wrong = unbalanced(fn) || shadowed(fn, was);
+    if (wrong) problem(fn.name, wrong);
+  }
+  return problems;
+}
+
+/** What is wrong with the saves and restores of a function, or ''. A variable is judged by its own calls only. */
+export function unbalanced(fn: FunctionFacts): string {
+  for (const { save, restore } of SCOPE_APIS) {
+    const variables = new Set<string>();
+    for (const { op } of fn.cfg)
+      if (op.k === 'call' && op.fn === save && /^v:\w+$/.test(op.to)) variables.add(op.to);
+    for (const variable of variables) {
+      const effects = new Map<number, Effect[]>();
+      for (const [node, { op }] of fn.cfg.entries()) {
+        if (op.k !== 'call') continue;
+        if (op.fn === save && op.to === variable) effects.set(node, [{ act: 'acquire', success: 'void' }]);
+        else if (op.fn === restore && op.args[0] === variable)
+          effects.set(node, [{ act: 'release', success: 'void' }]);
+      }
+      const name = variable.slice(2);
+      const states = run(fn, effects);
+      for (const [node, [effect]] of effects) {
+        const at = states.entry[node];
+        if (!at) continue;
+        if (effect!.act === 'acquire' && at.high > 0) return `${name} is saved again before it is restored`;
+        if (effect!.act === 'release' && at.low < 1)
+          return `${name} is restored on a path that did not save it`;
+      }
+      if (states.exits.some((e) => e.depth !== 0)) return `a path returns without restoring ${name}`;
+    }
+  }
+  return '';
+}
+
+/** A name that the edit declared must be new to the function. */
+function shadowed(fn: FunctionFacts, was: FunctionFacts | undefined): string {
+  const old = new Set((was ? [...was.params, ...was.locals] : []).map(([name]) => name));
+  const added = fn.locals.map(([name]) => name).filter((name) => !old.has(name));
+  const twice = added.find((name, i) => added.indexOf(name) !== i);
+  return twice === undefined ? '' : `${twice} is declared twice`;
+}
