@@ -18,7 +18,8 @@ import C from 'tree-sitter-c';
 export const DEFAULT_DIRS = ['fs', 'mm', 'block', 'drivers/md', 'drivers/block', 'net/ceph'];
 
 const SITE = /\bGFP_NO(?:FS|IO)\b/g;
-const LEXEME = /\/\*[^]*?(?:\*\/|$)|\/\/(?:\\\r?\n|[^\n])*|"(?:\\[^]|[^"\\\n])*"?|'(?:\\[^]|[^'\\\n])*'?/g;
+const LEXEME =
+  /\/\*[\s\S]*?(?:\*\/|$)|\/\/(?:\\\r?\n|[^\n])*|"(?:\\[\s\S]|[^"\\\n])*"?|'(?:\\[\s\S]|[^'\\\n])*'?/g;
 /** Words that are followed by parentheses in a function's head and are not its name. */
 const ATTRIBUTE =
   /^(?:__attribute__|__attribute|__(?:printf|scanf|acquires?|releases?|must_hold\w*|cond_\w+|aligned|section|alloc_size|counted_by|assume_aligned|nonnull|malloc|realloc_size|diagnose_as|access|no_sanitize|no_kcsan\w*|target\w*))$/;
@@ -110,8 +111,13 @@ function functionAt(text, from, brace) {
     const call = /^\s*[A-Za-z_]\w*\s*\(/.exec(text.slice(from, brace));
     if (call === null) break;
     let at = from + call[0].length;
-    for (let depth = 1; depth > 0 && at < brace; at++) depth += text[at] === '(' ? 1 : text[at] === ')' ? -1 : 0;
-    if (!/^[^\S\n]*\n\s*[A-Za-z_]/.test(text.slice(at, brace)) || ATTRIBUTE.test(/\w+/.exec(text.slice(at, brace))[0])) break;
+    for (let depth = 1; depth > 0 && at < brace; at++)
+      depth += text[at] === '(' ? 1 : text[at] === ')' ? -1 : 0;
+    if (
+      !/^[^\S\n]*\n\s*[A-Za-z_]/.test(text.slice(at, brace)) ||
+      ATTRIBUTE.test(/\w+/.exec(text.slice(at, brace))[0])
+    )
+      break;
     from = at;
   }
   const head = text.slice(from, brace);
@@ -126,8 +132,13 @@ function functionAt(text, from, brace) {
     else if (depth === 0) named.push([m[0], from + m.index]);
   }
   if (assigned) return undefined;
-  if (/^\s*(?:typedef\s+)?(?:struct|union|enum)\b[^(]*(?:\([^()]*\)+\s*\w*\s*)?$/.test(head) && !/\)\s*\w*\s*$/.test(head)) return undefined;
-  if (/^\s*(?:static\s+|const\s+)*(?:struct|union|enum)\s+\w+\s*\([^()]*\)\s*(?:\w+\s*)?$/.test(head)) return undefined;
+  if (
+    /^\s*(?:typedef\s+)?(?:struct|union|enum)\b[^(]*(?:\([^()]*\)+\s*\w*\s*)?$/.test(head) &&
+    !/\)\s*\w*\s*$/.test(head)
+  )
+    return undefined;
+  if (/^\s*(?:static\s+|const\s+)*(?:struct|union|enum)\s+\w+\s*\([^()]*\)\s*(?:\w+\s*)?$/.test(head))
+    return undefined;
   if (named.length === 0) return undefined;
   const first = named.find(([name]) => !ATTRIBUTE.test(name)) ?? named[0];
   if (/^(?:int|void|long|char|bool|unsigned|[a-z]\w*_t)$/.test(first[0])) {
@@ -136,7 +147,10 @@ function functionAt(text, from, brace) {
     if (inner !== null) return { name: inner[0], at: first[1] + first[0].length + inner.index };
   }
   // MACRO(name, …) with nothing before it.
-  if (/^\s*(?:static\s+|inline\s+)*$/.test(head.slice(0, first[1] - from)) && /^\s*(?:static\s|inline\s|)*\w+\s*\(/.test(head)) {
+  if (
+    /^\s*(?:static\s+|inline\s+)*$/.test(head.slice(0, first[1] - from)) &&
+    /^\s*(?:static\s|inline\s|)*\w+\s*\(/.test(head)
+  ) {
     const inner = /\w+/.exec(text.slice(first[1] + first[0].length, brace));
     if (inner !== null) return { name: inner[0], at: first[1] + first[0].length + inner.index };
   }
@@ -189,7 +203,8 @@ export function sourceFiles(tree, dirs) {
   const files = [];
   for (const dir of dirs) {
     for (const entry of readdirSync(join(tree, dir), { recursive: true, withFileTypes: true })) {
-      if (entry.isFile() && /\.[ch]$/.test(entry.name)) files.push(join(entry.parentPath ?? entry.path, entry.name));
+      if (entry.isFile() && /\.[ch]$/.test(entry.name))
+        files.push(join(entry.parentPath ?? entry.path, entry.name));
     }
   }
   return files.sort();
@@ -200,7 +215,18 @@ export function sourceFiles(tree, dirs) {
  * passes if one pass gives it whole; one that holds sites only if each of them is in such a pass.
  */
 export function measure(tree, dirs, { mend, mendPasses, raw = false }) {
-  const total = { files: 0, bytes: 0, mendMs: 0, passes: 0, functions: 0, whole: 0, raw: 0, siteFunctions: 0, siteWhole: 0, siteRaw: 0 };
+  const total = {
+    files: 0,
+    bytes: 0,
+    mendMs: 0,
+    passes: 0,
+    functions: 0,
+    whole: 0,
+    raw: 0,
+    siteFunctions: 0,
+    siteWhole: 0,
+    siteRaw: 0,
+  };
   const failures = [];
   for (const path of sourceFiles(tree, dirs)) {
     const source = readFileSync(path, 'latin1');
@@ -222,7 +248,9 @@ export function measure(tree, dirs, { mend, mendPasses, raw = false }) {
       const inside = sites.filter((at) => f.start < at && at < f.end);
       const at = inside.length > 0 ? inside : [f.start];
       const ok = at.every((offset) =>
-        passes.some((pass, n) => !within(pass.arms, offset) && !within(pass.arms, f.start) && holds(parsedPass(n), f)),
+        passes.some(
+          (pass, n) => !within(pass.arms, offset) && !within(pass.arms, f.start) && holds(parsedPass(n), f),
+        ),
       );
       total.functions++;
       if (ok) total.whole++;
@@ -233,7 +261,16 @@ export function measure(tree, dirs, { mend, mendPasses, raw = false }) {
         if (rawWhole !== undefined && holds(rawWhole, f)) total.siteRaw++;
       }
       if (!ok) {
-        failures.push({ file: relative(tree, path), line: lineOf(source, f.at), name: f.name, site: inside.length > 0, start: f.start, end: f.end, at: f.at, passes });
+        failures.push({
+          file: relative(tree, path),
+          line: lineOf(source, f.at),
+          name: f.name,
+          site: inside.length > 0,
+          start: f.start,
+          end: f.end,
+          at: f.at,
+          passes,
+        });
       }
     }
   }
@@ -263,7 +300,10 @@ async function main(argv) {
     for (const f of failures) {
       const pass = f.passes.find((p) => !within(p.arms, f.start)) ?? f.passes[0];
       const error = firstError(pass.text, f.at, f.end);
-      const where = error < 0 ? '-' : `${lineOf(pass.text, error)}: ${pass.text.slice(error, error + 50).replace(/\s+/g, ' ')}`;
+      const where =
+        error < 0
+          ? '-'
+          : `${lineOf(pass.text, error)}: ${pass.text.slice(error, error + 50).replace(/\s+/g, ' ')}`;
       process.stdout.write(`${f.file}:${f.line}:${f.name}${f.site ? ' [site]' : ''} error at ${where}\n`);
     }
   }

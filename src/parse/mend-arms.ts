@@ -5,9 +5,9 @@
  * of its arms is taken.
  */
 import {
+  ANDAND,
   ATTRIBUTE,
   CASE,
-  DEFAULT,
   D_DEFINE,
   D_ELIF,
   D_ELSE,
@@ -15,13 +15,12 @@ import {
   D_IF,
   D_IFNDEF,
   D_OTHER,
+  DEFAULT,
   DIRECTIVE,
   ELSE,
   ENUM,
   IDENT,
-  newTokens,
   OPERATOR,
-  ANDAND,
   RETURN,
   STRING,
   STRUCT,
@@ -105,7 +104,10 @@ export function conditionalGroups(tokens: Tokens, source: Buffer): Groups {
     const what = sub[i]!;
     if (what === D_DEFINE || what === D_OTHER) continue;
     if (what < D_ELIF) {
-      const group: Group = { arms: [newArm(i, what, source.toString('latin1', start[i]!, end[i]!), [])], end: count };
+      const group: Group = {
+        arms: [newArm(i, what, source.toString('latin1', start[i]!, end[i]!), [])],
+        end: count,
+      };
       byToken.set(i, group);
       all.push(group);
       open.push(group);
@@ -195,6 +197,7 @@ export function selectArms(
   const openAt: number[] = [];
   let context = FILE;
   let statementStart = 0;
+  let inEnumerators = false;
   /** What was assumed of a condition in this function: its groups must fit together. */
   const assumed = new Map<string, boolean>();
 
@@ -210,6 +213,10 @@ export function selectArms(
     return at;
   };
   const boundary = (): number => (n === 0 ? BOUNDARY : after[n - 1]!);
+
+  /** A macro's name that stands alone where a declaration or statement could start. */
+  const loneWord = (): boolean =>
+    context !== PAREN && takenKind[n - 1] === IDENT && (n < 2 || after[n - 2] !== INSIDE);
 
   /** What the brace that comes next opens, by the tokens before it. */
   const braceKind = (): number => {
@@ -364,7 +371,7 @@ export function selectArms(
         continue;
       }
       if (first === 0) first = k;
-      if (complete && depth === 0) {
+      if ((complete || (closesCall && k === IDENT)) && depth === 0) {
         head = k;
         second = 0;
         length = 0;
@@ -472,7 +479,18 @@ export function selectArms(
       else whole &&= shape.complete && !startsAsTail(shape.first);
       if (where === MACRO_END && (shape.first === LBRACE || shape.first === COMMA)) whole = false;
     }
-    if (whole && !inList && where !== INSIDE && next !== ELSE && group.end < count && !(where === MACRO_END && next === LBRACE)) {
+    // The grammar has no groups within a group of enumerators.
+    if (context === ENUMERATORS && inEnumerators) whole = false;
+    if (
+      whole &&
+      !inList &&
+      where !== INSIDE &&
+      next !== ELSE &&
+      group.end < count &&
+      !(where === MACRO_END && next === LBRACE)
+    ) {
+      const outer = inEnumerators;
+      inEnumerators = context === ENUMERATORS;
       for (const arm of group.arms) {
         tidyDirective(out, start[arm.directive]!, end[arm.directive]!, sub[arm.directive]!);
         take(arm.directive);
@@ -483,6 +501,7 @@ export function selectArms(
       tidyDirective(out, start[group.end]!, end[group.end]!, sub[group.end]!);
       take(group.end);
       after[n - 1] = BOUNDARY;
+      inEnumerators = outer;
       return;
     }
     for (const arm of group.arms) blankDirective(arm.directive);
@@ -491,8 +510,10 @@ export function selectArms(
     const takeAll =
       balanced &&
       (group.arms.length === 1 ||
-        // Elements of an initializer, each with its comma.
-        (context === INITIALIZER && where !== INSIDE && shapes.every((s) => s.empty || s.last === COMMA)));
+        // Elements of a list, each with its comma.
+        ((context === INITIALIZER || context === ENUMERATORS) &&
+          where !== INSIDE &&
+          shapes.every((s) => s.empty || s.last === COMMA)));
     if (takeAll) {
       for (const arm of group.arms) {
         if (arm.dead && !dead) drop(arm);
@@ -524,11 +545,12 @@ export function selectArms(
         i = group.end;
       } else if (
         sub[i]! >= D_DEFINE &&
-        boundary() !== INSIDE &&
+        (boundary() !== INSIDE || loneWord()) &&
         context !== ENUMERATORS &&
         context !== INITIALIZER &&
         end[i]! < source.length
       ) {
+        if (sub[i] === D_DEFINE) mendDefinition(out, start[i]!, end[i]!);
         take(i);
       } else blankDirective(i);
     }
@@ -549,6 +571,35 @@ export function blank(out: Buffer, from: number, to: number): void {
   for (let i = from; i < to; i++) {
     const c = out[i]!;
     if (c !== 10 && c !== 13) out[i] = 32;
+  }
+}
+
+/**
+ * A comment in a macro's body ends the body for tree-sitter-c. All but one at the very end are blanked,
+ * and a newline in one gets the backslash that the body's own newlines have. `name...` in the
+ * parameters loses its dots, and a `/` before a backslash turns into a `*`: neither is in the grammar.
+ */
+function mendDefinition(out: Buffer, from: number, to: number): void {
+  const text = out.toString('latin1', from, to);
+  const named = /^#\s*define\s+\w+\([^)]*\w\s*\.\.\.\s*\)/.exec(text);
+  if (named !== null) {
+    const dots = from + named[0].lastIndexOf('...');
+    blank(out, dots, dots + 3);
+  }
+  if (!text.includes('/')) return;
+  for (let at = text.indexOf('/\\'); at >= 0; at = text.indexOf('/\\', at + 1)) {
+    if (text[at - 1] !== '*' && /[\r\n]/.test(text[at + 2] ?? '')) out[from + at] = 42;
+  }
+  for (const match of text.matchAll(
+    /"(?:\\[\s\S]|[^"\\\n])*"|'(?:\\[\s\S]|[^'\\\n])*'|\/\/.*|\/\*[\s\S]*?\*\//g,
+  )) {
+    const end = match.index + match[0].length;
+    if (!match[0].startsWith('/*') || text.slice(end).trim() === '') continue;
+    for (let i = from + match.index; i < from + end; i++) {
+      if (out[i] === 10 && out[i - 1] === 32) out[i - 1] = 92;
+      else if (out[i] === 10 && out[i - 1] === 13 && out[i - 2] === 32) out[i - 2] = 92;
+      else if (out[i] !== 10 && out[i] !== 13) out[i] = 32;
+    }
   }
 }
 

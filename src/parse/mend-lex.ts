@@ -137,7 +137,6 @@ for (let c = 0; c < 256; c++) {
   classOf[c] = letter ? 1 : digit ? 2 : c === 32 || (c >= 9 && c <= 13) ? 3 : 0;
   wordByte[c] = letter || digit ? 1 : 0;
 }
-export const isWordByte: Uint8Array = wordByte;
 
 /** Tokens of one text, in parallel arrays; `start` and `end` are byte offsets, end exclusive. */
 export interface Tokens {

@@ -15,6 +15,7 @@ import {
   ATTRIBUTE,
   CASE,
   CHAR,
+  D_DEFINE,
   DEFAULT,
   DIRECTIVE,
   DO,
@@ -27,7 +28,6 @@ import {
   IDENT,
   IF,
   INCDEC,
-  isWordByte,
   JUMP,
   NUMBER,
   OFFSETOF,
@@ -40,10 +40,10 @@ import {
   STRING,
   STRUCT,
   SWITCH,
+  type Tokens,
   TYPE,
   TYPEDEF,
   TYPEOF,
-  type Tokens,
   WHILE,
 } from './mend-lex.js';
 
@@ -89,12 +89,16 @@ const SINGLE = 1;
 const ELEMENT = 2;
 
 /** Words that start with `__` and name types. */
-const DUNDER_TYPE = /^__(?:[us]|le|be|virtio|fs|dev|hc|i)\d+$|_t$|^__(?:w?sum\d*|int128|builtin_va_list|u128|s128)$/;
+const DUNDER_TYPE =
+  /^__(?:[us]|le|be|virtio|fs|dev|hc|i)\d+$|_t$|^__(?:w?sum\d*|int128|builtin_va_list|u128|s128)$/;
 /** Attribute words that do not start with `__`. */
 const ATTRIBUTE_WORD =
   /^(?:no(?:inline|trace|instr|kprobe|stackprotector)\w*|asmlinkage|fastcall|regparm\d*|flatten|fallthrough|always_inline|pure|notrace|noreturn\w*|randomized_struct\w*|sys_\w*linkage)$/;
 const NUMBER_TEXT =
   /^(?:0[xX][\da-fA-F']*(?:\.[\da-fA-F]*)?(?:[pP][-+]?\d+)?|0[bB][01']+|[\d']*\.?\d*(?:[eE][-+]?\d+)?)[uUlLwWfFbBdD]*$/;
+/** What stands after the closing brace of a struct and is not its variable's name. */
+const RECORD_ATTRIBUTE =
+  /^__(?:_*cacheline|packed|aligned|\w*randomize_layout|read_mostly|ro_after_init|init|refdata|bitwise|percpu|user|iomem|used|maybe_unused|designated|attribute|ARCH|page_aligned|private)/;
 /** Attributes of a pointer: without a name after them they are none. */
 const POINTER_WORD = /^__(?:user|iomem|percpu|rcu|kernel|force|private|restrict|capability|nonstring)$/;
 const ITERATOR = /for_?each|foreach|^for_|_for_|^FOR_|FOR_?EACH|(?:^|_)iterate|_each|_loop$|^while_/i;
@@ -124,7 +128,7 @@ class Mender {
 
   /** Blanks tokens `from` up to and including `to`, with what stands between them. */
   private blankTokens(from: number, to: number): void {
-    for (let i = from; i <= to; i++) blank(this.out, this.start[i]!, this.end[i]!);
+    if (to >= from) blank(this.out, this.start[from]!, this.end[to]!);
   }
 
   private put(at: number, text: string): void {
@@ -192,7 +196,10 @@ class Mender {
         i = this.close(i + 2, end) + 1;
       } else if (k === IDENT && kind[i + 1] === LPAREN) i = this.fileMacro(i, end);
       else if (k === ASM) i = this.statement(i, end);
-      else i = this.declaration(i, end, FILE);
+      else if (k === IDENT && this.standsAlone(i, end)) {
+        this.blankTokens(i, i);
+        i++;
+      } else i = this.declaration(i, end, FILE);
       if (i <= at) i = at + 1;
     }
   }
@@ -202,6 +209,13 @@ class Mender {
     const { kind } = this;
     const close = this.close(i + 1, end);
     const next = close + 1 < end ? kind[close + 1]! : 0;
+    for (let j = i + 2; j < close; j++) {
+      if (kind[j] !== SEMI) continue;
+      // Statements or members in it: nothing that the grammar has a place for.
+      const to = next === SEMI ? close + 1 : Math.min(close, end - 1);
+      this.blankTokens(i, to);
+      return to + 1;
+    }
     switch (next) {
       case SEMI:
         this.callArguments(i + 1, close);
@@ -228,6 +242,15 @@ class Mender {
     if (close >= end) return end;
     if (!this.insertAfter(close, SEMI)) this.blankTokens(i, close);
     return close + 1;
+  }
+
+  /** A macro's name with an empty line or a directive after it: declarations of its own. */
+  private standsAlone(i: number, end: number): boolean {
+    if (i + 1 >= end || this.kind[i + 1] === DIRECTIVE) return true;
+    if (!this.shouted(i)) return false;
+    let lines = 0;
+    for (let at = this.end[i]!; at < this.start[i + 1]!; at++) if (this.out[at] === 10) lines++;
+    return lines > 1;
   }
 
   private newLineBefore(i: number): boolean {
@@ -288,6 +311,7 @@ class Mender {
     const base = this.words.length;
     let typed = false;
     let body = false;
+    let alias = false;
     let declared = -1;
     const first = i;
     specifiers: while (i < end) {
@@ -296,9 +320,12 @@ class Mender {
           typed = true;
           i++;
           break;
+        case TYPEDEF:
+          alias = true;
+          i++;
+          break;
         case STORAGE:
         case QUALIFIER:
-        case TYPEDEF:
           i++;
           break;
         case STRING:
@@ -322,8 +349,11 @@ class Mender {
           break;
         case IDENT: {
           if (body && this.attributeLike(i)) {
+            // `} __packed;` or `} __name;`?
             const n = i + 1 < end ? kind[i + 1]! : 0;
-            if (this.words.length === base && (n === EQUALS || n === LBRACKET || n === COMMA)) this.words.push(i++);
+            const last = n === SEMI || n === EQUALS || n === LBRACKET || n === COMMA || n === IDENT;
+            const name = last && this.words.length === base && !RECORD_ATTRIBUTE.test(this.text(i));
+            if (name) this.words.push(i++);
             else i = this.attribute(i, end);
             break;
           }
@@ -332,7 +362,12 @@ class Mender {
             break;
           }
           const close = this.close(i + 1, end);
-          if (this.named(base, typed) && this.startsDunder(i) && kind[close + 1] !== LBRACE && !this.paramLike(i + 2, close)) {
+          if (
+            this.named(base, typed) &&
+            this.startsDunder(i) &&
+            kind[close + 1] !== LBRACE &&
+            !this.paramLike(i + 2, close)
+          ) {
             i = this.attribute(i, end);
             break;
           }
@@ -343,7 +378,12 @@ class Mender {
           if (this.attributeBefore(i, close, end, typed || this.words.length > base)) {
             // A macro may be all there is for a type: its name stands for it then.
             const k = kind[close + 1]!;
-            if (!typed && this.words.length === base && (k === STAR || this.onlyWordAfter(close + 1, end)) && !this.attributeLike(i)) {
+            if (
+              !typed &&
+              this.words.length === base &&
+              (k === STAR || this.onlyWordAfter(close + 1, end)) &&
+              !this.attributeLike(i)
+            ) {
               this.blankTokens(i + 1, close);
               this.words.push(i);
             } else this.blankTokens(i, close);
@@ -366,7 +406,7 @@ class Mender {
     if (wordCount > 0) {
       const k = i < end ? kind[i]! : 0;
       const openEnded = declared >= 0 || k === STAR || k === LPAREN;
-      this.settleWords(base, typed, openEnded, where);
+      this.settleWords(base, typed, openEnded, alias, where);
     }
     this.words.length = base;
     return this.declarators(i, end, where);
@@ -380,7 +420,13 @@ class Mender {
   }
 
   /** Blanks the words that are neither the type nor the declarator. */
-  private settleWords(base: number, typed: boolean, declaratorFollows: boolean, where: number): void {
+  private settleWords(
+    base: number,
+    typed: boolean,
+    declaratorFollows: boolean,
+    alias: boolean,
+    where: number,
+  ): void {
     const { words } = this;
     const n = words.length - base;
     let name = -1;
@@ -389,7 +435,7 @@ class Mender {
         if (n === 1) {
           return;
         }
-        name = this.pickName(base, n);
+        name = alias ? base + n - 1 : this.pickName(base, n, base);
       } else {
         if (n === 1) return;
         if (n === 2) {
@@ -397,9 +443,17 @@ class Mender {
           const after = this.kind[second + 1]!;
           // `type __attribute)`: a parameter without a name.
           if (where !== PARAMETER || !this.attributeLike(second) || this.attributeLike(words[base]!)) {
-            if (!(this.attributeLike(words[base]!) && where === PARAMETER && after !== LBRACKET && this.typeWord(second))) return;
+            if (
+              !(
+                this.attributeLike(words[base]!) &&
+                where === PARAMETER &&
+                after !== LBRACKET &&
+                this.typeWord(second)
+              )
+            )
+              return;
           }
-        } else name = this.pickName(base, n);
+        } else name = alias ? base + n - 1 : this.pickName(base, n, base + 1);
       }
     }
     let type = -1;
@@ -428,16 +482,17 @@ class Mender {
   }
 
   /** Which of several words at the end of the specifiers is the declared name. */
-  private pickName(base: number, n: number): number {
-    for (let j = base + n - 1; j >= base; j--) if (!this.attributeLike(this.words[j]!)) return j;
-    return base + n - 1;
+  private pickName(base: number, n: number, first: number): number {
+    for (let j = base + n - 1; j >= first; j--) if (!this.attributeLike(this.words[j]!)) return j;
+    return first;
   }
 
   /** `(` of `type (*name)(…)`, maybe with attributes before the star. */
   private functionPointer(open: number, close: number, end: number): boolean {
     const { kind } = this;
     let i = open + 1;
-    while (i < close && (kind[i] === IDENT || kind[i] === ATTRIBUTE)) i = kind[i] === ATTRIBUTE ? this.skip(i + 1, close) : i + 1;
+    while (i < close && (kind[i] === IDENT || kind[i] === ATTRIBUTE))
+      i = kind[i] === ATTRIBUTE ? this.skip(i + 1, close) : i + 1;
     if (kind[i] !== STAR || i >= close) return false;
     const k = close + 1 < end ? kind[close + 1]! : 0;
     return k === LPAREN || k === LBRACKET;
@@ -458,12 +513,28 @@ class Mender {
       case STAR:
         return true;
       case IDENT: {
-        if (!typed) return kind[this.pastAttributes(close + 1, end)] !== LBRACE;
+        const past = this.pastAttributes(close + 1, end);
+        const beyond = past < end ? kind[past]! : 0;
+        if (!typed) return beyond !== LBRACE && !(past > close + 1 && (beyond === SEMI || beyond === EQUALS));
         if (!this.startsDunder(i)) return false;
         // `__printf(1, 2) name(…)` or `__name(params) __attribute {`?
+        if (past > close + 1) {
+          if (beyond === IDENT || beyond === STAR || (beyond >= TYPE && beyond <= TYPEOF)) return true;
+          return (
+            kind[close + 2] === LPAREN &&
+            !this.paramLike(i + 2, close) &&
+            this.paramLike(close + 3, this.close(close + 2, end))
+          );
+        }
         const after = kind[close + 2]!;
-        if (this.startsDunder(close + 1)) return after === LPAREN && !this.paramLike(i + 2, close);
-        return after === LPAREN || after === EQUALS || after === SEMI || after === LBRACKET || after === COMMA || after === STAR;
+        return (
+          after === LPAREN ||
+          after === EQUALS ||
+          after === SEMI ||
+          after === LBRACKET ||
+          after === COMMA ||
+          after === STAR
+        );
       }
     }
     return false;
@@ -471,7 +542,8 @@ class Mender {
 
   /** Token after the attributes that start at `i`. */
   private pastAttributes(i: number, end: number): number {
-    while (i < end && this.kind[i] === IDENT && this.attributeLike(i)) i = this.kind[i + 1] === LPAREN ? this.close(i + 1, end) + 1 : i + 1;
+    while (i < end && this.kind[i] === IDENT && this.attributeLike(i))
+      i = this.kind[i + 1] === LPAREN ? this.close(i + 1, end) + 1 : i + 1;
     return i;
   }
 
@@ -500,12 +572,10 @@ class Mender {
   private macroDeclaration(first: number, i: number, end: number, where: number): number {
     const { kind, out, start } = this;
     const close = this.close(i + 1, end);
-    const next = close + 1 < end ? kind[close + 1]! : 0;
     const past = this.pastAttributes(close + 1, end);
-    if (kind[past] === LBRACE && past < end && where === FILE) {
-      if (past > close + 1) this.blankTokens(close + 1, past - 1);
-      return this.macroFunction(i, close, past, end);
-    }
+    const next = past < end ? kind[past]! : 0;
+    if (past > close + 1) this.blankTokens(close + 1, past - 1);
+    if (next === LBRACE && where === FILE) return this.macroFunction(i, close, past, end);
     if (where === MEMBER) {
       this.blankTokens(first, i - 1);
       return this.memberMacro(i, end);
@@ -521,7 +591,7 @@ class Mender {
         this.declaration(i + 2, close, PARAMETER);
       } else if (comma < close) this.blankTokens(comma, close);
       else out[start[close]!] = SPACE;
-      return this.declarators(close + 1, end, where);
+      return this.declarators(past, end, where);
     }
     if (next === LPAREN) {
       // Declared through a macro: `MACRO(name)(params)`.
@@ -538,7 +608,7 @@ class Mender {
     }
     this.blankTokens(first, i - 1);
     this.callArguments(i + 1, close);
-    if (next === SEMI) return close + 2;
+    if (next === SEMI) return past + 1;
     if (next === LPAREN) return this.expressionStatement(i, end);
     if (close < end && !this.insertAfter(close, SEMI)) this.blankTokens(i, close);
     return close + 1;
@@ -575,17 +645,10 @@ class Mender {
       }
       if (kind[i] === SEMI) return i + 1;
       if (kind[i] === LBRACE && (where === FILE || where === BLOCK)) return this.functionBody(i, end);
-      if (kind[i] === DIRECTIVE || kind[i] === RBRACE) return i;
-      return this.unexpected(i, end, where);
+      // K&R parameters, a missing semicolon: what comes is read as the next declaration or statement.
+      return i;
     }
     return i;
-  }
-
-  /** Something is left over in a declaration. */
-  private unexpected(i: number, end: number, where: number): number {
-    if (where === FILE || where === MEMBER) return i;
-    // K&R parameters, a missing semicolon: what comes is read as the next statement.
-    return i < end ? i : end;
   }
 
   /** `* attribute const name [..](..) attribute`; stops at `=`, `:`, `,`, `;`, `{` or `end`. */
@@ -607,13 +670,23 @@ class Mender {
           }
           blank(this.out, this.start[i]!, this.end[i]!);
           i++;
-        } else if (n === LPAREN && kind[i + 2] === STAR && this.functionPointer(i + 1, this.close(i + 1, end), end)) {
+        } else if (
+          n === LPAREN &&
+          kind[i + 2] === STAR &&
+          this.functionPointer(i + 1, this.close(i + 1, end), end)
+        ) {
           blank(this.out, this.start[i]!, this.end[i]!);
           i++;
         } else if (n === LPAREN) {
           const close = this.close(i + 1, end);
           const after = close + 1 < end ? kind[close + 1]! : 0;
-          if (after === IDENT && this.startsDunder(i) && (kind[close + 2] === LPAREN || kind[close + 2] === SEMI) && !this.startsDunder(close + 1) && !this.paramLike(i + 2, close)) {
+          if (
+            after === IDENT &&
+            this.startsDunder(i) &&
+            (kind[close + 2] === LPAREN || kind[close + 2] === SEMI) &&
+            !this.startsDunder(close + 1) &&
+            !this.paramLike(i + 2, close)
+          ) {
             this.blankTokens(i, close);
             i = close + 1;
           } else break;
@@ -626,7 +699,7 @@ class Mender {
     if (i < end && kind[i] === IDENT) i++;
     else if (i < end && kind[i] === LPAREN && this.nestedDeclarator(i, end)) {
       const close = this.close(i, end);
-      this.nested(i + 1, close);
+      this.declarator(i + 1, close, BLOCK);
       i = close + 1;
     }
     // Suffixes.
@@ -666,14 +739,16 @@ class Mender {
     return kind[j] === STAR || j === close;
   }
 
-  private nested(i: number, end: number): void {
-    this.declarator(i, end, BLOCK);
-  }
-
   /** Parameter list between the parentheses at `open` and `close`. */
   private parameters(open: number, close: number): void {
     const { kind } = this;
     let i = open + 1;
+    for (let j = i; j < close; j++) {
+      if (kind[j] !== NUMBER || (kind[j - 1] !== COMMA && j > i)) continue;
+      // Arguments of a macro, not parameters.
+      this.blankTokens(i, close - 1);
+      return;
+    }
     while (i < close) {
       const comma = this.nextComma(i, close);
       if (kind[i] !== ELLIPSIS && comma > i) this.declaration(i, comma, PARAMETER);
@@ -714,7 +789,12 @@ class Mender {
             i = this.attribute(i, end);
             continue;
           }
-          // struct MACRO(tag)
+          // `struct tag (name)(…)` declares a name; else struct MACRO(tag).
+          if (after === LPAREN || after === SEMI || after === 0) {
+            i++;
+            tagged = true;
+            continue;
+          }
           this.blankTokens(i + 1, Math.min(close, end - 1));
           i = close + 1;
         } else if (n === IDENT && kind[i + 2] === LBRACE && this.attributeLike(i)) {
@@ -756,7 +836,11 @@ class Mender {
       else if (k === SEMI) {
         out[start[i]!] = SPACE;
         i++;
-      } else if (k === IDENT && kind[i + 1] === LPAREN && !this.functionPointer(i + 1, this.close(i + 1, end), end)) {
+      } else if (
+        k === IDENT &&
+        kind[i + 1] === LPAREN &&
+        !this.functionPointer(i + 1, this.close(i + 1, end), end)
+      ) {
         i = this.memberMacro(i, end);
       } else i = this.member(i, end);
       if (i <= at) i = at + 1;
@@ -766,22 +850,35 @@ class Mender {
   private member(i: number, end: number): number {
     const from = i;
     const next = this.declaration(i, end, MEMBER);
+    if (next > from && this.kind[next - 1] !== SEMI && this.kind[next - 1] !== RBRACE) {
+      // A macro that brings members of its own.
+      let j = from;
+      while (j < next && this.kind[j] !== LBRACE) j++;
+      if (j >= next) this.blankTokens(from, Math.min(next, end) - 1);
+      return next;
+    }
     // A bit-field without a name has no place in the grammar.
-    let first = true;
+    let named = false;
     for (let j = from; j < next; j = this.skip(j, next)) {
       const k = this.kind[j]!;
       if (k === SEMI) break;
-      if (k === COMMA) first = false;
-      if (k !== COLON || j === from) continue;
+      if (j === from || (k !== COLON && k !== COMMA)) continue;
       const before = this.kind[j - 1]!;
-      const unnamed = first
-        ? before === TYPE || before === QUALIFIER || (before === IDENT && j - 1 === from)
-        : before === COMMA;
-      if (!unnamed) continue;
+      const bare =
+        before === COMMA || before === TYPE || before === QUALIFIER || (before === IDENT && j - 1 === from);
+      if (k === COMMA) {
+        if (before === IDENT || before === RBRACKET) named = true;
+        continue;
+      }
+      if (!bare) {
+        named = true;
+        continue;
+      }
       let to = j;
       while (to + 1 < next && this.kind[to + 1] !== SEMI && this.kind[to + 1] !== COMMA) to++;
       // With the comma that would be left over.
-      this.blankTokens(first ? j : j - 1, first && this.kind[to + 1] === COMMA ? to + 1 : to);
+      if (named) this.blankTokens(j - 1, to);
+      else this.blankTokens(j, this.kind[to + 1] === COMMA ? to + 1 : to);
     }
     return next;
   }
@@ -791,21 +888,26 @@ class Mender {
     const { kind, out, start } = this;
     const close = this.close(i + 1, end);
     if (close >= end) return end;
-    const next = kind[close + 1]!;
-    if (next !== SEMI || close + 1 >= end) {
+    const semi = this.pastAttributes(close + 1, end);
+    const next = kind[semi]!;
+    if (semi > close + 1) this.blankTokens(close + 1, semi - 1);
+    if (next !== SEMI || semi >= end) {
       if (next === IDENT || next === STAR) {
         // A macro that stands for a type: MACRO(x) name;
-        if (this.onlyWordAfter(close + 1, end) || next === STAR) {
+        if ((this.onlyWordAfter(semi, end) && kind[semi + 1] !== LPAREN) || next === STAR) {
           this.blankTokens(i + 1, close);
-          return this.member(close + 1, end);
+          return this.member(semi, end);
         }
       }
-      if (next === LPAREN) {
-        this.blankTokens(i, close);
-        return close + 1;
+      if (next === LPAREN || next === LBRACKET) {
+        // MACRO(…)(…); MACRO(…)[…];
+        let to = semi;
+        while (to < end && kind[to] !== SEMI) to = this.skip(to, end);
+        this.blankTokens(i, Math.min(to, end - 1));
+        return to + 1;
       }
       this.blankTokens(i, close);
-      return close + 1;
+      return semi;
     }
     // Members as an argument: struct_group(name, members;)
     for (let j = i + 2; j < close; j = this.skip(j, close)) {
@@ -813,17 +915,19 @@ class Mender {
       let from = i + 2;
       for (;;) {
         const comma = this.nextComma(from, close);
-        const single = comma <= from + 1 || (kind[from] === IDENT && kind[from + 1] === LPAREN && this.close(from + 1, close) === comma - 1);
+        const single =
+          comma <= from + 1 ||
+          (kind[from] === IDENT && kind[from + 1] === LPAREN && this.close(from + 1, close) === comma - 1);
         if (comma >= close || comma > j || !single) break;
         from = comma + 1;
       }
       this.blankTokens(i, from - 1);
       this.members(from, close);
-      this.blankTokens(close, close + 1);
-      return close + 2;
+      this.blankTokens(close, semi);
+      return semi + 1;
     }
     const comma = this.nextComma(i + 2, close);
-    if (close === i + 2) this.blankTokens(i, close + 1);
+    if (close === i + 2) this.blankTokens(i, semi);
     else if (kind[i + 2] === IDENT && (comma === i + 3 || kind[i + 3] === LBRACKET)) {
       const second = this.nextComma(comma + 1, close);
       const typeFirst = second === close && second === comma + 2 && /FLEX_ARRAY/.test(this.text(i));
@@ -831,7 +935,7 @@ class Mender {
         this.blankTokens(i, i + 1);
         out[start[comma]!] = SPACE;
         out[start[close]!] = SPACE;
-      } else if (comma < close && second === close && !this.typeArgument(comma + 1, close)) {
+      } else if (comma < close && second === close && !this.typeLike(comma + 1, close)) {
         // DECLARE_BITMAP(name, size)
         out[start[i + 1]!] = SPACE;
         out[start[comma]!] = LBRACKET;
@@ -841,7 +945,11 @@ class Mender {
         out[start[i + 1]!] = SPACE;
         this.blankTokens(comma, close);
       }
-    } else if (comma < close && kind[comma + 1] === IDENT && (this.typeArgument(i + 2, comma) || kind[i + 2] === IDENT)) {
+    } else if (
+      comma < close &&
+      kind[comma + 1] === IDENT &&
+      (this.typeLike(i + 2, comma) || kind[i + 2] === IDENT)
+    ) {
       // (type, name, …)
       this.blankTokens(i, i + 1);
       out[start[comma]!] = SPACE;
@@ -850,8 +958,8 @@ class Mender {
     } else if (kind[i + 2] === IDENT && comma === close && close === i + 3) {
       out[start[i + 1]!] = SPACE;
       out[start[close]!] = SPACE;
-    } else this.blankTokens(i, close + 1);
-    return close + 2;
+    } else this.blankTokens(i, semi);
+    return semi + 1;
   }
 
   private enumerators(i: number, end: number): void {
@@ -1085,7 +1193,7 @@ class Mender {
       else if (k === OPERATOR) plain = false;
       else if (k === LPAREN) {
         if (kind[a - 1] !== STRING || kind[a - 2] === STRING) plain = false;
-        else if (this.typeArgument(a + 1, this.close(a, close))) plain = false;
+        else if (this.typeLike(a + 1, this.close(a, close))) plain = false;
         else this.expression(a + 1, this.close(a, close), COMMAS);
       } else if (k === IDENT && colons !== 4) plain = false;
       else if (k !== STRING && k !== COMMA && k !== LBRACKET && k !== IDENT) plain = false;
@@ -1111,18 +1219,33 @@ class Mender {
   private startsDeclaration(i: number, end: number): boolean {
     const { kind } = this;
     const k = kind[i]!;
-    if ((k >= TYPE && k <= ALIGNAS)) return true;
+    if (k >= TYPE && k <= ALIGNAS) return true;
     if (k !== IDENT || i + 1 >= end) return false;
     const n = kind[i + 1]!;
     if (n === IDENT || (n >= TYPE && n <= ALIGNAS)) return true;
     if (n === STAR) {
       let j = i + 2;
-      while (j < end && (kind[j] === STAR || kind[j] === QUALIFIER || (kind[j] === IDENT && kind[j + 1] === IDENT))) j++;
+      while (
+        j < end &&
+        (kind[j] === STAR || kind[j] === QUALIFIER || (kind[j] === IDENT && kind[j + 1] === IDENT))
+      )
+        j++;
       if (kind[j] !== IDENT || j >= end) return false;
       const after = j + 1 < end ? kind[j + 1]! : SEMI;
-      return after === SEMI || after === EQUALS || after === COMMA || after === LBRACKET || (after === LPAREN && kind[i + 2] === STAR);
+      return (
+        after === SEMI ||
+        after === EQUALS ||
+        after === COMMA ||
+        after === LBRACKET ||
+        (after === LPAREN && kind[i + 2] === STAR)
+      );
     }
-    if (n === LPAREN) return this.functionPointer(i + 1, this.close(i + 1, end), end) && kind[i + 2] === STAR && this.pointsToFunction(i, end);
+    if (n === LPAREN)
+      return (
+        this.functionPointer(i + 1, this.close(i + 1, end), end) &&
+        kind[i + 2] === STAR &&
+        this.pointsToFunction(i, end)
+      );
     return false;
   }
 
@@ -1149,7 +1272,13 @@ class Mender {
         }
         if (j >= end) this.insertAfter(i + 1, SEMI);
         // label: __maybe_unused
-        if (j < end && kind[j] === IDENT && kind[j + 1] !== LPAREN && this.startsDunder(j) && this.attributeLike(j)) {
+        if (
+          j < end &&
+          kind[j] === IDENT &&
+          kind[j + 1] !== LPAREN &&
+          this.startsDunder(j) &&
+          this.attributeLike(j)
+        ) {
           this.blankTokens(j, j);
           if (kind[j + 1] !== COLON) return j + 1;
         }
@@ -1162,15 +1291,23 @@ class Mender {
         this.blankTokens(i, i);
         return i + 1;
       case RBRACE:
+      case DIRECTIVE:
       case 0:
-        this.insertAfter(i, SEMI) || this.blankTokens(i, i);
+        if (!this.endStatement(i)) this.blankTokens(i, i);
         return i + 1;
       case IDENT:
-        if (this.newLineBefore(i + 1) && this.shouted(i) && kind[i + 2] !== SEMI && kind[i + 2] !== EQUALS && this.insertAfter(i, SEMI)) return i + 1;
+        // A macro without its semicolon: on its own line before another call, or before a label.
+        if (
+          this.newLineBefore(i + 1) &&
+          (kind[i + 2] === COLON || (this.shouted(i) && kind[i + 2] !== SEMI && kind[i + 2] !== EQUALS)) &&
+          this.insertAfter(i, SEMI)
+        ) {
+          return i + 1;
+        }
         return this.declaration(i, end, BLOCK);
     }
     if (n >= IF && n <= JUMP && n !== SIZEOF) {
-      this.insertAfter(i, SEMI) || this.blankTokens(i, i);
+      if (!this.endStatement(i)) this.blankTokens(i, i);
       return i + 1;
     }
     if (this.startsDeclaration(i, end)) return this.declaration(i, end, BLOCK);
@@ -1200,6 +1337,7 @@ class Mender {
       case 0:
       case RBRACE:
       case DIRECTIVE:
+      case ELSE:
       case IF:
       case WHILE:
       case FOR:
@@ -1237,16 +1375,39 @@ class Mender {
         return close + 1;
       }
       // MACRO(x) name = …;
-      if (this.onlyWordAfter(close + 1, end) && kind[close + 2] !== LPAREN) return this.declaration(i, end, BLOCK);
+      if (this.onlyWordAfter(close + 1, end) && kind[close + 2] !== LPAREN)
+        return this.declaration(i, end, BLOCK);
     }
     if ((k === TYPE || k === STRUCT) && this.attributeLike(i)) {
       this.blankTokens(i, close);
       return close + 1;
     }
-    if (close < end && this.wrappedStatements(i, close)) return close + 1;
+    if (close >= end) {
+      this.callArguments(i + 1, close);
+      return close;
+    }
+    if (this.wrappedStatements(i, close)) return close + 1;
     this.callArguments(i + 1, close);
-    if (close < end && !this.insertAfter(close, SEMI) && k !== 0) this.blankTokens(i, close);
+    if (!this.endStatement(close)) {
+      // No room for a semicolon: the arguments become a statement of their own.
+      if (close === i + 2) this.blankTokens(i, close);
+      else {
+        this.blankTokens(i, i + 1);
+        this.out[this.start[close]!] = SEMI;
+      }
+    }
     return close + 1;
+  }
+
+  /** Puts a semicolon after token `i`, if need be in the place of a directive. False if there is no room. */
+  private endStatement(i: number): boolean {
+    if (this.insertAfter(i, SEMI)) return true;
+    const next = i + 1;
+    if (next >= this.tokens.count || this.kind[next] !== DIRECTIVE || this.tokens.sub[next]! < D_DEFINE)
+      return false;
+    this.blankTokens(next, next);
+    this.out[this.start[next]!] = SEMI;
+    return true;
   }
 
   /** `MACRO(statements)`: the statements stay, in a block of their own if they end like statements. */
@@ -1256,7 +1417,11 @@ class Mender {
     for (let j = i + 2; j < close; j = this.skip(j, close)) {
       const k = kind[j]!;
       if (k === COMMA) return false;
-      if (k === SEMI || k === IF || (k === LBRACE && j > i + 2 && kind[j - 1] === RPAREN && this.isCall(this.match[j - 1]!))) {
+      if (
+        k === SEMI ||
+        k === IF ||
+        (k === LBRACE && j > i + 2 && kind[j - 1] === RPAREN && this.isCall(this.match[j - 1]!))
+      ) {
         statements = true;
       }
     }
@@ -1282,7 +1447,8 @@ class Mender {
     const from = start[i]!;
     const size = end[i]! - from;
     const name = this.text(i);
-    const word = keyword ?? (/^scoped_(?:cond_)?guard|^if_|_if$|^scoped_/.test(name) || size < 5 ? 'if' : 'while');
+    const word =
+      keyword ?? (/^scoped_(?:cond_)?guard|^if_|_if$|^scoped_/.test(name) || size < 5 ? 'if' : 'while');
     this.callArguments(i + 1, close);
     blank(out, from, end[i]!);
     if (size < word.length) return;
@@ -1466,6 +1632,12 @@ class Mender {
           wanted = false;
           i++;
           break;
+        case BANG:
+        case TILDE:
+          if (!wanted) this.insertAfter(i - 1, PIPE);
+          wanted = true;
+          i++;
+          break;
         default:
           wanted = true;
           i++;
@@ -1511,7 +1683,7 @@ class Mender {
 
   /** `sizeof`, `alignof`, `offsetof` from the keyword. */
   private typeOperator(i: number, end: number): number {
-    const { kind, out, start } = this;
+    const { kind } = this;
     const k = kind[i]!;
     if (kind[i + 1] !== LPAREN || i + 1 >= end) return i + 1;
     const close = this.close(i + 1, end);
@@ -1534,8 +1706,6 @@ class Mender {
       if (k === ALIGNOF && !(kind[i + 2] === IDENT && close === i + 3)) this.putPlaceholderCall(i);
       this.expression(i + 2, close, COMMAS);
     }
-    void out;
-    void start;
     return close + 1;
   }
 
@@ -1580,7 +1750,15 @@ class Mender {
     // `(word) operand`: a cast.
     if (close === i + 2 && kind[i + 1] === IDENT) {
       const k = close + 1 < end ? kind[close + 1]! : 0;
-      this.castBefore = k === IDENT || k === NUMBER || k === STRING || k === CHAR || k === SIZEOF || k === BANG || k === TILDE || k === LPAREN;
+      this.castBefore =
+        k === IDENT ||
+        k === NUMBER ||
+        k === STRING ||
+        k === CHAR ||
+        k === SIZEOF ||
+        k === BANG ||
+        k === TILDE ||
+        k === LPAREN;
       if (k === LPAREN) this.castBefore = true;
       return close + 1;
     }
@@ -1613,7 +1791,7 @@ class Mender {
     if (kind[j] === STAR) {
       for (j++; j < end; j++) {
         const s = kind[j]!;
-        if (s === STAR || s === QUALIFIER || (s === IDENT && this.attributeLike(j) && kind[j + 1] !== LPAREN)) continue;
+        if (s === STAR || s === QUALIFIER || (s === IDENT && POINTER_WORD.test(this.text(j)))) continue;
         return false;
       }
       return true;
@@ -1623,21 +1801,34 @@ class Mender {
     return false;
   }
 
-  /** Is the argument from `i` up to `end` a type (maybe with a name)? */
-  private typeArgument(i: number, end: number): boolean {
-    return this.typeLike(i, end);
-  }
-
   /** Arguments between the parentheses at `open` and `close`. */
   private callArguments(open: number, close: number): void {
+    if (open + 1 < close) this.arguments(open, close);
+  }
+
+  private arguments(open: number, close: number): void {
     const { kind } = this;
     let i = open + 1;
-    if (i >= close) return;
     for (;;) {
       let comma = i;
       let semi = -1;
+      let questions = 0;
       while (comma < close && kind[comma] !== COMMA) {
-        if (semi < 0 && (kind[comma] === SEMI || (kind[comma] === LBRACE && comma > i && kind[comma - 1] === RPAREN && this.isCall(this.match[comma - 1]!)))) semi = comma;
+        if (kind[comma] === QUESTION) questions++;
+        else if (kind[comma] === COLON && questions-- <= 0) {
+          // Clobbers, operands or labels of an assembler macro.
+          this.out[this.start[comma]!] = PIPE;
+          kind[comma] = PIPE;
+        }
+        if (
+          semi < 0 &&
+          (kind[comma] === SEMI ||
+            (kind[comma] === LBRACE &&
+              comma > i &&
+              kind[comma - 1] === RPAREN &&
+              this.isCall(this.match[comma - 1]!)))
+        )
+          semi = comma;
         comma = this.skip(comma, close);
       }
       if (comma > close) comma = close;
@@ -1660,9 +1851,17 @@ class Mender {
     const k = kind[i]!;
     if (k === LBRACE) {
       const close = this.close(i, end);
-      if (this.holdsStatements(i, close) || close === i + 1 || kind[i + 1] === IF || kind[i + 1] === IDENT) {
+      if (this.holdsStatements(i, close) || close === i + 1 || kind[i + 1] === IF) {
         this.block(i + 1, close);
-      } else this.initializer(i, close);
+      } else {
+        // An initializer is no argument; as a list in parentheses it is.
+        let last = close - 1;
+        if (kind[last] === COMMA) this.blankTokens(last, last);
+        else last = close;
+        out[start[i]!] = LPAREN;
+        out[start[close]!] = RPAREN;
+        this.arguments(i, last);
+      }
       if (close + 1 < end) this.blankTokens(close + 1, end - 1);
       return;
     }
@@ -1674,12 +1873,15 @@ class Mender {
       this.statementsArgument(i, end);
       return;
     }
-    if (this.typeArgument(i, end)) {
+    if (this.typeLike(i, end)) {
       this.typePlaceholder(i, end);
       return;
     }
-    if (end === i + 1 && !this.operand(k)) {
+    let bare = !this.operand(k);
+    for (let j = i + 1; bare && j < end; j++) bare = !this.operand(kind[j]!) && kind[j] !== LPAREN;
+    if (bare && k !== LPAREN) {
       // An operator alone: FOO(a, ==, b).
+      this.blankTokens(i, end - 1);
       for (let at = start[i]!; at < this.end[i]!; at++) out[at] = UNDERSCORE;
       return;
     }
@@ -1688,23 +1890,53 @@ class Mender {
       const close = this.close(i, end);
       this.blankTokens(i, close);
       i = close + 1;
+    } else if (k === LBRACKET && this.close(i, end) === end - 1) {
+      this.blankTokens(i, i);
+      this.blankTokens(end - 1, end - 1);
+      i++;
+      end--;
+      if (i >= end) return;
     }
     // An operator too many before or after: FOO(+ 1), FOO(a |).
-    if (k === EQUALS || k === ASSIGN || k === OPERATOR || k === COLON || k === PIPE || k === SLASH || k === PERCENT || k === CARET || k === LESS || k === GREATER || k === QUESTION) {
+    if (
+      k === EQUALS ||
+      k === ASSIGN ||
+      k === OPERATOR ||
+      k === COLON ||
+      k === PIPE ||
+      k === SLASH ||
+      k === PERCENT ||
+      k === CARET ||
+      k === LESS ||
+      k === GREATER ||
+      k === QUESTION
+    ) {
       this.blankTokens(i, i);
       i++;
     }
     const last = kind[end - 1]!;
-    if (end - 1 > i && (last === PIPE || last === AMP || last === PLUS || last === MINUS || last === EQUALS || last === OPERATOR || last === ARROW || last === DOT || last === ASSIGN || last === ANDAND)) {
+    if (
+      end - 1 > i &&
+      (last === PIPE ||
+        last === AMP ||
+        last === PLUS ||
+        last === MINUS ||
+        last === EQUALS ||
+        last === OPERATOR ||
+        last === ARROW ||
+        last === DOT ||
+        last === ASSIGN ||
+        last === ANDAND)
+    ) {
       this.blankTokens(end - 1, end - 1);
       end--;
     }
-    let j = i;
-    while (j < end) {
-      j = this.expression(j, end, COMMAS);
-      if (j < end && kind[j] === COLON) out[start[j]!] = PIPE;
-      j++;
-    }
+    this.expressions(i, end);
+  }
+
+  /** Expressions to the end, whatever stands between them. */
+  private expressions(i: number, end: number): void {
+    for (let j = i; j < end; j++) j = this.expression(j, end, COMMAS);
   }
 
   private operand(k: number): boolean {
@@ -1730,11 +1962,14 @@ class Mender {
       return;
     }
     if (control || this.startsDeclaration(i, end)) {
-      // `if (x) f(x)`: a cast of a call is as near as it gets.
       for (let j = i; j < end; j++) {
         if (kind[j]! < IF || kind[j]! > SWITCH) continue;
         this.blankTokens(j, j);
         kind[j] = 0;
+        // `if (x) f(x)`: what the condition guards becomes another operand.
+        if (kind[j + 1] === LPAREN && j + 1 < end && this.close(j + 1, end) + 1 < end) {
+          this.insertAfter(this.close(j + 1, end), PIPE);
+        }
       }
       if (!control) {
         this.blankTokens(i, end - 1);
@@ -1778,7 +2013,6 @@ class Mender {
     const at = this.start[i]!;
     const c = this.out[at]!;
     this.out[at] = c >= 97 && c <= 122 ? c - 32 : 88;
-    void isWordByte;
   }
 }
 
