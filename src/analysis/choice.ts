@@ -60,34 +60,32 @@ export function chooseClasses(
   for (const lock of candidates)
     cost.set(lock, regions.all(lock).filter((r) => r.state === 'placeable').length);
 
+  /** Classes of which only some regions count, by scope id. */
+  const restricted = new Map<string, ReadonlySet<string>>();
   const coverBy = (classes: ReadonlySet<string>): Cover =>
-    new Cover(callers, scopesOf(existing, classes, reclaim, regions));
+    new Cover(callers, scopesOf(existing, classes, restricted, reclaim, regions));
   const best = coverBy(candidates);
   const convertible = relevant.filter((s) => isCovered(s, best));
   const chosen = new Set(candidates);
   const order = [...candidates].sort((a, b) => cost.get(b)! - cost.get(a)! || (a < b ? -1 : 1));
   for (const lock of order) {
+    const before = coverBy(chosen);
     chosen.delete(lock);
     const without = coverBy(chosen);
-    if (!convertible.every((s) => isCovered(s, without))) chosen.add(lock);
-  }
-
-  // What each class is needed for: the sites that would lose their cover without it, and the regions above those.
-  const cover = coverBy(chosen);
-  const users = new Map<string, number>();
-  const needed = new Set<string>();
-  for (const lock of chosen) {
-    const without = coverBy(new Set([...chosen].filter((other) => other !== lock)));
+    // What only this class can cover, all cheaper ones being there.
     const lost = convertible.filter((s) => !isCovered(s, without));
-    users.set(lock, lost.length);
-    for (const site of lost) for (const scope of scopesOver(site, cover)) needed.add(scope.id);
+    if (lost.length === 0) continue;
+    chosen.add(lock);
+    if (!minimal && cost.get(lock)! <= WIDESPREAD * (lost.length + 1)) continue;
+    const needed = lost.flatMap((site) => scopesOver(site, before).map((scope) => scope.id));
+    restricted.set(lock, new Set(needed.filter((id) => id.endsWith(`:${lock}`))));
   }
   const picked = new Map<string, { regions: RegionOf[]; neededOnly: boolean }>();
   for (const lock of [...chosen].sort()) {
     const all = regions.all(lock).filter((r) => r.state === 'placeable');
-    const neededOnly = minimal || all.length > WIDESPREAD * (users.get(lock) ?? 0) + WIDESPREAD;
-    const list = neededOnly ? all.filter((r) => needed.has(scopeId(r.fn, lock))) : all;
-    if (list.length > 0) picked.set(lock, { regions: list, neededOnly });
+    const only = restricted.get(lock);
+    const list = only ? all.filter((r) => only.has(scopeId(r.fn, lock))) : all;
+    if (list.length > 0) picked.set(lock, { regions: list, neededOnly: only !== undefined });
   }
   return settle(picked, regions, existing, callers);
 }
@@ -159,6 +157,7 @@ function overlap(a: Uint8Array, b: Uint8Array): 'none' | 'within' | 'crossing' {
 function scopesOf(
   existing: ScopesAt,
   classes: ReadonlySet<string>,
+  restricted: ReadonlyMap<string, ReadonlySet<string>>,
   reclaim: Reclaim,
   regions: Regions,
 ): ScopesAt {
@@ -166,6 +165,7 @@ function scopesOf(
   for (const lock of classes) {
     for (const r of regions.all(lock)) {
       if (r.state !== 'placeable' || !reclaim.chainFor(lock, r.fn.group)) continue;
+      if (restricted.get(lock)?.has(scopeId(r.fn, lock)) === false) continue;
       const list = perFunction.get(r.fn.id);
       if (list) list.push(r);
       else perFunction.set(r.fn.id, [r]);
