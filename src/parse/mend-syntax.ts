@@ -103,6 +103,10 @@ const RECORD_ATTRIBUTE =
 const POINTER_WORD = /^__(?:user|iomem|percpu|rcu|kernel|force|private|restrict|capability|nonstring)$/;
 const ITERATOR = /for_?each|foreach|^for_|_for_|^FOR_|FOR_?EACH|(?:^|_)iterate|_each|_loop$|^while_/i;
 
+/** Tokens' arrays need this much room after the last token. */
+export const MARGIN = 8;
+
+/** Mends the text in `out`, whose tokens these are; it changes the kinds of some of them. */
 export function mendSyntax(tokens: Tokens, out: Buffer): void {
   new Mender(tokens, out).file(0, tokens.count);
 }
@@ -121,7 +125,10 @@ class Mender {
     this.start = tokens.start;
     this.end = tokens.end;
     this.match = matchBrackets(tokens);
-    tokens.kind[tokens.count] = 0;
+    // A look past the last token sees nothing, whatever an earlier text left there.
+    tokens.kind.fill(0, tokens.count, tokens.count + MARGIN);
+    tokens.start.fill(out.length, tokens.count, tokens.count + MARGIN);
+    tokens.end.fill(out.length, tokens.count, tokens.count + MARGIN);
   }
 
   // ---- bytes
@@ -540,10 +547,12 @@ class Mender {
     return false;
   }
 
-  /** Token after the attributes that start at `i`. */
+  /** Token after the attributes (no more than a few) that start at `i`. */
   private pastAttributes(i: number, end: number): number {
-    while (i < end && this.kind[i] === IDENT && this.attributeLike(i))
-      i = this.kind[i + 1] === LPAREN ? this.close(i + 1, end) + 1 : i + 1;
+    const { kind } = this;
+    for (let n = 0; n < 12 && i < end && kind[i] === IDENT && this.attributeLike(i); n++) {
+      i = kind[i + 1] === LPAREN ? this.close(i + 1, end) + 1 : i + 1;
+    }
     return i;
   }
 
@@ -1138,7 +1147,6 @@ class Mender {
     if (kind[open] !== LPAREN || open >= end) return i + 1;
     const close = this.close(open, end);
     if (k === FOR) this.forHead(open, close);
-    else if (open + 1 === close) this.out[this.start[open]! + 1] = SPACE;
     else this.expression(open + 1, close, COMMAS);
     return close + 1;
   }
@@ -1184,7 +1192,7 @@ class Mender {
     while (j < end && kind[j] !== LPAREN && kind[j] !== SEMI) j++;
     if (kind[j] !== LPAREN || j >= end) return j;
     const close = this.close(j, end);
-    // Macros in the template, operands that are no expressions: the operands' calls are rare, so drop all.
+    // Macros in the template or operands that are no expressions: an empty template takes their place.
     let plain = true;
     let colons = 0;
     for (let a = j + 1; a < close && plain; a = this.skip(a, close)) {
@@ -1199,15 +1207,10 @@ class Mender {
       else if (k !== STRING && k !== COMMA && k !== LBRACKET && k !== IDENT) plain = false;
     }
     if (!plain || kind[j + 1] !== STRING) {
-      const at = start[j]! + 1;
-      if (close > j + 1 && start[close]! - at >= 2) {
-        this.blankTokens(j + 1, close - 1);
-        const first = start[j + 1]!;
-        if (this.end[close - 1]! - first >= 2) {
-          const room = this.end[j + 1]! - first >= 2 ? first : this.end[close - 1]! - 2;
-          this.put(room, '""');
-        }
-      }
+      if (close > j + 1) this.blankTokens(j + 1, close - 1);
+      let room = j + 1;
+      while (room < close && this.end[room]! - start[room]! < 2) room++;
+      if (room < close) this.put(start[room]!, '""');
     }
     if (!isStatement) return close + 1;
     if (kind[close + 1] === SEMI) return close + 2;
@@ -1882,7 +1885,7 @@ class Mender {
     if (bare && k !== LPAREN) {
       // An operator alone: FOO(a, ==, b).
       this.blankTokens(i, end - 1);
-      for (let at = start[i]!; at < this.end[i]!; at++) out[at] = UNDERSCORE;
+      out[start[i]!] = UNDERSCORE;
       return;
     }
     if (k === LBRACKET && this.close(i, end) + 1 < end && kind[this.close(i, end) + 1] === STRING) {

@@ -18,7 +18,7 @@
  */
 import { conditionalGroups, pendingArms, selectArms } from './mend-arms.js';
 import { newTokens, type Tokens, tokenize } from './mend-lex.js';
-import { mendSyntax } from './mend-syntax.js';
+import { MARGIN, mendSyntax } from './mend-syntax.js';
 
 export interface Mended {
   /** Latin-1, one character a byte; as long as the source, with its newlines at the same offsets. */
@@ -57,16 +57,22 @@ function roomFor(n: number, capacity: number): Tokens {
 
 function passes(source: string, limit: number): Mended[] {
   const bytes = Buffer.from(source, 'latin1');
-  const tokens = roomFor(0, bytes.length + 2);
+  const tokens = roomFor(0, bytes.length + MARGIN);
   tokenize(bytes, bytes.length, tokens);
   const groups = conditionalGroups(tokens, bytes);
-  const chosen = roomFor(1, tokens.directives ? tokens.count + 2 : 1);
+  const chosen = roomFor(1, tokens.directives ? tokens.count + MARGIN : 1);
   const done: Mended[] = [];
   const pass = (dead: boolean): void => {
     const out = Buffer.from(bytes);
-    const selected = selectArms(tokens, groups, bytes, out, dead, chosen);
-    mendSyntax(selected.tokens, out);
-    done.push({ text: out.toString('latin1'), arms: selected.arms });
+    try {
+      const selected = selectArms(tokens, groups, bytes, out, dead, chosen);
+      mendSyntax(selected.tokens, out);
+      done.push({ text: out.toString('latin1'), arms: selected.arms });
+    } catch (error) {
+      // Nested deeper than the stack, as no source is: nothing to mend there.
+      if (!(error instanceof RangeError)) throw error;
+      done.push({ text: source, arms: [] });
+    }
   };
   pass(false);
   if (!tokens.directives || limit === 1) return done;
