@@ -8,6 +8,9 @@ import type { LocatedSite } from './sites.js';
 /** A class whose regions are this many times the sites that need it is scoped only where those sites need it. */
 const WIDESPREAD = 4;
 
+/** Parts of the kernel that every filesystem runs through. */
+const SHARED = /^(?:fs|mm|include|kernel|block|lib|security|ipc)$/;
+
 /** A lock class that was chosen, and the regions of it that get a scope. */
 export interface ChosenClass {
   readonly lock: string;
@@ -65,7 +68,7 @@ export function chooseClasses(
   const coverBy = (classes: ReadonlySet<string>): Cover =>
     new Cover(callers, scopesOf(existing, classes, restricted, reclaim, regions));
   const best = coverBy(candidates);
-  const convertible = relevant.filter((s) => isCovered(s, best));
+  let convertible = relevant.filter((s) => isCovered(s, best));
   const chosen = new Set(candidates);
   const order = [...candidates].sort((a, b) => cost.get(b)! - cost.get(a)! || (a < b ? -1 : 1));
   for (const lock of order) {
@@ -77,8 +80,18 @@ export function chooseClasses(
     if (lost.length === 0) continue;
     chosen.add(lock);
     if (!minimal && cost.get(lock)! <= WIDESPREAD * (lost.length + 1)) continue;
-    const needed = lost.flatMap((site) => scopesOver(site, before).map((scope) => scope.id));
-    restricted.set(lock, new Set(needed.filter((id) => id.endsWith(`:${lock}`))));
+    const needed = new Set<string>();
+    for (const site of lost) {
+      for (const scope of scopesOver(site, before)) {
+        if (scope.id.endsWith(`:${lock}`) && mayEditFor(site, scope.id, regions.all(lock)))
+          needed.add(scope.id);
+      }
+    }
+    restricted.set(lock, needed);
+    // What only shared code could cover stays as it is.
+    const after = coverBy(chosen);
+    convertible = convertible.filter((s) => isCovered(s, after));
+    if (needed.size === 0) chosen.delete(lock);
   }
   const picked = new Map<string, { regions: RegionOf[]; neededOnly: boolean }>();
   for (const lock of [...chosen].sort()) {
@@ -88,6 +101,12 @@ export function chooseClasses(
     if (list.length > 0) picked.set(lock, { regions: list, neededOnly: only !== undefined });
   }
   return settle(picked, regions, existing, callers);
+}
+
+/** A scope in code that all filesystems share (the VFS, mm) for one filesystem's sake would bind the others too. */
+function mayEditFor(site: LocatedSite, id: string, all: readonly RegionOf[]): boolean {
+  const region = all.find((r) => scopeId(r.fn, r.lock) === id);
+  return region !== undefined && (region.fn.group === site.fn?.group || !SHARED.test(region.fn.group));
 }
 
 /** Regions of one function that lie in each other need one scope; regions that cross can't both have one. */

@@ -4,6 +4,7 @@ import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { SCOPE_APIS } from '../kernel/masks.js';
 import type { Api, LockPrimitive } from '../kernel/types.js';
 import { type Effect, netEffect, type Run, run, type Success } from './states.js';
+import { TaskHeld } from './task-held.js';
 
 /** Scope calls by name. The pseudo lock class `<save>` stands for "a scope of that kind is open". */
 const SCOPE_CALL = new Map<string, { scope: string; act: 'acquire' | 'release' }>();
@@ -65,7 +66,10 @@ export class Locks {
   private readonly runs = new Map<string, Run>();
   private readonly combined = new Map<number, NodeEffect[]>();
 
+  private readonly taskHeld: TaskHeld;
+
   constructor(private readonly index: Index) {
+    this.taskHeld = new TaskHeld(index);
     for (const fn of index.functions) {
       const effects = this.direct(fn);
       if (effects.length > 0) this.own.set(fn.id, effects);
@@ -238,10 +242,20 @@ export class Locks {
         if (list) list.push(e);
         else byNode.set(e.node, [e]);
       }
-      found = run(fn.facts, byNode);
+      found = run(
+        fn.facts,
+        byNode,
+        lock[0] === '<' ? this.taskHeld.tests(fn, (f) => this.leavesOpen(f, lock)) : undefined,
+      );
       this.runs.set(key, found);
     }
     return found;
+  }
+
+  /** Does the function return with the scope open when it succeeds? */
+  private leavesOpen(fn: Fn, scope: string): boolean {
+    const net = this.summaries.get(fn.id)?.get(scope);
+    return net?.act === 'acquire' && net.success !== 'maybe';
   }
 
   /** Lock classes (no scopes) that the function acquires or drops somewhere. */

@@ -145,7 +145,15 @@ function inside(
     const after = !e.direct && facts.statements[s]!.kind === 'expression';
     restores.push({ at: after ? 'after' : 'before', statement: s });
   }
-  return hoisted ? { saves, restores: hoist(facts, restores) } : { saves, restores };
+  // Locked and unlocked at once (to wait for its holder): nothing runs in between.
+  const empty = new Set(
+    restores
+      .filter((r) => r.at === 'before' && saves.some((p) => p.statement === r.statement))
+      .map((r) => r.statement),
+  );
+  const kept = (p: Point): boolean => !empty.has(p.statement);
+  const ends = restores.filter(kept);
+  return { saves: saves.filter(kept), restores: hoisted ? hoist(facts, ends) : ends };
 }
 
 /** Points in the arms of one `if` become one point at that `if`. */

@@ -1,5 +1,6 @@
 import type { Fn, Index } from '../index/link.js';
 import { gfpArgument, MASKLESS_ALLOCATORS } from '../kernel/allocators.js';
+import { LAYER_BY_NAME } from '../kernel/layers.js';
 import type { ScopesAt } from './coverage.js';
 import type { Locks } from './locks.js';
 import { type Placement, type PlacementMode, placeScope } from './placement.js';
@@ -54,8 +55,11 @@ export class Regions {
       }
     }
     for (let i = 0; i < queue.length; i++) {
+      const fn = this.index.functions[queue[i]!]!;
+      // Every function may be preempted, print or fault: what only those lead to is not the caller's doing.
+      if (fn.group === 'kernel' || LAYER_BY_NAME.has(fn.facts.name)) continue;
       for (const edge of this.index.callers[queue[i]!]!) {
-        if (found.has(edge.from) || this.tasks.leavesTask(edge)) continue;
+        if (found.has(edge.from) || edge.kind === 'name' || this.tasks.leavesTask(edge)) continue;
         found.add(edge.from);
         queue.push(edge.from);
       }

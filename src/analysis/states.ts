@@ -293,8 +293,9 @@ export function netEffect(exits: readonly Exit[], returnsPointer: boolean): Effe
   const candidates = given.size === 1 ? ([...given] as Success[]) : order;
   for (const success of candidates) {
     const fits =
-      [...held].every((k) => succeeded(success, k) === true || (k === 'u' && success === 'nonerr')) &&
-      [...free].every((k) => succeeded(success, k) === false);
+      [...held].every(
+        (k) => succeeded(success, k) === true || ((k === 'u' || k === 'x') && success === 'nonerr'),
+      ) && [...free].every((k) => succeeded(success, k) === false);
     if (fits) return { act: 'acquire', success };
   }
   return { act: 'acquire', success: 'maybe' };

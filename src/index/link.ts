@@ -327,6 +327,7 @@ export class Index {
       for (const target of this.lookup(p.name, fn.file.file)) {
         const value = target.facts.isMacro ? target.facts.value : this.returned(target);
         if (value === '') continue;
+        if (value.startsWith('c:') && depth > 3) continue;
         const put = this.substitute(target, value, p.args);
         const cls = this.lockClass(put.inCaller ? fn : target, put.path, depth + 1);
         if (cls !== '') return cls;
@@ -335,10 +336,14 @@ export class Index {
     return '';
   }
 
-  private returned(fn: Fn): Path {
+  /** The path of what a function returns, where its `return`s name one; else ''. */
+  returned(fn: Fn): Path {
     let found = '';
-    for (const { op } of fn.facts.cfg)
-      if (op.k === 'ret' && op.value !== '' && op.value[0] !== '@') found = op.value;
+    for (const { op } of fn.facts.cfg) {
+      if (op.k !== 'ret' || op.value === '' || op.value[0] === '#') continue;
+      const call = op.value[0] === '@' ? fn.facts.cfg[Number(op.value.slice(1))]?.op : undefined;
+      found = call?.k === 'call' ? (call.fn === '' ? '' : `c:${call.fn}(${call.args.join(';')})`) : op.value;
+    }
     return found;
   }
 

@@ -195,6 +195,7 @@ export function buildFlow(cst: Cst, body: number, original: string): Flow {
       return value[0] === '@' ? pathOf(cst, arg, original) : value;
     });
     if (name === '__builtin_constant_p' || name === 'IS_ENABLED') return '';
+    if (name === 'ERR_PTR' || name === 'ERR_CAST') return '#err';
     const at = emit({
       k: 'call',
       fn: name,

@@ -1,0 +1,108 @@
+import type { Fn, Index } from '../index/link.js';
+import { parsePath } from '../index/link.js';
+import type { Path } from '../parse/facts.js';
+
+/**
+ * Objects that a task keeps in its `task_struct` while they are open (`current->journal_info`): a start function that finds
+ * one there hands it out again, and the scope that was opened with it is still open. So where `current->F` is not null,
+ * a scope is open, provided that all code that sets `current->F` leaves a scope open.
+ */
+export class TaskHeld {
+  /** `group field` → functions that store something other than null there. */
+  private readonly stores = new Map<string, Fn[]>();
+  private readonly cache = new Map<number, { field: string; node: number }[]>();
+
+  constructor(private readonly index: Index) {
+    for (const fn of index.functions) {
+      for (const { op } of fn.facts.cfg) {
+        const to = op.k === 'set' || op.k === 'call' ? op.to : '';
+        if (!to.startsWith('v:current ') || (op.k === 'set' && op.from === '#0')) continue;
+        const field = to.slice('v:current '.length);
+        const key = `${fn.group} ${field}`;
+        const list = this.stores.get(key);
+        if (!list) this.stores.set(key, [fn]);
+        else if (!list.includes(fn)) list.push(fn);
+      }
+    }
+  }
+
+  /**
+   * Tests of the function on whose true side such an object is known to be there. `leavesOpen` says of a function that
+   * stores it whether it leaves the scope in question open.
+   */
+  tests(fn: Fn, leavesOpen: (fn: Fn) => boolean): ReadonlySet<number> | undefined {
+    let mine = this.cache.get(fn.id);
+    if (!mine) {
+      mine = this.find(fn);
+      this.cache.set(fn.id, mine);
+    }
+    if (mine.length === 0) return undefined;
+    const open = new Set<number>();
+    for (const { field, node } of mine) {
+      const stores = this.storesFor(fn.group, field);
+      if (stores.length > 0 && stores.every(leavesOpen)) open.add(node);
+    }
+    return open.size > 0 ? open : undefined;
+  }
+
+  /** Stores by the part of the kernel that `group` runs with: its own and the libraries'. */
+  private storesFor(group: string, field: string): Fn[] {
+    const out: Fn[] = [];
+    for (const [key, fns] of this.stores) {
+      const [owner, name] = key.split(' ');
+      if (name !== field || owner === undefined) continue;
+      if (owner === group || (owner.startsWith('fs/') && this.index.isLibrary(owner))) out.push(...fns);
+    }
+    return out;
+  }
+
+  private find(fn: Fn): { field: string; node: number }[] {
+    const out: { field: string; node: number }[] = [];
+    for (const [node, { op }] of fn.facts.cfg.entries()) {
+      let variable: Path = '';
+      let source: Path = '';
+      if (op.k === 'call' && op.to !== '') {
+        variable = op.to;
+        source = `c:${op.fn}(${op.args.join(';')})`;
+      } else if (op.k === 'set') {
+        variable = op.to;
+        source = op.from;
+      } else if (op.k === 'call') {
+        variable = `@${node}`;
+        source = `c:${op.fn}(${op.args.join(';')})`;
+      }
+      if (variable === '' || variable.includes(' ') || !/^[vc]:/.test(source)) continue;
+      const field = this.fieldOf(fn, source);
+      if (field === '') continue;
+      for (const test of this.testsAfter(fn, node, variable)) out.push({ field, node: test });
+    }
+    return out;
+  }
+
+  /** `F` where the path is the value of `current->F`, read here or by a function that returns it; else ''. */
+  private fieldOf(fn: Fn, path: Path, depth = 0): string {
+    const p = parsePath(path);
+    if (p.root === 'v') return p.name === 'current' && p.fields.length === 1 ? p.fields[0]! : '';
+    if (p.root !== 'c' || p.fields.length > 0 || depth > 3) return '';
+    for (const target of this.index.lookup(p.name, fn.file.file)) {
+      const value = target.facts.isMacro ? target.facts.value : this.index.returned(target);
+      const field = value === '' ? '' : this.fieldOf(target, value, depth + 1);
+      if (field !== '') return field;
+    }
+    return '';
+  }
+
+  /** Tests for non-null that the variable reaches without being assigned again. */
+  private testsAfter(fn: Fn, from: number, variable: Path): number[] {
+    const { cfg } = fn.facts;
+    const out: number[] = [];
+    const seen = new Set(cfg[from]!.next);
+    for (const node of seen) {
+      const { op, next } = cfg[node]!;
+      if (op.k === 'test' && op.on === variable && op.rel === 'nz') out.push(node);
+      if ((op.k === 'set' || op.k === 'call') && op.to === variable) continue;
+      for (const to of next) if (to >= 0) seen.add(to);
+    }
+    return out;
+  }
+}
