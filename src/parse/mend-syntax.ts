@@ -101,6 +101,8 @@ const RECORD_ATTRIBUTE =
   /^__(?:_*cacheline|packed|aligned|\w*randomize_layout|read_mostly|ro_after_init|init|refdata|bitwise|percpu|user|iomem|used|maybe_unused|designated|attribute|ARCH|page_aligned|private)/;
 /** Attributes of a pointer: without a name after them they are none. */
 const POINTER_WORD = /^__(?:user|iomem|percpu|rcu|kernel|force|private|restrict|capability|nonstring)$/;
+/** Macros that run what follows once, or not at all. */
+const SCOPED = /^scoped_|^if_|_if$/;
 const ITERATOR = /for_?each|foreach|^for_|_for_|^FOR_|FOR_?EACH|(?:^|_)iterate|_each|_loop$|^while_/i;
 
 /** Tokens' arrays need this much room after the last token. */
@@ -1367,7 +1369,7 @@ class Mender {
       default:
         return this.expressionStatement(i, end);
     }
-    if (ITERATOR.test(this.text(i))) {
+    if (ITERATOR.test(this.text(i)) || SCOPED.test(this.text(i))) {
       this.loop(i, close);
       return close + 1;
     }
@@ -1433,8 +1435,10 @@ class Mender {
     const whole = last === SEMI || last === RBRACE;
     this.blankTokens(i, i);
     out[start[i + 1]!] = whole ? LBRACE : SPACE;
-    this.block(i + 2, close);
     out[start[close]!] = whole ? RBRACE : SEMI;
+    // The last statement finds its semicolon there.
+    if (!whole) kind[close] = SEMI;
+    this.block(i + 2, whole ? close : close + 1);
     return true;
   }
 
@@ -1450,8 +1454,7 @@ class Mender {
     const from = start[i]!;
     const size = end[i]! - from;
     const name = this.text(i);
-    const word =
-      keyword ?? (/^scoped_(?:cond_)?guard|^if_|_if$|^scoped_/.test(name) || size < 5 ? 'if' : 'while');
+    const word = keyword ?? (SCOPED.test(name) || size < 5 ? 'if' : 'while');
     this.callArguments(i + 1, close);
     blank(out, from, end[i]!);
     if (size < word.length) return;
