@@ -32,17 +32,50 @@ function parser(): Parser {
   return shared;
 }
 
-const typeNames: string[] = [];
+/** Tokens that say nothing that their parent does not say; they are left out of the arrays. */
+const PUNCTUATION = new Set(['(', ')', '{', '}', '[', ']', ',', ';', ':']);
+
+/** What nobody looks into, though tree-sitter does. */
+const CLOSED = new Set([
+  'comment',
+  'string_literal',
+  'char_literal',
+  'preproc_def',
+  'preproc_include',
+  'preproc_call',
+]);
+
+const LEAVES = new Set([
+  'identifier',
+  'field_identifier',
+  'type_identifier',
+  'statement_identifier',
+  'primitive_type',
+  'number_literal',
+  'preproc_arg',
+  'true',
+  'false',
+]);
+
+interface NodeType {
+  readonly name: string;
+  readonly dropped: boolean;
+  readonly leaf: boolean;
+}
+
+const types: NodeType[] = [];
 const fieldNames: string[] = [];
 
-/**
- * Parses `text` (latin1, already mended), which stands at offset `base` of its file. Never throws on bad
+/** Parses `text` (latin1, already mended), which stands at offset `base` of its file. Never throws on bad
  * C: errors are marked in `broken`.
  */
 export function parseCst(text: string, base = 0): Cst {
   // tree-sitter's Node binding refuses input longer than its buffer unless told the size.
   const tree = parser().parse(text, undefined, { bufferSize: text.length * 2 + 64 });
-  const cursor = tree.walk();
+  const root = tree.rootNode;
+  // Asking every node whether it is MISSING is dear, and most files have none.
+  const clean = !root.hasError;
+  const cursor = root.walk();
   const type: string[] = [];
   const start: number[] = [];
   const end: number[] = [];
@@ -54,27 +87,36 @@ export function parseCst(text: string, base = 0): Cst {
   let up = -1;
   let previous = -1;
   walk: for (;;) {
-    const node = type.length;
     const typeId = cursor.nodeTypeId;
-    const fieldId = cursor.currentFieldId ?? 0;
-    type.push((typeNames[typeId] ??= cursor.nodeType));
-    start.push(cursor.startIndex + base);
-    end.push(cursor.endIndex + base);
-    field.push(fieldId === 0 ? '' : (fieldNames[fieldId] ??= cursor.currentFieldName ?? ''));
-    parent.push(up);
-    first.push(-1);
-    next.push(-1);
-    const bad = typeId === 65535 || cursor.nodeIsMissing;
-    broken.push(bad ? 1 : 0);
-    if (bad) for (let a = up; a >= 0 && broken[a] === 0; a = parent[a]!) broken[a] = 1;
-    if (previous >= 0) next[previous] = node;
-    else if (up >= 0) first[up] = node;
-    if (cursor.gotoFirstChild()) {
-      up = node;
-      previous = -1;
-      continue;
+    let kind = types[typeId];
+    if (!kind) {
+      const name = cursor.nodeType;
+      const leaf = LEAVES.has(name) || CLOSED.has(name) || !/^\w+$/.test(name);
+      kind = { name, dropped: PUNCTUATION.has(name), leaf };
+      types[typeId] = kind;
     }
-    previous = node;
+    const missing = !clean && (typeId === 65535 || cursor.nodeIsMissing);
+    if (missing) for (let a = up; a >= 0 && broken[a] === 0; a = parent[a]!) broken[a] = 1;
+    if (!kind.dropped) {
+      const node = type.length;
+      const fieldId = cursor.currentFieldId ?? 0;
+      type.push(kind.name);
+      start.push(cursor.startIndex + base);
+      end.push(cursor.endIndex + base);
+      field.push(fieldId === 0 ? '' : (fieldNames[fieldId] ??= cursor.currentFieldName ?? ''));
+      parent.push(up);
+      first.push(-1);
+      next.push(-1);
+      broken.push(missing ? 1 : 0);
+      if (previous >= 0) next[previous] = node;
+      else if (up >= 0) first[up] = node;
+      if (!kind.leaf && cursor.gotoFirstChild()) {
+        up = node;
+        previous = -1;
+        continue;
+      }
+      previous = node;
+    }
     while (!cursor.gotoNextSibling()) {
       if (!cursor.gotoParent()) break walk;
       previous = up;
