@@ -62,10 +62,11 @@ export async function analyze(options: AnalyzeOptions): Promise<Analysis> {
       if (!fn.facts.isStatic) names.add(fn.facts.name);
     }
     rest ??= otherFiles(tree, known);
-    const more = filesNaming(
+    const more = await filesNaming(
       tree,
       rest.filter((f) => !known.has(f)),
       names,
+      jobs,
     );
     if (more.length > 0) {
       for (const file of more) known.add(file);

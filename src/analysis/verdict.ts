@@ -144,8 +144,10 @@ function judge(
       }
     }
   }
+  // The scope that stands nearest is what the site rests on: a lock's own scope is better evidence than a distant
+  // caller's, so a site below a lock that gets one is `scopable` even if all of today's callers have a scope.
   const ids = over.map((s) => s.id);
-  if (over.length > 0 && isCovered(site, before)) {
+  if (over.length > 0 && over.every((s) => s.state === 'existing') && isCovered(site, before)) {
     return {
       verdict: 'covered',
       reason: `every path is inside a scope already (${ids[0]})`,

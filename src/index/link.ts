@@ -107,7 +107,10 @@ export class Index {
     for (const file of files) this.declare(file);
     for (const file of files) this.fillTables(file);
     for (const fn of this.functions) this.assignedFunctions(fn);
-    for (const fn of this.functions) this.callees.push([]) && this.callers.push([]);
+    for (let i = 0; i < this.functions.length; i++) {
+      this.callees.push([]);
+      this.callers.push([]);
+    }
     for (const fn of this.functions) this.linkCalls(fn);
   }
 
@@ -467,7 +470,10 @@ export class Index {
     if (p.root === 'v') {
       const source = this.isLocal(fn, p.name) ? this.onlySource(fn, p.name) : '';
       const local = parsePath(source);
-      if (local.fields.length > 0) return this.linkPointer(fn, node, source);
+      if (local.fields.length > 0) {
+        this.linkPointer(fn, node, source);
+        return;
+      }
       if (local.root === 'v' && !this.isLocal(fn, local.name)) {
         for (const t of this.lookup(local.name, fn.file.file)) this.edge(fn, t.id, node, 'typed', 'pointer');
         return;

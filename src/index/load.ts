@@ -4,9 +4,9 @@ import { Tinypool } from 'tinypool';
 import type { Progress } from '../analysis/api.js';
 import type { Skipped } from '../analysis/report.js';
 import type { FileFacts } from '../parse/facts.js';
-import { listFiles, readSource } from '../tree/files.js';
+import { listFiles } from '../tree/files.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
-import parseFiles, { type ParseResult } from './parse-worker.js';
+import { findNames, type ParseJob, type ParseResult, parseFiles } from './parse-worker.js';
 
 /**
  * Where the code stands that every filesystem and block driver runs through. Callers elsewhere are found by name
@@ -16,24 +16,21 @@ const CORE = [
   'fs',
   'mm',
   'block',
-  'include',
-  'kernel',
-  'lib',
+  'include/linux',
+  'include/net',
+  'include/keys',
   'ipc',
-  'init',
-  'security',
   'net/ceph',
-  'net/core',
   'net/sunrpc',
   'drivers/md',
   'drivers/block',
-  'drivers/base',
 ];
 
 /** Files of which no caller of kernel code can be: tools, and code for documentation. */
 const ELSEWHERE = /^(?:tools|scripts|Documentation|samples|usr)\//;
 
-const BATCH_FILES = 60;
+const PARSE_BATCH = 60;
+const SEARCH_BATCH = 2000;
 
 /** The files that an analysis of `paths` starts from. */
 export function coreFiles(
@@ -51,18 +48,64 @@ export function otherFiles(tree: KernelTree, known: ReadonlySet<string>): string
   return listFiles(tree, ['']).files.filter((file) => !known.has(file) && !ELSEWHERE.test(file));
 }
 
-/** Those of `files` that name one of `names` as a word. */
-export function filesNaming(
+/** Those of `files` that name one of `names` as a word, in order. */
+export async function filesNaming(
   tree: KernelTree,
   files: readonly string[],
   names: ReadonlySet<string>,
-): string[] {
+  jobs: number,
+): Promise<string[]> {
   if (names.size === 0) return [];
-  const any = new RegExp(`\\b(?:${[...names].join('|')})\\b`);
-  return files.filter((file) => {
-    const source = readSource(tree, file);
-    return 'text' in source && any.test(source.text);
+  const tasks = batches(files, SEARCH_BATCH).map((batch) => ({
+    root: tree.root,
+    files: batch,
+    names: [...names],
+  }));
+  const found = await inThreads(tasks, jobs, findNames, 'findNames');
+  return found.flat();
+}
+
+function batches(files: readonly string[], size: number): string[][] {
+  const out: string[][] = [];
+  for (let i = 0; i < files.length; i += size) out.push(files.slice(i, i + size));
+  return out;
+}
+
+/** Runs a function of the worker module on each task, in threads where there is enough to do; results in order. */
+async function inThreads<T, R>(
+  tasks: readonly T[],
+  jobs: number,
+  here: (task: T) => R,
+  name: string,
+  done?: (task: T) => void,
+  signal?: AbortSignal,
+): Promise<R[]> {
+  if (jobs <= 1 || tasks.length <= 1) {
+    const results: R[] = [];
+    for (const task of tasks) {
+      signal?.throwIfAborted();
+      results.push(here(task));
+      done?.(task);
+    }
+    return results;
+  }
+  const pool = new Tinypool({
+    filename: new URL('./parse-worker.js', import.meta.url).href,
+    runtime: 'worker_threads',
+    minThreads: jobs,
+    maxThreads: jobs,
   });
+  try {
+    return await Promise.all(
+      tasks.map(async (task): Promise<R> => {
+        const result: R = await pool.run(task, signal ? { name, signal } : { name });
+        done?.(task);
+        return result;
+      }),
+    );
+  } finally {
+    await pool.destroy();
+  }
 }
 
 /** Parses files in `jobs` threads; results are in the order of `files` whatever the threads do. */
@@ -73,39 +116,13 @@ export async function parseAll(
   onProgress?: (progress: Progress) => void,
   signal?: AbortSignal,
 ): Promise<ParseResult> {
-  const batches: string[][] = [];
-  for (let i = 0; i < files.length; i += BATCH_FILES) batches.push(files.slice(i, i + BATCH_FILES));
-  let done = 0;
-  const report = (batch: readonly string[]): void => {
-    done += batch.length;
-    onProgress?.({ phase: 'parsing', done, total: files.length });
+  let count = 0;
+  const report = ({ files: batch }: ParseJob): void => {
+    count += batch.length;
+    onProgress?.({ phase: 'parsing', done: count, total: files.length });
   };
-  const results: ParseResult[] = [];
-  if (jobs <= 1 || batches.length <= 1) {
-    for (const batch of batches) {
-      signal?.throwIfAborted();
-      results.push(parseFiles({ root: tree.root, files: batch }));
-      report(batch);
-      // Lets a signal be seen between batches.
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-  } else {
-    const pool = new Tinypool({
-      filename: new URL('./parse-worker.js', import.meta.url).href,
-      runtime: 'worker_threads',
-      minThreads: jobs,
-      maxThreads: jobs,
-    });
-    try {
-      const pending = batches.map(async (batch, i) => {
-        results[i] = await pool.run({ root: tree.root, files: batch }, signal ? { signal } : {});
-        report(batch);
-      });
-      await Promise.all(pending);
-    } finally {
-      await pool.destroy();
-    }
-  }
+  const tasks = batches(files, PARSE_BATCH).map((batch) => ({ root: tree.root, files: batch }));
+  const results = await inThreads(tasks, jobs, parseFiles, 'parseFiles', report, signal);
   const facts: FileFacts[] = [];
   const skipped: Skipped[] = [];
   for (const result of results) {

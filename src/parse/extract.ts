@@ -111,6 +111,10 @@ class Extraction {
             this.fileDeclaration(c);
           }
           break;
+        case 'expression_statement':
+          // `DEFINE_MUTEX(name);` at file scope.
+          if (this.wanted(c)) this.lockMacro(c);
+          break;
         case 'type_definition':
           if (this.wanted(c)) this.typeDefinition(c);
           break;

@@ -388,7 +388,10 @@ export function buildFlow(cst: Cst, body: number, original: string): Flow {
       for (const c of children(cst, node)) if (cst.type[c] !== 'else') statement(c, parent);
       return;
     }
-    if (/^preproc_(if|ifdef|else|elif|elifdef)$/.test(type)) return conditionalText(node, parent);
+    if (/^preproc_(if|ifdef|else|elif|elifdef)$/.test(type)) {
+      conditionalText(node, parent);
+      return;
+    }
     const self = statements.length;
     const record: Statement = {
       kind: kindOf(type),
