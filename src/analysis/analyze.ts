@@ -1,3 +1,4 @@
+import { lockFree } from '../../transforms/lock-free.js';
 import { lockScope } from '../../transforms/lock-scope.js';
 import type { Plan } from '../edit/plan.js';
 import { type Fn, Index } from '../index/link.js';
@@ -10,6 +11,7 @@ import { Callers, Cover, existingScopes, type ScopesAt } from './coverage.js';
 import { Locks } from './locks.js';
 import { Reclaim } from './reclaim.js';
 import { Regions } from './regions.js';
+import type { Report } from './report.js';
 import { type LocatedSite, replacementFor, sitesOf } from './sites.js';
 import { Tasks } from './tasks.js';
 import { buildReport } from './verdict.js';
@@ -79,7 +81,7 @@ export async function analyze(options: AnalyzeOptions): Promise<Analysis> {
       findings,
       skipped.filter((s) => asked(s.file)),
     );
-    const plan = lockScope.plan(findings, report);
+    const plan = planOf(findings, report, options);
     return {
       report,
       plan,
@@ -87,10 +89,15 @@ export async function analyze(options: AnalyzeOptions): Promise<Analysis> {
       recheck: (edited, done) => {
         const replaced = new Map(edited.map((f) => [f.file, f]));
         const now = facts.map((f) => replaced.get(f.file) ?? f);
-        return recheck(findings, study(now, asked, options, source), done);
+        return recheck(findings, study(now, asked, options, source), done, options);
       },
     };
   }
+}
+
+function planOf(findings: Findings, report: Report, options: AnalyzeOptions): Plan {
+  const plans = [lockScope, ...(options.lockFree ? [lockFree] : [])].map((t) => t.plan(findings, report));
+  return { scopes: plans.flatMap((p) => p.scopes), downgrades: plans.flatMap((p) => p.downgrades) };
 }
 
 /** What is wrong after an edit: see `Analysis.recheck`. */
@@ -98,6 +105,7 @@ function recheck(
   before: Findings,
   after: Findings,
   done: Plan,
+  options: AnalyzeOptions,
 ): { file: string; function: string; message: string }[] {
   const problems: { file: string; function: string; message: string }[] = [];
   const cover = new Cover(after.callers, after.existing);
@@ -107,6 +115,8 @@ function recheck(
     functions.set(`${fn.file.file} ${fn.facts.name} ${fn.facts.isMacro}`, fn);
   const targets = new Set<number>();
   const downgraded = done.downgrades.flatMap((d) => {
+    // What was dropped for want of a lock is in no scope.
+    if (d.transform === lockFree.name) return [];
     const site = byId.get(d.site);
     const now = site?.fn && functions.get(`${d.file} ${site.fn.facts.name} ${site.fn.facts.isMacro}`);
     if (!site?.fn || !now) return [];
@@ -125,7 +135,7 @@ function recheck(
       });
     }
   }
-  const again = lockScope.plan(after, buildReport({ root: '', version: '' }, after, []));
+  const again = planOf(after, buildReport({ root: '', version: '' }, after, []), options);
   for (const left of [...again.scopes, ...again.downgrades]) {
     problems.push({
       file: left.file,
@@ -173,9 +183,11 @@ function study(
     if (list) list.push(fn);
     else byFile.set(fn.file.file, [fn]);
   }
+  const api = options.api ?? 'both';
   const sites = facts
     .filter((f) => asked(f.file))
-    .flatMap((f) => sitesOf(index, f, byFile.get(f.file) ?? []));
+    .flatMap((f) => sitesOf(index, f, byFile.get(f.file) ?? []))
+    .filter((s) => api === 'both' || s.api === api);
   const targets = new Set(sites.flatMap((s) => (s.fn ? [s.fn.id] : [])));
   const callers = new Callers(index, locks, tasks, targets);
   // Only masks that a NOFS scope can replace call for a scope.
