@@ -57,7 +57,8 @@ export class Callers {
 
   /** Nobody is known to call it from inside of a task: a root of paths. */
   isRoot(id: number): boolean {
-    return this.tasks.startedAs(id) !== undefined || (this.callersOf(id).length === 0 && !this.isUnused(id));
+    if (this.tasks.startedAs(id) !== undefined || this.index.escaped.has(id)) return true;
+    return this.callersOf(id).length === 0 && !this.isUnused(id);
   }
 
   isUnused(id: number): boolean {

@@ -258,6 +258,28 @@ export class Locks {
     return net?.act === 'acquire' && net.success !== 'maybe';
   }
 
+  /**
+   * Does another reading of the function, with other `#if` arms alive, return, jump, or act on the class in those arms?
+   * A scope put in by the first reading need not balance there.
+   */
+  differsByArm(fn: Fn, lock: string): boolean {
+    const others = this.index
+      .lookup(fn.facts.name, fn.file.file)
+      .filter((f) => f.facts.arms !== undefined && f.facts.start === fn.facts.start);
+    return others.some((other) => {
+      const { cfg, statements, arms } = other.facts;
+      const inArm = (start: number): boolean => arms!.some((a) => a.start <= start && start < a.end);
+      const leaves = statements.some((s) => (s.kind === 'return' || s.kind === 'jump') && inArm(s.start));
+      return (
+        leaves ||
+        this.effects(other).some((e) => {
+          const { op } = cfg[e.node]!;
+          return e.lock === lock && 'start' in op && inArm(op.start);
+        })
+      );
+    });
+  }
+
   /** Lock classes (no scopes) that the function acquires or drops somewhere. */
   classes(fn: Fn): string[] {
     return [...new Set(this.effects(fn).map((e) => e.lock))].filter((lock) => lock[0] !== '<');

@@ -35,6 +35,8 @@ export function placeScope(fn: Fn, lock: string, locks: Locks, prefer: Placement
   const { facts } = fn;
   if (facts.broken) return { refused: 'the function does not parse' };
   if (facts.isMacro) return { refused: 'the lock is taken in a macro' };
+  if (locks.differsByArm(fn, lock))
+    return { refused: 'another #if arm releases, returns or jumps in its own way' };
   const effects = locks.effects(fn).filter((e) => e.lock === lock);
   if (effects.some((e) => facts.cfg[e.node]!.op.k === 'guard')) {
     return { refused: 'the lock is held by guard() and dropped at the end of its block' };

@@ -88,7 +88,7 @@ export class Regions {
     if (known) return known;
     const acquisitions = this.locks.acquisitions(fn).filter((a) => a.lock === lock);
     const first = acquisitions[0];
-    if (!first || fn.facts.isMacro || this.locks.netEffect(fn, lock)) return undefined;
+    if (!first || fn.facts.isMacro || fn.facts.arms || this.locks.netEffect(fn, lock)) return undefined;
     const region = this.judge(fn, lock, first.node);
     this.cache.set(key, region);
     return region;

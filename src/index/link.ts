@@ -91,12 +91,16 @@ export class Index {
   readonly unresolved: { from: number; node: number }[] = [];
   /** Functions whose address is taken somewhere. */
   readonly addressTaken = new Set<number>();
+  /** Functions that may be called from where nobody looked: their address, or their name in a macro, got away. */
+  readonly escaped = new Set<number>();
   readonly files = new Map<string, FileFacts>();
   /** Directories below `fs/` that register a filesystem. */
   readonly filesystems = new Set<string>();
 
   private readonly structs = new Map<string, { file: string; fields: ReadonlyMap<string, string> }[]>();
+  private readonly aliases = new Map<string, string>();
   private readonly typedefs = new Map<string, string>();
+  private readonly invokedParams = new Map<string, boolean>();
   private readonly globals = new Map<string, { file: string; type: string }[]>();
   private readonly prototypes = new Map<string, { returnType: string; params: readonly string[] }>();
   private readonly fieldTables = new Map<string, Set<number>>();
@@ -106,6 +110,10 @@ export class Index {
   constructor(files: readonly FileFacts[]) {
     for (const file of files) this.declare(file);
     for (const file of files) this.fillTables(file);
+    for (const file of files) {
+      for (const name of file.mentions)
+        for (const fn of this.lookup(name, file.file)) this.escaped.add(fn.id);
+    }
     for (const fn of this.functions) this.assignedFunctions(fn);
     for (let i = 0; i < this.functions.length; i++) {
       this.callees.push([]);
@@ -135,6 +143,7 @@ export class Index {
         this.lockFields.set(field, owners.add(tag));
       }
     }
+    for (const [name, target] of file.aliases) this.aliases.set(name, target);
     for (const [name, type] of file.typedefs) if (!this.typedefs.has(name)) this.typedefs.set(name, type);
     for (const [name, type] of file.globals) {
       const same = this.globals.get(name);
@@ -159,7 +168,11 @@ export class Index {
 
   /** Definitions that a use of `name` in `file` may mean, nearest first; several where the tree has several. */
   lookup(name: string, file: string): readonly Fn[] {
-    const all = this.byName.get(name);
+    let all = this.byName.get(name);
+    for (let alias = this.aliases.get(name), i = 0; !all && alias !== undefined && i < 4; i++) {
+      all = this.byName.get(alias);
+      alias = this.aliases.get(alias);
+    }
     if (!all) return [];
     const own = all.filter((f) => f.file.file === file);
     if (own.length > 0) return own;
@@ -379,7 +392,10 @@ export class Index {
     }
     owner = this.resolveTypedef(owner);
     const field = entry.field[0] === '#' ? this.fieldAt(owner, Number(entry.field.slice(1))) : entry.field;
-    if (field === '') return;
+    if (field === '') {
+      for (const target of targets) this.escaped.add(target.id);
+      return;
+    }
     for (const target of targets) this.store(owner, field, target.id, file.file);
   }
 
@@ -394,17 +410,21 @@ export class Index {
     this.fieldTables.set(field, named.add(id));
   }
 
-  /** `x->field = function;` in a body. */
+  /** `x->field = function;`, `pointer = function;` and `return function;` in a body. */
   private assignedFunctions(fn: Fn): void {
     for (const { op } of fn.facts.cfg) {
-      if (op.k !== 'set' || !/^&?v:\w+$/.test(op.from) || op.to.startsWith('t:?')) continue;
-      const name = op.from.replace(/^&?v:/, '');
-      if (!this.byName.has(name) || this.isLocal(fn, name)) continue;
-      const targets = this.lookup(name, fn.file.file).filter((f) => !f.facts.isMacro);
-      const cut = op.to.lastIndexOf(' ');
-      for (const target of targets) {
-        if (cut < 0) this.addressTaken.add(target.id);
-        else this.store(this.typeOf(fn, op.to.slice(0, cut)), op.to.slice(cut + 1), target.id, fn.file.file);
+      const value = op.k === 'set' ? op.from : op.k === 'ret' ? op.value : '';
+      if (!/^&?v:\w+$/.test(value) || (op.k === 'set' && op.to.startsWith('t:?'))) continue;
+      const name = value.replace(/^&?v:/, '');
+      if (this.isLocal(fn, name) || (!this.byName.has(name) && !this.aliases.has(name))) continue;
+      const to = op.k === 'set' ? op.to : '';
+      const cut = to.lastIndexOf(' ');
+      for (const target of this.lookup(name, fn.file.file)) {
+        if (target.facts.isMacro) continue;
+        this.addressTaken.add(target.id);
+        if (cut >= 0)
+          this.store(this.typeOf(fn, to.slice(0, cut)), to.slice(cut + 1), target.id, fn.file.file);
+        else if (this.onlySource(fn, to.slice(2)) !== value) this.escaped.add(target.id);
       }
     }
   }
@@ -428,8 +448,11 @@ export class Index {
   }
 
   private linkCalls(fn: Fn): void {
+    const { arms } = fn.facts;
     for (const [node, { op }] of fn.facts.cfg.entries()) {
-      if (op.k === 'call') this.linkCall(fn, node, op);
+      if (op.k !== 'call') continue;
+      if (arms && !arms.some((a) => a.start <= op.start && op.start < a.end)) continue;
+      this.linkCall(fn, node, op);
     }
   }
 
@@ -439,15 +462,54 @@ export class Index {
     } else {
       this.linkPointer(fn, node, op.fn === '' ? op.target : `v:${op.fn}`);
     }
-    for (const arg of op.args) {
-      const name = /^&?v:(\w+)$/.exec(arg)?.[1];
-      if (name === undefined || !this.byName.has(name) || this.isLocal(fn, name)) continue;
+    for (const [position, arg] of op.args.entries()) {
+      const name = /^[&~]?v:(\w+)$/.exec(arg)?.[1];
+      if (name === undefined || this.isLocal(fn, name)) continue;
+      if (!this.byName.has(name) && !this.aliases.has(name)) continue;
+      const called = op.fn !== '' && this.invokes(op.fn, position, fn.file.file);
       for (const target of this.lookup(name, fn.file.file)) {
         if (target.facts.isMacro) continue;
         this.addressTaken.add(target.id);
+        if (!called) this.escaped.add(target.id);
         this.edge(fn, target.id, node, 'typed', 'callback');
       }
     }
+  }
+
+  /** Does every definition of the function call its argument itself, before it returns, and keep it nowhere? */
+  private invokes(name: string, position: number, file: string, depth = 0): boolean {
+    const key = `${name} ${position} ${file}`;
+    const known = this.invokedParams.get(key);
+    if (known !== undefined) return known;
+    this.invokedParams.set(key, depth > 0);
+    const targets = this.lookup(name, file);
+    const answer =
+      targets.length > 0 &&
+      depth < 6 &&
+      targets.every((target) => {
+        const param = target.facts.params[position]?.[0];
+        return param !== undefined && this.onlyCalls(target, param, depth);
+      });
+    this.invokedParams.set(key, answer);
+    return answer;
+  }
+
+  /** The parameter is called, tested, or handed on to what calls it; it is not stored or returned. */
+  private onlyCalls(fn: Fn, param: string, depth: number): boolean {
+    const path = `v:${param}`;
+    let calls = false;
+    for (const { op } of fn.facts.cfg) {
+      if (op.k === 'ret' && op.value === path) return false;
+      if (op.k === 'set' && op.from === path) return false;
+      if (op.k !== 'call') continue;
+      if (op.fn === param || op.target === path) calls = true;
+      for (const [i, arg] of op.args.entries()) {
+        if (arg.replace(/^[&~]/, '') !== path) continue;
+        if (op.fn === '' || !this.invokes(op.fn, i, fn.file.file, depth + 1)) return false;
+        calls = true;
+      }
+    }
+    return calls;
   }
 
   private linkPointer(fn: Fn, node: number, target: Path): void {
@@ -460,6 +522,10 @@ export class Index {
         const found = this.tables.get(via);
         if (found) for (const id of found.keys()) this.edge(fn, id, node, 'typed', 'table', via);
         else this.unresolved.push({ from: fn.id, node });
+        // What was stored through a pointer of unknown type may be meant here, too.
+        for (const id of this.tables.get(`.${field}`)?.keys() ?? []) {
+          if (!found?.has(id)) this.edge(fn, id, node, 'name', 'table', via);
+        }
         return;
       }
       const found = this.fieldTables.get(field);

@@ -38,6 +38,8 @@ export function extractFacts(file: string, text: string): FileFacts {
   return facts.finish();
 }
 
+type Arms = readonly { readonly start: number; readonly end: number }[];
+
 class Extraction {
   private readonly lines: readonly number[];
   private readonly functions: FunctionFacts[] = [];
@@ -46,11 +48,13 @@ class Extraction {
   private readonly globals: [string, string][] = [];
   private readonly prototypes: [string, string, string[]][] = [];
   private readonly tables: TableEntry[] = [];
+  private readonly aliases: [string, string][] = [];
+  private readonly mentions = new Set<string>();
   private readonly outside: SiteFacts[] = [];
   private readonly masks: { flag: string; start: number; end: number }[];
   private readonly taken = new Set<number>();
   private readonly seen = new Set<number>();
-  private arms: readonly { start: number; end: number }[] | undefined;
+  private arms: Arms | undefined;
   private cst!: Cst;
 
   constructor(
@@ -62,7 +66,7 @@ class Extraction {
   }
 
   /** Reads the mended text; with `arms`, only what overlaps one of them. */
-  readPass(mended: string, arms: readonly { start: number; end: number }[] | undefined): void {
+  readPass(mended: string, arms: Arms | undefined): void {
     this.cst = parseCst(mended);
     this.arms = arms;
     this.items(0);
@@ -84,6 +88,8 @@ class Extraction {
       globals: this.globals,
       prototypes: this.prototypes,
       tables: this.tables,
+      aliases: this.aliases,
+      mentions: [...this.mentions],
       sites: this.outside,
     };
   }
@@ -92,7 +98,7 @@ class Extraction {
     if (!this.arms) return true;
     const start = this.cst.start[node]!;
     const end = this.cst.end[node]!;
-    return this.arms.some((arm) => arm.start < end && start < arm.end) && !this.seen.has(start);
+    return this.arms.some((arm) => arm.start < end && start < arm.end);
   }
 
   private items(parent: number): void {
@@ -101,15 +107,12 @@ class Extraction {
       switch (cst.type[c]) {
         case 'function_definition':
           if (this.wanted(c)) {
+            this.functionDefinition(c, this.seen.has(cst.start[c]!) ? this.arms : undefined);
             this.seen.add(cst.start[c]!);
-            this.functionDefinition(c);
           }
           break;
         case 'declaration':
-          if (this.wanted(c)) {
-            this.seen.add(cst.start[c]!);
-            this.fileDeclaration(c);
-          }
+          if (this.wanted(c)) this.fileDeclaration(c);
           break;
         case 'expression_statement':
           // `DEFINE_MUTEX(name);` at file scope.
@@ -121,6 +124,9 @@ class Extraction {
         case 'struct_specifier':
         case 'union_specifier':
           if (this.wanted(c)) this.typeName(c, '');
+          break;
+        case 'preproc_def':
+          if (!this.arms) this.plainMacro(c);
           break;
         case 'preproc_function_def':
           if (!this.arms) this.macro(c);
@@ -316,7 +322,7 @@ class Extraction {
     });
   }
 
-  private functionDefinition(node: number): void {
+  private functionDefinition(node: number, arms?: Arms): void {
     const { cst } = this;
     const body = childByField(cst, node, 'body');
     const declarator = childByField(cst, node, 'declarator');
@@ -343,6 +349,7 @@ class Extraction {
       node,
       body,
       value: '',
+      ...(arms ? { arms: arms.filter((a) => a.start < cst.end[node]! && a.end > cst.start[node]!) } : {}),
     });
   }
 
@@ -367,6 +374,7 @@ class Extraction {
     node: number;
     body: number;
     value: Path;
+    arms?: Arms;
   }): void {
     const { cst } = this;
     const flow = buildFlow(cst, f.body, this.text);
@@ -389,6 +397,7 @@ class Extraction {
       statements: flow.statements,
       sites: this.sitesIn(f.node, flow.nodeOf),
       value: f.value,
+      ...(f.arms ? { arms: f.arms } : {}),
     });
   }
 
@@ -408,6 +417,18 @@ class Extraction {
         this.initializer(value, `t:${base}`, within, name, cst.type[inner] === 'array_declarator');
       }
     }
+  }
+
+  /** `#define name target`, or a body that calls something. */
+  private plainMacro(node: number): void {
+    const text = this.text.slice(this.cst.start[node]!, this.cst.end[node]!);
+    const alias = /^#\s*define\s+(\w+)\s+([A-Za-z_]\w*)\s*$/.exec(text);
+    if (alias) this.aliases.push([alias[1]!, alias[2]!]);
+    else this.mention(text.replace(/^#\s*define\s+\w+/, ''));
+  }
+
+  private mention(body: string): void {
+    for (const match of body.matchAll(/\b([a-z_]\w*)\s*\(/g)) this.mentions.add(match[1]!);
   }
 
   /**
@@ -437,6 +458,14 @@ class Extraction {
     this.cst = parseCst(mendPasses(`${head}${body};}`)[0]!.text, start - head.length);
     const definition = this.cst.first[0]!;
     const block = definition < 0 ? -1 : childByField(this.cst, definition, 'body');
+    // What can't be read as code still names what it calls.
+    if (
+      block < 0 ||
+      this.cst.type[definition] !== 'function_definition' ||
+      this.cst.broken[definition] === 1
+    ) {
+      this.mention(body);
+    }
     if (block >= 0 && this.cst.type[definition] === 'function_definition') {
       const only = children(this.cst, block).filter((c) => !['{', '}', ';'].includes(this.cst.type[c]!));
       const expression =

@@ -128,6 +128,11 @@ export interface FunctionFacts {
   readonly sites: readonly SiteFacts[];
   /** For a macro that is an expression: its value. */
   readonly value: Path;
+  /**
+   * Set where this is the function once more, with other `#if` arms alive: only what starts in these ranges is news,
+   * all else has been said by the first reading.
+   */
+  readonly arms?: readonly { readonly start: number; readonly end: number }[];
 }
 
 /** `field` of struct `struct` is set to function `fn` (in an initialiser or by assignment). */
@@ -156,6 +161,10 @@ export interface FileFacts {
   /** Prototypes: name, return type, parameter types. */
   readonly prototypes: readonly (readonly [name: string, returnType: string, params: readonly string[]])[];
   readonly tables: readonly TableEntry[];
+  /** `#define name target`: one name for another. */
+  readonly aliases: readonly (readonly [name: string, target: string])[];
+  /** Names that stand in macro bodies which could not be read as code: whoever they name may be called from anywhere. */
+  readonly mentions: readonly string[];
   /** Sites outside functions. */
   readonly sites: readonly SiteFacts[];
 }
