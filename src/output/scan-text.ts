@@ -9,7 +9,7 @@ const MEANING: Readonly<Record<Verdict, string>> = {
   scopable: 'in a scope on every path once the proposed ones are in: downgraded',
   'lock-free': 'no reclaim lock is held outside of scopes: kept, --lock-free downgrades',
   partial: 'some path holds a reclaim lock and can have no scope: kept',
-  task: 'in a task whose body is the critical section: scope around the body',
+  task: 'in a worker, kthread or timer of its own: kept',
   opaque: 'callers, lock or function not understood: kept',
 };
 
