@@ -122,7 +122,11 @@ function inside(
   for (const [i, s] of facts.statements.entries()) {
     const low = enters(s);
     if (Number.isNaN(low)) continue;
-    const parent = facts.statements[s.parent];
+    // A block, label or case is entered with its first statement, so it says nothing of its own.
+    let up = s.parent;
+    while (up >= 0 && /^(?:block|label|case)$/.test(facts.statements[up]!.kind))
+      up = facts.statements[up]!.parent;
+    const parent = facts.statements[up];
     const outer = parent !== undefined && parent.to > parent.from && enters(parent) >= 1;
     const held1 = low >= 1;
     if (

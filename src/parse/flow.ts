@@ -114,7 +114,7 @@ export function buildFlow(cst: Cst, body: number, original: string): Flow {
         }
         evaluate(childByField(cst, node, 'left'));
         evaluate(childByField(cst, node, 'right'));
-        return '';
+        return pathOf(cst, node, original);
       }
       case 'conditional_expression': {
         const { yes, no } = condition(childByField(cst, node, 'condition'));
@@ -292,7 +292,8 @@ export function buildFlow(cst: Cst, body: number, original: string): Flow {
           if (operator === '>') return branch(value, 'pos');
           if (operator === '<=') return branch(value, 'pos', true);
         }
-        return branch('', '?');
+        // Which values are compared with which is not followed, but that they are.
+        return branch(value === '' || value[0] === '#' ? constant : value, '?');
       }
     }
     return branch(evaluate(node), 'nz');
