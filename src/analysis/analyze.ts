@@ -110,15 +110,14 @@ function recheck(
   const problems: { file: string; function: string; message: string }[] = [];
   const cover = new Cover(after.callers, after.existing);
   const byId = new Map(before.sites.map((s) => [`${s.file.file}:${s.line}:${s.column}`, s]));
-  const functions = new Map<string, Fn>();
-  for (const fn of after.index.functions)
-    functions.set(`${fn.file.file} ${fn.facts.name} ${fn.facts.isMacro}`, fn);
+  const functions = byPlace(after.index.functions);
+  const place = new Map([...byPlace(before.index.functions)].map(([key, fn]) => [fn, key]));
   const targets = new Set<number>();
   const downgraded = done.downgrades.flatMap((d) => {
     // What was dropped for want of a lock is in no scope.
     if (d.transform === lockFree.name) return [];
     const site = byId.get(d.site);
-    const now = site?.fn && functions.get(`${d.file} ${site.fn.facts.name} ${site.fn.facts.isMacro}`);
+    const now = site?.fn && functions.get(place.get(site.fn) ?? '');
     if (!site?.fn || !now) return [];
     targets.add(now.id);
     return [{ site, was: site.fn, now }];
@@ -144,6 +143,18 @@ function recheck(
     });
   }
   return problems;
+}
+
+/** Functions by what an edit leaves as it is: file, name, and which of its name in the file. */
+function byPlace(functions: readonly Fn[]): Map<string, Fn> {
+  const out = new Map<string, Fn>();
+  for (const fn of functions) {
+    const key = `${fn.file.file} ${fn.facts.name} ${fn.facts.isMacro}`;
+    let n = 0;
+    while (out.has(`${key} ${n}`)) n++;
+    out.set(`${key} ${n}`, fn);
+  }
+  return out;
 }
 
 /** The node of the edited function that is the same call: the edit adds scope calls and nothing else. */

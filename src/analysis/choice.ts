@@ -2,7 +2,7 @@ import type { Fn } from '../index/link.js';
 import { type Callers, Cover, type OpenScope, type ScopesAt } from './coverage.js';
 import type { Locks } from './locks.js';
 import type { Reclaim } from './reclaim.js';
-import type { RegionOf, Regions } from './regions.js';
+import { overlap, type RegionOf, type Regions } from './regions.js';
 import type { LocatedSite } from './sites.js';
 
 /** A class whose regions are this many times the sites that need it is scoped only where those sites need it. */
@@ -51,10 +51,10 @@ export function chooseClasses(
 
   // Candidate classes: reclaim locks with a region that can be scoped, above or around a site.
   const candidates = new Set<string>();
-  for (const id of callers.closure) {
+  for (const id of new Set([...callers.closure, ...callers.between])) {
     const fn = functions[id]!;
     for (const lock of locks.classes(fn)) {
-      if (candidates.has(lock) || lock.startsWith('param:')) continue;
+      if (candidates.has(lock) || isUnknown(lock)) continue;
       if (reclaim.chainFor(lock, fn.group) && regions.region(fn, lock)?.state === 'placeable')
         candidates.add(lock);
     }
@@ -66,7 +66,7 @@ export function chooseClasses(
   /** Classes of which only some regions count, by scope id. */
   const restricted = new Map<string, ReadonlySet<string>>();
   const coverBy = (classes: ReadonlySet<string>): Cover =>
-    new Cover(callers, scopesOf(existing, classes, restricted, reclaim, regions));
+    new Cover(callers, scopesOf(existing, classes, restricted, reclaim, regions, cost));
   const best = coverBy(candidates);
   let convertible = relevant.filter((s) => isCovered(s, best));
   const chosen = new Set(candidates);
@@ -79,7 +79,9 @@ export function chooseClasses(
     const lost = convertible.filter((s) => !isCovered(s, without));
     if (lost.length === 0) continue;
     chosen.add(lock);
-    if (!minimal && cost.get(lock)! <= WIDESPREAD * (lost.length + 1)) continue;
+    // Sites that would rest on it, those under a more distant scope included.
+    const resting = sites.filter((s) => scopesOver(s, before).some((scope) => scope.id.endsWith(`:${lock}`)));
+    if (!minimal && cost.get(lock)! <= WIDESPREAD * (resting.length + 1)) continue;
     const needed = new Set<string>();
     for (const site of lost) {
       for (const scope of scopesOver(site, before)) {
@@ -161,17 +163,6 @@ function settle(
   return { classes: classes.filter((c) => c.regions.length > 0), cover: new Cover(callers, scopes) };
 }
 
-function overlap(a: Uint8Array, b: Uint8Array): 'none' | 'within' | 'crossing' {
-  let both = 0;
-  let only = 0;
-  for (let i = 0; i < a.length; i++) {
-    if (a[i] !== 1) continue;
-    if (b[i] === 1) both++;
-    else only++;
-  }
-  return both === 0 ? 'none' : only === 0 ? 'within' : 'crossing';
-}
-
 /** Existing scopes, and one around each region of the given classes that can have one. */
 function scopesOf(
   existing: ScopesAt,
@@ -179,6 +170,7 @@ function scopesOf(
   restricted: ReadonlyMap<string, ReadonlySet<string>>,
   reclaim: Reclaim,
   regions: Regions,
+  cost: ReadonlyMap<string, number>,
 ): ScopesAt {
   const perFunction = new Map<number, RegionOf[]>();
   for (const lock of classes) {
@@ -190,6 +182,8 @@ function scopesOf(
       else perFunction.set(r.fn.id, [r]);
     }
   }
+  // Where several regions overlap, the class with the fewest is the one to rest on.
+  for (const list of perFunction.values()) list.sort((a, b) => cost.get(a.lock)! - cost.get(b.lock)!);
   return (fn, node) => {
     const found = existing(fn, node);
     if (found) return found;

@@ -1,4 +1,4 @@
-import type { Edge, Fn, Index } from '../index/link.js';
+import type { Edge, Fn, Index, Way } from '../index/link.js';
 import type { Api } from '../kernel/types.js';
 import type { Locks } from './locks.js';
 import { scopesFor } from './locks.js';
@@ -23,6 +23,8 @@ export type ScopesAt = (fn: Fn, node: number) => OpenScope | undefined;
 export class Callers {
   /** Ids of every function from which one of the targets can be reached. */
   readonly closure = new Set<number>();
+  /** Ids of functions that call, on behalf of one in the closure, what that one handed to them. */
+  readonly between = new Set<number>();
 
   constructor(
     private readonly index: Index,
@@ -39,7 +41,9 @@ export class Callers {
     for (const id of queue) this.closure.add(id);
     for (let i = 0; i < queue.length; i++) {
       for (const edge of this.index.callers[queue[i]!]!) {
-        if (this.closure.has(edge.from) || !this.isCaller(edge)) continue;
+        if (!this.isCaller(edge)) continue;
+        for (const way of edge.inner ?? []) for (const { fn } of way) this.between.add(fn);
+        if (this.closure.has(edge.from)) continue;
         this.closure.add(edge.from);
         queue.push(edge.from);
       }
@@ -48,7 +52,23 @@ export class Callers {
 
   /** Does the edge run the callee in the caller's task? */
   isCaller(edge: Edge): boolean {
-    return !this.tasks.leavesTask(edge);
+    return edge.how !== 'through' && !this.tasks.leavesTask(edge);
+  }
+
+  /** The scope in which the call is made: open where it stands, or on every way on which a callback comes to run. */
+  scopeAt(edge: Edge, scopes: ScopesAt): OpenScope | undefined {
+    const here = scopes(this.index.functions[edge.from]!, edge.node);
+    if (here || !edge.inner || edge.inner.length === 0) return here;
+    const found = edge.inner.map((way) => this.scopeOnWay(way, scopes));
+    return found.every((s) => s !== undefined) ? found[0] : undefined;
+  }
+
+  private scopeOnWay(way: Way, scopes: ScopesAt): OpenScope | undefined {
+    for (const { fn, node } of way) {
+      const scope = scopes(this.index.functions[fn]!, node);
+      if (scope) return scope;
+    }
+    return undefined;
   }
 
   callersOf(id: number): Edge[] {
@@ -70,7 +90,7 @@ export class Callers {
 
   /** Is the call inside a scope, or made by reclaim itself? */
   isOpenEdge(edge: Edge, scopes: ScopesAt): boolean {
-    return RECLAIM_ONLY.test(edge.via) || scopes(this.index.functions[edge.from]!, edge.node) !== undefined;
+    return RECLAIM_ONLY.test(edge.via) || this.scopeAt(edge, scopes) !== undefined;
   }
 
   /**
@@ -93,11 +113,12 @@ export class Callers {
         mine = this.locks.classes(fn).filter(interesting);
         classes.set(from, mine);
       }
-      if (mine.length === 0 && inherited.size === 0) continue;
       for (const edge of this.index.callees[from]!) {
+        if (mine.length === 0 && inherited.size === 0 && !edge.inner) continue;
         const into = held.get(edge.to);
-        if (!into || !this.isCaller(edge) || cover.scopes(fn, edge.node)) continue;
+        if (!into || !this.isCaller(edge) || this.scopeAt(edge, cover.scopes)) continue;
         const before = into.size;
+        for (const way of edge.inner ?? []) this.addHeldOnWay(way, cover, interesting, into);
         for (const lock of inherited) into.add(lock);
         for (const lock of mine)
           if (!into.has(lock) && this.locks.mayHold(fn, lock, edge.node)) into.add(lock);
@@ -108,6 +129,20 @@ export class Callers {
       }
     }
     return held;
+  }
+
+  private addHeldOnWay(
+    way: Way,
+    cover: Cover,
+    interesting: (lock: string) => boolean,
+    into: Set<string>,
+  ): void {
+    if (this.scopeOnWay(way, cover.scopes)) return;
+    for (const { fn: id, node } of way) {
+      const fn = this.index.functions[id]!;
+      for (const lock of this.locks.classes(fn))
+        if (!into.has(lock) && interesting(lock) && this.locks.mayHold(fn, lock, node)) into.add(lock);
+    }
   }
 
   /**
@@ -141,7 +176,7 @@ export class Callers {
     for (let i = 0; i < queue.length; i++) {
       const id = queue[i]!;
       for (const edge of this.callersOf(id)) {
-        const scope = scopes(this.index.functions[edge.from]!, edge.node);
+        const scope = this.scopeAt(edge, scopes);
         if (scope) {
           const path: Edge[] = [edge];
           for (let e = from.get(id); e; e = from.get(e.to)) path.push(e);

@@ -18,6 +18,14 @@ export function scopesFor(api: Api): string[] {
   return SCOPE_APIS.filter((s) => s.covers.includes(api)).map((s) => `<${s.save}>`);
 }
 
+/** Starts the name of a lock whose class can't be told; its path follows. */
+const UNKNOWN = '?';
+
+/** Is it a lock that a caller handed in, or one whose class can't be told at all? */
+export function isUnknown(lock: string): boolean {
+  return lock.startsWith(UNKNOWN) || lock.startsWith('param:');
+}
+
 /** One acquisition in a function, made there or in what it calls there. */
 export interface Acquisition {
   readonly fn: Fn;
@@ -67,6 +75,7 @@ export class Locks {
   private readonly combined = new Map<number, NodeEffect[]>();
 
   private readonly taskHeld: TaskHeld;
+  private summarising = true;
 
   constructor(private readonly index: Index) {
     this.taskHeld = new TaskHeld(index);
@@ -98,8 +107,8 @@ export class Locks {
         }
         const primitive = LOCK_BY_NAME.get(op.fn);
         if (!primitive || primitive.action === 'downgrade') continue;
-        const lock = this.index.lockClass(fn, op.args[primitive.arg] ?? '');
-        if (lock === '') continue;
+        const receiver = op.args[primitive.arg] ?? '';
+        const lock = this.index.lockClass(fn, receiver) || `${UNKNOWN}${receiver}`;
         out.push({
           lock,
           node,
@@ -111,8 +120,8 @@ export class Locks {
         });
       } else if (op.k === 'guard' || op.k === 'unguard') {
         const guard = GUARD_CLASS_BY_NAME.get(op.cls);
-        const lock = guard ? this.index.lockClass(fn, op.arg) : '';
-        if (!guard || lock === '') continue;
+        if (!guard) continue;
+        const lock = this.index.lockClass(fn, op.arg) || `${UNKNOWN}${op.arg}`;
         out.push({
           lock,
           node,
@@ -149,6 +158,7 @@ export class Locks {
         queue.push(edge.from);
       }
     }
+    this.summarising = false;
     this.runs.clear();
     this.combined.clear();
   }
@@ -245,7 +255,10 @@ export class Locks {
       found = run(
         fn.facts,
         byNode,
-        lock[0] === '<' ? this.taskHeld.tests(fn, (f) => this.leavesOpen(f, lock)) : undefined,
+        // While nothing is known yet, a function that finds its own object again is trusted to have left it open.
+        lock[0] === '<'
+          ? this.taskHeld.tests(fn, (f) => (this.summarising && f === fn) || this.leavesOpen(f, lock))
+          : undefined,
       );
       this.runs.set(key, found);
     }

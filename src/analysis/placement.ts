@@ -108,6 +108,13 @@ function around(
   return hoisted ? { saves: hoist(facts, saves), restores: hoist(facts, restores) } : { saves, restores };
 }
 
+/** The nearest statement, from `s` outwards, whose kind does not match; -1 if there is none. */
+function climb(facts: FunctionFacts, s: number, kinds: RegExp): number {
+  let up = s;
+  while (up >= 0 && kinds.test(facts.statements[up]!.kind)) up = facts.statements[up]!.parent;
+  return up;
+}
+
 function inside(
   facts: FunctionFacts,
   effects: readonly NodeEffect[],
@@ -122,25 +129,16 @@ function inside(
   for (const [i, s] of facts.statements.entries()) {
     const low = enters(s);
     if (Number.isNaN(low)) continue;
-    // A block, label or case is entered with its first statement, so it says nothing of its own.
-    let up = s.parent;
-    while (up >= 0 && /^(?:block|label|case)$/.test(facts.statements[up]!.kind))
-      up = facts.statements[up]!.parent;
-    const parent = facts.statements[up];
+    // Labels and cases stand in the list of their block; a block is entered with its first statement.
+    const list = climb(facts, s.parent, /^(?:label|case)$/);
+    const parent = facts.statements[climb(facts, list, /^(?:block|label|case)$/)];
     const outer = parent !== undefined && parent.to > parent.from && enters(parent) >= 1;
-    const held1 = low >= 1;
-    if (
-      held1 &&
-      !outer &&
-      previousHeld.get(s.parent) !== true &&
-      s.kind !== 'label' &&
-      s.kind !== 'block' &&
-      s.kind !== 'case'
-    ) {
+    const isHeld = low >= 1;
+    const isOwn = s.kind !== 'label' && s.kind !== 'block' && s.kind !== 'case';
+    if (isHeld && !outer && previousHeld.get(list) !== true && isOwn)
       saves.push({ at: 'before', statement: i });
-    }
     // A label is entered together with its statement.
-    if (s.kind !== 'label' || !held1) previousHeld.set(s.parent, held1);
+    if (isOwn || s.kind === 'block' || !isHeld) previousHeld.set(list, isHeld);
   }
   const restores: Point[] = [];
   for (const e of effects) {

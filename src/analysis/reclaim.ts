@@ -77,13 +77,13 @@ export class Reclaim {
       const at = queue[i]!;
       const fn = this.index.functions[at.fn]!;
       for (const a of this.locks.acquisitions(fn)) {
-        if (!a.direct || !a.blocking || found.has(a.lock) || a.lock.startsWith('param:')) continue;
+        if (!a.direct || !a.blocking || found.has(a.lock) || isUnknown(a.lock)) continue;
         if (!this.heldByCallers(at)) continue;
         found.add(a.lock);
         this.record(a.lock, a.node, at, group, entryOf);
       }
       for (const edge of this.index.callees[at.fn]!) {
-        if (edge.kind === 'name' || seen.has(edge.to)) continue;
+        if (edge.kind === 'name' || edge.how === 'through' || seen.has(edge.to)) continue;
         const to = this.index.functions[edge.to]!;
         if (ends.has(to.facts.name) || this.tasks.leavesTask(edge)) continue;
         if (!this.allowed(group, edge, to)) continue;

@@ -35,7 +35,7 @@ export class Regions {
   ) {
     for (const fn of index.functions) {
       for (const lock of new Set(locks.acquisitions(fn).map((a) => a.lock))) {
-        if (lock.startsWith('param:')) continue;
+        if (isUnknown(lock)) continue;
         const list = this.takers.get(lock);
         if (list) list.push(fn);
         else this.takers.set(lock, [fn]);
@@ -110,8 +110,24 @@ export class Regions {
     if (inside.length === 0) return result('no-alloc', 'no allocation is reached under the lock');
     if (inside.every((n) => this.existing(fn, n))) return result('existing', 'a scope is open there already');
     const placed = placeScope(fn, lock, this.locks, this.prefer);
-    return 'refused' in placed ? result('refused', placed.refused) : result('placeable', '', placed);
+    if ('refused' in placed) return result('refused', placed.refused);
+    const there = placed.open.map((_, i) => (this.existing(fn, i) ? 1 : 0));
+    if (overlap(placed.open, there) === 'crossing' && overlap(there, placed.open) === 'crossing')
+      return result('refused', 'its region crosses a scope that is there already');
+    return result('placeable', '', placed);
   }
+}
+
+/** How the nodes of `a` lie to those of `b`. */
+export function overlap(a: Uint8Array, b: Uint8Array): 'none' | 'within' | 'crossing' {
+  let both = 0;
+  let only = 0;
+  for (let i = 0; i < a.length; i++) {
+    if (a[i] !== 1) continue;
+    if (b[i] === 1) both++;
+    else only++;
+  }
+  return both === 0 ? 'none' : only === 0 ? 'within' : 'crossing';
 }
 
 function isAllocator(name: string, args: number): boolean {

@@ -2,7 +2,7 @@ import type { Fn, Index } from '../index/link.js';
 import { ALLOCATORS } from '../kernel/allocators.js';
 import { DOWNGRADES, MASK_BY_NAME } from '../kernel/masks.js';
 import type { Api } from '../kernel/types.js';
-import { type FileFacts, lineAt, type SiteFacts } from '../parse/facts.js';
+import { type CallOp, type FileFacts, lineAt, type Path, type SiteFacts } from '../parse/facts.js';
 
 /** A site with its place in the linked tree. */
 export interface LocatedSite {
@@ -60,15 +60,17 @@ function effectiveNodes(index: Index, fn: Fn, site: SiteFacts): { nodes: number[
   switch (site.context) {
     case 'arg': {
       if (site.node < 0) return no('the call is not part of the control flow that was understood');
-      const wrong = takesMask(index, fn, site);
-      return wrong === '' ? { nodes: [site.node], unclear: '' } : no(wrong);
+      const { op } = fn.facts.cfg[site.node]!;
+      if (op.k !== 'call') return no('the call is not part of the control flow that was understood');
+      const wrong = fateOf(index, fn, op, site.arg);
+      return wrong === '' ? nodesOfCall(index, fn, site.node, op) : no(wrong);
     }
     case 'init':
     case 'assign': {
       const name = /^v:(\w+)$/.exec(site.to)?.[1];
       if (name === undefined) return no('the mask is stored in a structure');
       if (!index.isLocal(fn, name)) return no(`the mask is stored in ${name}, which outlives the function`);
-      return variableUses(fn, site.to);
+      return variableUses(index, fn, site.to);
     }
     case 'return':
       return no('the mask is returned to the caller');
@@ -79,41 +81,83 @@ function effectiveNodes(index: Index, fn: Fn, site: SiteFacts): { nodes: number[
   }
 }
 
-/** '' where the called function allocates with that argument during the call; else why not. */
-function takesMask(index: Index, fn: Fn, site: SiteFacts): string {
-  if (ALLOCATOR_NAMES.has(site.call)) return '';
-  const name = site.call;
-  if (!/^\w+$/.test(name)) {
-    const op = fn.facts.cfg[site.node]!.op;
-    const field = op.k === 'call' ? op.target.split(' ').at(-1) : '';
-    return field ? '' : 'the mask is passed to a call that was not understood';
-  }
-  const targets = index.lookup(name, fn.file.file);
-  const types = index.parameterTypes(name, fn.file.file);
-  for (const target of targets) {
-    const param = target.facts.params[site.arg]?.[0];
-    if (param === undefined) continue;
-    for (const { op } of target.facts.cfg) {
-      if (op.k === 'set' && op.from === `v:${param}` && op.to.includes(' '))
-        return `${name}() keeps the mask for later`;
-    }
-  }
-  if (targets.some((t) => t.facts.isMacro)) return '';
-  if (types[site.arg] === undefined || types[site.arg] === 'gfp_t') return '';
-  return `${name}() takes it as ${types[site.arg] === '' ? 'something else' : types[site.arg]}, not as gfp_t`;
+/** Where the mask takes effect that was handed to a call: there, or where the mask goes that the call made of it. */
+function nodesOfCall(index: Index, fn: Fn, node: number, op: CallOp): { nodes: number[]; unclear: string } {
+  if (op.to === '' || index.returnType(op.fn, fn.file.file) !== 'gfp_t')
+    return { nodes: [node], unclear: '' };
+  return /^v:\w+$/.test(op.to) && index.isLocal(fn, op.to.slice(2))
+    ? variableUses(index, fn, op.to)
+    : { nodes: [], unclear: 'the mask is stored in a structure' };
 }
 
-function variableUses(fn: Fn, variable: string): { nodes: number[]; unclear: string } {
-  const nodes: number[] = [];
-  for (const [i, { op }] of fn.facts.cfg.entries()) {
-    if (op.k === 'call' && (op.args.includes(variable) || op.args.includes(`~${variable}`))) nodes.push(i);
-    else if (op.k === 'call' && op.args.includes(`&${variable}`)) {
-      return { nodes: [], unclear: `the address of ${variable.slice(2)} is taken` };
-    } else if (op.k === 'set' && op.to !== variable && (op.from === variable || op.from === `~${variable}`)) {
-      return { nodes: [], unclear: `${variable.slice(2)} is copied to ${op.to.replace(/^\w:/, '')}` };
-    } else if (op.k === 'ret' && op.value === variable)
-      return { nodes: [], unclear: 'the mask is returned to the caller' };
+/** '' where the called function does nothing with that argument but allocate with it during the call; else what it does. */
+function fateOf(index: Index, fn: Fn, op: CallOp, position: number): string {
+  if (op.fn !== '') return fateOfParameter(index, op.fn, position, fn.file.file, new Set());
+  return op.target.includes(' ') ? '' : 'the mask is passed to a call that was not understood';
+}
+
+function fateOfParameter(
+  index: Index,
+  name: string,
+  position: number,
+  file: string,
+  seen: Set<string>,
+): string {
+  const key = `${name} ${position}`;
+  if (ALLOCATOR_NAMES.has(name) || seen.has(key)) return '';
+  seen.add(key);
+  const targets = index.lookup(name, file);
+  const type = index.parameterTypes(name, file)[position];
+  if (!targets.some((t) => t.facts.isMacro) && type !== undefined && type !== 'gfp_t')
+    return `${name}() takes it as ${type === '' ? 'something else' : type}, not as gfp_t`;
+  for (const target of targets) {
+    const param = target.facts.params[position]?.[0];
+    if (!param) continue;
+    const used = usesOf(index, target, `v:${param}`, seen);
+    if (used.kept !== '') return `${name}() ${used.kept}`;
   }
+  return '';
+}
+
+/**
+ * The calls that a variable with a mask is handed to, in it or in what it is copied to; `kept` says what else
+ * becomes of it, where that is more than being handed to an allocator.
+ */
+function usesOf(index: Index, fn: Fn, variable: Path, seen: Set<string>): { nodes: number[]; kept: string } {
+  const names = new Set([variable]);
+  const nodes: number[] = [];
+  const bare = (path: Path): Path => (path[0] === '~' ? path.slice(1) : path);
+  for (const name of names) {
+    for (const [i, { op }] of fn.facts.cfg.entries()) {
+      if (op.k === 'call') {
+        if (op.args.includes(`&${name}`)) return { nodes, kept: 'takes the address of the variable' };
+        for (const [position, arg] of op.args.entries()) {
+          if (bare(arg) !== name) continue;
+          const fate =
+            op.fn === '' ? '' : fateOfParameter(index, op.fn, position, fn.file.file, new Set(seen));
+          if (fate !== '') return { nodes, kept: `hands the mask on: ${fate}` };
+          if (!nodes.includes(i)) nodes.push(i);
+          if (op.to !== '' && index.returnType(op.fn, fn.file.file) === 'gfp_t') names.add(op.to);
+        }
+      } else if (op.k === 'set' && bare(op.from) === name && op.to !== name) {
+        const local = /^v:(\w+)$/.exec(op.to)?.[1];
+        if (local === undefined || !index.isLocal(fn, local))
+          return { nodes, kept: 'keeps the mask for later' };
+        names.add(op.to);
+      } else if (op.k === 'ret' && bare(op.value) === name) {
+        // A function of masks: what becomes of its result is seen where it is called.
+        if (fn.facts.returnType !== 'gfp_t' || seen.size === 0) return { nodes, kept: 'returns the mask' };
+      } else if (op.k === 'test' && bare(op.on) === name) {
+        return { nodes, kept: 'looks at the mask itself' };
+      }
+    }
+  }
+  return { nodes, kept: '' };
+}
+
+function variableUses(index: Index, fn: Fn, variable: Path): { nodes: number[]; unclear: string } {
+  const { nodes, kept } = usesOf(index, fn, variable, new Set());
+  if (kept !== '') return { nodes: [], unclear: `the function ${kept}` };
   return nodes.length > 0
     ? { nodes, unclear: '' }
     : { nodes, unclear: `no use of ${variable.slice(2)} was understood` };

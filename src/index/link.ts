@@ -19,12 +19,21 @@ export interface Edge {
   readonly kind: EdgeKind;
   /**
    * `call`: by name. `table`: through a struct field. `callback`: `to` is handed to what is called and may be
-   * called by it. `pointer`: through a parameter or local variable.
+   * called by it. `pointer`: through a local variable. `through`: where the callee calls the parameter that a `callback` edge
+   * handed in; for its own sake no call, the `callback` edge stands for it.
    */
-  readonly how: 'call' | 'table' | 'callback' | 'pointer';
+  readonly how: 'call' | 'table' | 'callback' | 'pointer' | 'through';
   /** For `table`: `super_operations.evict_inode`. */
   readonly via: string;
+  /** For `callback`: the ways by which the callee comes to call it. */
+  readonly inner?: readonly Way[];
 }
+
+/** Calls that lie one in the other, outermost first: the last one is that of a function pointer. */
+export type Way = readonly { readonly fn: number; readonly node: number }[];
+
+/** Ways followed for one parameter. */
+const MAX_WAYS = 16;
 
 interface ParsedPath {
   readonly root: 'v' | 'c' | 't' | '#' | '@' | '';
@@ -101,6 +110,8 @@ export class Index {
   private readonly aliases = new Map<string, string>();
   private readonly typedefs = new Map<string, string>();
   private readonly invokedParams = new Map<string, boolean>();
+  private readonly waysOfParams = new Map<string, readonly Way[]>();
+  private readonly linkedThrough = new Set<string>();
   private readonly globals = new Map<string, { file: string; type: string }[]>();
   private readonly prototypes = new Map<string, { returnType: string; params: readonly string[] }>();
   private readonly fieldTables = new Map<string, Set<number>>();
@@ -363,6 +374,13 @@ export class Index {
     return found;
   }
 
+  /** Type of what a function known by name returns, '' where it is not known. */
+  returnType(name: string, file: string): string {
+    const target = this.lookup(name, file)[0];
+    if (target && !target.facts.isMacro) return target.facts.returnType;
+    return this.prototypes.get(name)?.returnType ?? '';
+  }
+
   /** Types of the parameters of a function known by name, for functions without a definition too. */
   parameterTypes(name: string, file: string): readonly string[] {
     const target = this.lookup(name, file)[0];
@@ -441,8 +459,16 @@ export class Index {
 
   // ---- calls ------------------------------------------------------------------------------
 
-  private edge(from: Fn, to: number, node: number, kind: EdgeKind, how: Edge['how'], via = ''): void {
-    const edge = { from: from.id, to, node, kind, how, via };
+  private edge(
+    from: Fn,
+    to: number,
+    node: number,
+    kind: EdgeKind,
+    how: Edge['how'],
+    via = '',
+    inner?: readonly Way[],
+  ): void {
+    const edge: Edge = { from: from.id, to, node, kind, how, via, ...(inner ? { inner } : {}) };
     this.callees[from.id]!.push(edge);
     this.callers[to]!.push(edge);
   }
@@ -471,7 +497,9 @@ export class Index {
         if (target.facts.isMacro) continue;
         this.addressTaken.add(target.id);
         if (!called) this.escaped.add(target.id);
-        this.edge(fn, target.id, node, 'typed', 'callback');
+        const ways = called ? this.ways(op.fn, position, fn.file.file) : [];
+        this.edge(fn, target.id, node, 'typed', 'callback', '', ways);
+        for (const way of ways) this.linkThrough(way.at(-1)!, target.id);
       }
     }
   }
@@ -492,6 +520,39 @@ export class Index {
       });
     this.invokedParams.set(key, answer);
     return answer;
+  }
+
+  private linkThrough({ fn, node }: Way[number], target: number): void {
+    const key = `${fn} ${node} ${target}`;
+    if (this.linkedThrough.has(key)) return;
+    this.linkedThrough.add(key);
+    this.edge(this.functions[fn]!, target, node, 'typed', 'through');
+  }
+
+  /** How a function that `invokes` its argument comes to call it. */
+  private ways(name: string, position: number, file: string, depth = 0): readonly Way[] {
+    const key = `${name} ${position} ${file}`;
+    const known = this.waysOfParams.get(key);
+    if (known) return known;
+    // Recursion brings no way that is not found without it.
+    this.waysOfParams.set(key, []);
+    const out: Way[] = [];
+    for (const target of this.lookup(name, file)) {
+      const param = target.facts.params[position]?.[0];
+      if (param === undefined || depth > 6) continue;
+      for (const [node, { op }] of target.facts.cfg.entries()) {
+        if (op.k !== 'call') continue;
+        const here = { fn: target.id, node };
+        if (op.fn === param || op.target === `v:${param}`) out.push([here]);
+        for (const [i, arg] of op.args.entries()) {
+          if (op.fn === '' || arg.replace(/^[&~]/, '') !== `v:${param}`) continue;
+          for (const way of this.ways(op.fn, i, target.file.file, depth + 1)) out.push([here, ...way]);
+        }
+      }
+    }
+    const found = out.slice(0, MAX_WAYS);
+    this.waysOfParams.set(key, found);
+    return found;
   }
 
   /** The parameter is called, tested, or handed on to what calls it; it is not stored or returned. */

@@ -225,7 +225,7 @@ class Extraction {
       base ??= this.typeName(type, name === '' ? '' : `${name}.type`);
       if (name === '') continue;
       const signature = this.functionDeclarator(inner);
-      if (signature >= 0 && !this.isFunctionPointer(inner)) {
+      if (signature >= 0 && this.cst.type[childByField(cst, signature, 'declarator')] === 'identifier') {
         this.prototypes.push([name, base, this.parameters(signature).map(([, t]) => t)]);
         continue;
       }
@@ -392,13 +392,22 @@ class Extraction {
       end: f.end,
       bodyStart: cst.start[f.body]!,
       line: lineAt(this.lines, f.nameAt),
-      broken: cst.broken[f.node] === 1,
+      broken: cst.broken[f.node] === 1 || (!f.isMacro && !this.endsInFirstColumn(cst.start[f.body]!, f.end)),
       cfg: flow.cfg,
       statements: flow.statements,
       sites: this.sitesIn(f.node, flow.nodeOf),
       value: f.value,
       ...(f.arms ? { arms: f.arms } : {}),
     });
+  }
+
+  /**
+   * The kernel closes a function in the first column. A body of several lines that ends elsewhere was cut short by
+   * braces that macros hide.
+   */
+  private endsInFirstColumn(bodyStart: number, end: number): boolean {
+    const line = lineAt(this.lines, end - 1);
+    return this.lines[line - 1] === end - 1 || lineAt(this.lines, bodyStart) === line;
   }
 
   private localDeclaration(node: number, locals: [string, string][], within: string): void {
