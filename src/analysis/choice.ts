@@ -1,6 +1,6 @@
 import type { Fn } from '../index/link.js';
 import { type Callers, Cover, type OpenScope, type ScopesAt } from './coverage.js';
-import type { Locks } from './locks.js';
+import { isUnknown, type Locks } from './locks.js';
 import type { Reclaim } from './reclaim.js';
 import { overlap, type RegionOf, type Regions } from './regions.js';
 import type { LocatedSite } from './sites.js';

@@ -168,6 +168,18 @@ export class Callers {
     return undefined;
   }
 
+  /** Does reclaim call the function, or one of those above it? */
+  runsInReclaim(target: number): boolean {
+    const met = new Set([target]);
+    for (const id of met) {
+      for (const edge of this.callersOf(id)) {
+        if (RECLAIM_ONLY.test(edge.via)) return true;
+        met.add(edge.from);
+      }
+    }
+    return false;
+  }
+
   /** The calls inside a scope that are nearest above a function: they are what covers it. */
   coveringCalls(target: number, scopes: ScopesAt): { edge: Edge; scope: OpenScope; path: Edge[] }[] {
     const out: { edge: Edge; scope: OpenScope; path: Edge[] }[] = [];

@@ -2,7 +2,7 @@ import type { Edge, Fn, Index } from '../index/link.js';
 import { LAYERS } from '../kernel/layers.js';
 import { RECLAIM_ENTRIES } from '../kernel/reclaim-contexts.js';
 import type { Api, ReclaimEntry } from '../kernel/types.js';
-import type { Locks } from './locks.js';
+import { isUnknown, type Locks } from './locks.js';
 import type { Step } from './report.js';
 import type { Tasks } from './tasks.js';
 

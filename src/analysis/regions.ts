@@ -2,7 +2,7 @@ import type { Fn, Index } from '../index/link.js';
 import { gfpArgument, MASKLESS_ALLOCATORS } from '../kernel/allocators.js';
 import { LAYER_BY_NAME } from '../kernel/layers.js';
 import type { ScopesAt } from './coverage.js';
-import type { Locks } from './locks.js';
+import { isUnknown, type Locks } from './locks.js';
 import { type Placement, type PlacementMode, placeScope } from './placement.js';
 import type { Region } from './report.js';
 import type { Tasks } from './tasks.js';

@@ -3,6 +3,7 @@ import type { KernelTree } from '../tree/kernel-tree.js';
 import type { Findings } from './analyze.js';
 import { isCovered, scopeId, scopesOver } from './choice.js';
 import { Cover, existingScopes } from './coverage.js';
+import { isUnknown } from './locks.js';
 import type { ReclaimLock, Region, Report, Scope, Site, SitePath, Skipped, Step, Verdict } from './report.js';
 import { type LocatedSite, replacementFor } from './sites.js';
 
@@ -14,7 +15,7 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
   const { index, reclaim, regions, choice, existing, callers, locks } = findings;
   const before = new Cover(callers, existing);
   const noio = new Cover(callers, existingScopes(index, locks, 'noio'));
-  const interesting = (lock: string): boolean => reclaim.chains(lock).length > 0;
+  const interesting = (lock: string): boolean => reclaim.chains(lock).length > 0 || isUnknown(lock);
   const held = callers.heldOnEntry(choice.cover, interesting);
   const existingIds = new Map<string, Scope>();
   const seen = (id: string, fn: Fn): void => {
@@ -172,14 +173,20 @@ function judge(
     .classes(fn)
     .filter(
       (lock) =>
-        reclaim.chains(lock).length > 0 &&
+        (reclaim.chains(lock).length > 0 || isUnknown(lock)) &&
         site.nodes.some((n) => !scopes(fn, n) && locks.mayHold(fn, lock, n)),
     );
-  const locksHeld = [...new Set([...(held.get(fn.id) ?? []), ...here])]
-    .filter((lock) => reclaim.chainFor(lock, fn.group) !== undefined)
-    .sort();
+  const allHeld = [...new Set([...(held.get(fn.id) ?? []), ...here])].sort();
+  const locksHeld = allHeld.filter((lock) => reclaim.chainFor(lock, fn.group) !== undefined);
   if (!path) {
-    return { verdict: 'opaque', reason: 'no caller of the function is known', ...none, paths };
+    return callers.runsInReclaim(fn.id)
+      ? {
+          verdict: 'covered',
+          reason: 'only reclaim itself runs it, and that does not recurse',
+          scopes: [],
+          paths,
+        }
+      : { verdict: 'opaque', reason: 'no caller of the function is known', ...none, paths };
   }
   const root = path[0]?.from ?? fn.id;
   const started = tasks.startedAs(root);
@@ -190,6 +197,14 @@ function judge(
     locks: locksHeld,
   };
   const withOutside = [outside, ...paths].slice(0, MAX_PATHS);
+  if (started === undefined && index.escaped.has(root)) {
+    return {
+      verdict: 'opaque',
+      reason: `not every caller of ${rootName}() is known: its address is kept`,
+      scopes: ids,
+      paths: [{ ...outside, outcome: 'unknown' as const }, ...paths].slice(0, MAX_PATHS),
+    };
+  }
   if (locksHeld.length > 0) {
     const shown =
       locksHeld.slice(0, 3).join(', ') + (locksHeld.length > 3 ? ` and ${locksHeld.length - 3} more` : '');
@@ -198,6 +213,15 @@ function judge(
       reason: `outside of any scope from ${rootName}(); reclaim locks that may be held: ${shown}`,
       scopes: ids,
       paths: withOutside,
+    };
+  }
+  const [unknown] = allHeld.filter(isUnknown);
+  if (unknown !== undefined) {
+    return {
+      verdict: 'opaque',
+      reason: `a lock may be held whose class is not known: ${writtenAs(unknown)}`,
+      scopes: ids,
+      paths: [{ ...outside, outcome: 'unknown' as const }, ...paths].slice(0, MAX_PATHS),
     };
   }
   if (started !== undefined) {
@@ -214,6 +238,20 @@ function judge(
     scopes: ids,
     paths: withOutside,
   };
+}
+
+/** `?v:sbi locks`, `param:0 lock` for a reader: `sbi->locks`, `lock of argument 1`. */
+function writtenAs(unknown: string): string {
+  const param = /^param:(\d+)(?: (.*))?$/.exec(unknown);
+  if (param) {
+    const argument = `argument ${Number(param[1]) + 1}`;
+    return param[2] === undefined ? argument : `${param[2].replaceAll(' ', '.')} of ${argument}`;
+  }
+  const path = unknown
+    .slice(1)
+    .replace(/\b[vct]:/g, '')
+    .replaceAll(' ', '->');
+  return path === '' ? 'an expression' : path;
 }
 
 function stepAt(index: Index, fn: Fn, node: number): Step {

@@ -110,6 +110,8 @@ export class Index {
   private readonly aliases = new Map<string, string>();
   private readonly typedefs = new Map<string, string>();
   private readonly invokedParams = new Map<string, boolean>();
+  /** `struct.field` of every member that is called, `.field` where the struct is not known. */
+  private readonly calledMembers = new Set<string>();
   private readonly waysOfParams = new Map<string, readonly Way[]>();
   private readonly linkedThrough = new Set<string>();
   private readonly globals = new Map<string, { file: string; type: string }[]>();
@@ -131,6 +133,7 @@ export class Index {
       this.callers.push([]);
     }
     for (const fn of this.functions) this.linkCalls(fn);
+    this.uncalledMembers();
   }
 
   private declare(file: FileFacts): void {
@@ -473,6 +476,18 @@ export class Index {
     this.callers[to]!.push(edge);
   }
 
+  /** What is stored where nobody calls it is called by somebody who was not seen. */
+  private uncalledMembers(): void {
+    for (const [member, functions] of this.tables) {
+      const field = member.slice(member.lastIndexOf('.'));
+      const isCalled =
+        this.calledMembers.has(member) ||
+        this.calledMembers.has(field) ||
+        (member === field && [...this.calledMembers].some((m) => m.endsWith(field)));
+      if (!isCalled) for (const id of functions.keys()) this.escaped.add(id);
+    }
+  }
+
   private linkCalls(fn: Fn): void {
     const { arms } = fn.facts;
     for (const [node, { op }] of fn.facts.cfg.entries()) {
@@ -580,6 +595,7 @@ export class Index {
       const type = this.typeOf(fn, target.slice(0, target.lastIndexOf(' ')));
       if (type !== '') {
         const via = `${type}.${field}`;
+        this.calledMembers.add(via);
         const found = this.tables.get(via);
         if (found) for (const id of found.keys()) this.edge(fn, id, node, 'typed', 'table', via);
         else this.unresolved.push({ from: fn.id, node });
@@ -589,6 +605,7 @@ export class Index {
         }
         return;
       }
+      this.calledMembers.add(`.${field}`);
       const found = this.fieldTables.get(field);
       if (found) for (const id of found) this.edge(fn, id, node, 'name', 'table', `?.${field}`);
       else this.unresolved.push({ from: fn.id, node });
