@@ -10,7 +10,11 @@ export interface OpenScope {
   readonly state: 'existing' | 'proposed';
 }
 
-/** Members through which only reclaim calls; it runs with PF_MEMALLOC set and does not recurse. */
+/**
+ * Members through which only reclaim calls; it runs with PF_MEMALLOC set and does not recurse. But writing to
+ * /proc/sys/vm/drop_caches calls them, too, and that is no reclaim (fs/drop_caches.c), so only what takes no lock on the
+ * way is excused.
+ */
 const RECLAIM_ONLY = /^shrinker\.(?:scan_objects|count_objects)$/;
 
 /** Which scopes are open at a CFG node of a function, seen from inside that function only. */
@@ -23,6 +27,7 @@ export type ScopesAt = (fn: Fn, node: number) => OpenScope | undefined;
 export class Callers {
   /** Ids of every function from which one of the targets can be reached. */
   readonly closure = new Set<number>();
+  private readonly locking = new Map<number, boolean>();
   /** Ids of functions that call, on behalf of one in the closure, what that one handed to them. */
   readonly between = new Set<number>();
 
@@ -88,9 +93,28 @@ export class Callers {
     return optional && this.index.callers[id]!.length === 0 && !this.index.addressTaken.has(id);
   }
 
+  /** Is a lock waited for by the function, or by what it calls on the way to the functions asked for? */
+  private takesLocks(id: number): boolean {
+    let answer = this.locking.get(id);
+    if (answer === undefined) {
+      const below = new Set([id]);
+      for (const at of below) {
+        for (const edge of this.index.callees[at]!) {
+          if (this.closure.has(edge.to) && this.isCaller(edge)) below.add(edge.to);
+        }
+      }
+      answer = [...below].some((at) =>
+        this.locks.acquisitions(this.index.functions[at]!).some((a) => a.blocking),
+      );
+      this.locking.set(id, answer);
+    }
+    return answer;
+  }
+
   /** Is the call inside a scope, or made by reclaim itself? */
   isOpenEdge(edge: Edge, scopes: ScopesAt): boolean {
-    return RECLAIM_ONLY.test(edge.via) || this.scopeAt(edge, scopes) !== undefined;
+    if (RECLAIM_ONLY.test(edge.via) && !this.takesLocks(edge.to)) return true;
+    return this.scopeAt(edge, scopes) !== undefined;
   }
 
   /**
