@@ -70,7 +70,11 @@ export function chooseClasses(
   const best = coverBy(candidates);
   let convertible = relevant.filter((s) => isCovered(s, best));
   const chosen = new Set(candidates);
-  const order = [...candidates].sort((a, b) => cost.get(b)! - cost.get(a)! || (a < b ? -1 : 1));
+  // Of two that cost the same the inner one stays.
+  const depth = new Map([...candidates].map((lock) => [lock, depthOf(lock, candidates, locks, regions)]));
+  const order = [...candidates].sort(
+    (a, b) => cost.get(b)! - cost.get(a)! || depth.get(a)! - depth.get(b)! || (a < b ? -1 : 1),
+  );
   for (const lock of order) {
     const before = coverBy(chosen);
     chosen.delete(lock);
@@ -103,6 +107,16 @@ export function chooseClasses(
     if (list.length > 0) picked.set(lock, { regions: list, neededOnly: only !== undefined });
   }
   return settle(picked, regions, existing, callers);
+}
+
+/** How many of the other classes may be held, in one function, where a class is taken. */
+function depthOf(lock: string, others: ReadonlySet<string>, locks: Locks, regions: Regions): number {
+  let depth = 0;
+  for (const { fn, node } of regions.all(lock)) {
+    const outer = locks.classes(fn).filter((c) => c !== lock && others.has(c) && locks.mayHold(fn, c, node));
+    depth = Math.max(depth, outer.length);
+  }
+  return depth;
 }
 
 /** A scope in code that all filesystems share (the VFS, mm) for one filesystem's sake would bind the others too. */
