@@ -51,10 +51,20 @@ export class Reclaim {
         }
       }
     }
-    for (const [group, list] of [...groups].sort(([a], [b]) => (a < b ? -1 : 1)))
-      this.search(group, list, ends);
+    for (const [group, list] of [...groups].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      const found = new Set<string>();
+      for (const rare of [false, true]) {
+        const starts = list.filter(({ entry }) => (entry.rare ?? false) === rare);
+        this.search(group, starts, ends, found);
+      }
+    }
     for (const chains of this.byLock.values()) {
-      chains.sort((a, b) => a.steps.length - b.steps.length || (a.group < b.group ? -1 : 1));
+      chains.sort(
+        (a, b) =>
+          Number(a.entry.rare ?? false) - Number(b.entry.rare ?? false) ||
+          a.steps.length - b.steps.length ||
+          (a.group < b.group ? -1 : 1),
+      );
     }
   }
 
@@ -62,6 +72,7 @@ export class Reclaim {
     group: string,
     starts: readonly { entry: ReclaimEntry; fn: number }[],
     ends: ReadonlySet<string>,
+    found: Set<string>,
   ): void {
     const entryOf = new Map<number, ReclaimEntry>();
     const seen = new Set<number>();
@@ -72,7 +83,6 @@ export class Reclaim {
       entryOf.set(fn, entry);
       queue.push({ fn, from: undefined, edge: undefined });
     }
-    const found = new Set<string>();
     for (let i = 0; i < queue.length; i++) {
       const at = queue[i]!;
       const fn = this.index.functions[at.fn]!;

@@ -1,6 +1,7 @@
 import type { Fn, Index } from '../index/link.js';
 import { gfpArgument, MASKLESS_ALLOCATORS } from '../kernel/allocators.js';
 import { LAYER_BY_NAME } from '../kernel/layers.js';
+import { LOCK_BY_NAME } from '../kernel/locks.js';
 import type { ScopesAt } from './coverage.js';
 import { isUnknown, type Locks } from './locks.js';
 import { type Placement, type PlacementMode, placeScope } from './placement.js';
@@ -69,7 +70,7 @@ export class Regions {
 
   private allocatesAt(fn: Fn, node: number): boolean {
     const { op } = fn.facts.cfg[node]!;
-    if (op.k !== 'call') return false;
+    if (op.k !== 'call' || LOCK_BY_NAME.has(op.fn)) return false;
     if (isAllocator(op.fn, op.args.length)) return true;
     return this.index.callees[fn.id]!.some(
       (e) => e.node === node && this.allocating.has(e.to) && !this.tasks.leavesTask(e),

@@ -11,7 +11,15 @@ import type { Api, ReclaimEntry } from './types.js';
 type Row = readonly [table: string, field: string, source: string, context: string];
 
 function rows(api: Api, list: readonly Row[]): ReclaimEntry[] {
-  return list.map(([table, field, source, context]) => ({ table, field, api, source, context }));
+  return list.map(([table, field, source, context]) => ({
+    table,
+    field,
+    api,
+    source,
+    context,
+    // Only an inode that is not cached is written by iput_final().
+    rare: context.endsWith('last iput'),
+  }));
 }
 
 const NOFS: readonly Row[] = [

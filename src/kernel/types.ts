@@ -73,6 +73,8 @@ export interface ReclaimEntry {
   readonly source: string;
   /** What reclaim does when it calls this, a short phrase: `evicting an inode`. */
   readonly context: string;
+  /** Reclaim comes here only in a corner case: true, but the poorer evidence where there is another chain. */
+  readonly rare?: boolean;
 }
 
 /** A function to which a callback is handed that then runs in another task (or in interrupt context). */
