@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest';
+import { type Effect, netEffect, run } from '../../src/analysis/states.js';
+import { extractFacts } from '../../src/parse/extract.js';
+import type { FunctionFacts } from '../../src/parse/facts.js';
+
+/** `lock()`/`unlock()` always succeed, `trylock()` returns non-zero on success, `lock_killable()` zero. */
+const EFFECTS: Record<string, Effect> = {
+  lock: { act: 'acquire', success: 'void' },
+  unlock: { act: 'release', success: 'void' },
+  trylock: { act: 'acquire', success: 'nonzero' },
+  lock_killable: { act: 'acquire', success: 'zero' },
+  start: { act: 'acquire', success: 'nonerr' },
+};
+
+function runOf(text: string): {
+  fn: FunctionFacts;
+  at: (name: string) => { low: number; high: number } | undefined;
+  net: Effect | undefined;
+} {
+  const fn = extractFacts('a.c', text).functions[0]!;
+  const effects = new Map<number, Effect[]>();
+  for (const [node, { op }] of fn.cfg.entries()) {
+    const effect = op.k === 'call' ? EFFECTS[op.fn] : undefined;
+    if (effect) effects.set(node, [effect]);
+  }
+  const result = run(fn, effects);
+  return {
+    fn,
+    at: (name) => result.entry[fn.cfg.findIndex(({ op }) => op.k === 'call' && op.fn === name)],
+    net: netEffect(result.exits, fn.returnType !== 'int'),
+  };
+}
+
+describe('a balanced function', () => {
+  it.each([
+    ['a pair', 'void f(void) { lock(); work(); unlock(); }'],
+    ['goto', 'int f(int x) { lock(); work(); if (x) goto out; more(); out: unlock(); return x; }'],
+    ['early returns', 'int f(int x) { lock(); work(); if (x) { unlock(); return 1; } unlock(); return 0; }'],
+    [
+      'a loop that drops it',
+      'void f(int n) { lock(); while (n--) { work(); unlock(); rest(); lock(); } unlock(); }',
+    ],
+    [
+      'a flag',
+      'void f(int x) { bool held = false; if (x) { lock(); held = true; work(); } if (held) unlock(); }',
+    ],
+    ['a parameter tested twice', 'void f(int x) { if (x) lock(); other(); if (x) work(); if (x) unlock(); }'],
+    ['a trylock', 'int f(void) { if (!trylock()) return 0; work(); unlock(); return 1; }'],
+    [
+      'a killable lock',
+      'int f(void) { int err = lock_killable(); if (err) return err; work(); unlock(); return 0; }',
+    ],
+    [
+      'a killable lock in a condition',
+      'int f(void) { if (lock_killable()) return -EINTR; work(); unlock(); return 0; }',
+    ],
+    [
+      'a started object',
+      'int f(void) { void *h = start(); if (IS_ERR(h)) return PTR_ERR(h); work(); unlock(); return 0; }',
+    ],
+  ])('holds it surely in %s, and leaves it as it was', (_, text) => {
+    const { at, net } = runOf(text);
+    expect(at('work')).toEqual({ low: 1, high: 1 });
+    expect(net).toBeUndefined();
+  });
+
+  it('holds it only perhaps after arms that differ in an unknown way', () => {
+    expect(
+      runOf('void f(int x, int y) { if (g(x)) lock(); work(); if (g(y)) unlock(); }').at('work'),
+    ).toEqual({ low: 0, high: 1 });
+  });
+});
+
+describe('a net effect', () => {
+  it.each<[string, Effect | undefined, string]>([
+    ['locks always', { act: 'acquire', success: 'void' }, 'void f(void) { prepare(); lock(); }'],
+    ['unlocks always', { act: 'release', success: 'void' }, 'void f(void) { unlock(); tidy(); }'],
+    [
+      'locks if it returns 0',
+      { act: 'acquire', success: 'zero' },
+      'int f(void) { if (bad()) return -EIO; lock(); return 0; }',
+    ],
+    [
+      'hands a killable lock on',
+      { act: 'acquire', success: 'zero' },
+      'int f(void) { return lock_killable(); }',
+    ],
+    [
+      'hands it on in a variable',
+      { act: 'acquire', success: 'zero' },
+      'int f(void) { int err; err = lock_killable(); return err; }',
+    ],
+    [
+      'locks if it returns true',
+      { act: 'acquire', success: 'nonzero' },
+      'int f(void) { if (!trylock()) return 0; return 1; }',
+    ],
+    [
+      'locks if it returns an object',
+      { act: 'acquire', success: 'nonerr' },
+      'struct h *f(struct h *h) { if (bad()) return ERR_PTR(-EIO); lock(); return h; }',
+    ],
+    ['cannot be told', { act: 'acquire', success: 'maybe' }, 'void f(int x) { if (x) lock(); }'],
+    ['is none: retakes what it drops', undefined, 'void f(void) { unlock(); rest(); lock(); }'],
+  ])('%s', (_, effect, text) => {
+    expect(runOf(text).net).toEqual(effect);
+  });
+
+  it('knows that the caller does not hold it in between', () => {
+    expect(runOf('void f(void) { unlock(); rest(); lock(); }').at('rest')).toEqual({ low: -1, high: -1 });
+  });
+});
