@@ -1,0 +1,172 @@
+import { describe, expect, it } from 'vitest';
+import type { Edge, Index } from '../../src/index/link.js';
+import { callsOf, functionIn, linked } from './linked.js';
+
+const STRUCTS = `
+struct super_block { void *s_fs_info; };
+struct inode { struct super_block *i_sb; struct mutex i_lock; };
+struct sb_info { struct mutex lock; struct { struct mutex inner; } part; struct map map; };
+struct map { struct rw_semaphore sem; };
+typedef struct sb_info sb_t;
+DEFINE_MUTEX(big_lock);
+`;
+
+/** Class of the lock in the first `mutex_lock()` of `f`. */
+function classOf(code: string): string {
+  const index = linked({ 'fs/a/a.c': STRUCTS + code });
+  const fn = functionIn(index, 'f');
+  const { op } = fn.facts.cfg[callsOf(fn, 'mutex_lock')[0]!]!;
+  return op.k === 'call' ? index.lockClass(fn, op.args[0]!) : '';
+}
+
+describe('the class of a lock', () => {
+  it.each([
+    ['a field', 'void f(struct sb_info *s) { mutex_lock(&s->lock); }', 'sb_info.lock'],
+    ['a field of a typedef', 'void f(sb_t *s) { mutex_lock(&s->lock); }', 'sb_info.lock'],
+    ['a field of a local', 'void f(void) { struct sb_info s; mutex_lock(&s.lock); }', 'sb_info.lock'],
+    ['a field of a field', 'void f(struct sb_info *s) { mutex_lock(&s->map.sem); }', 'map.sem'],
+    [
+      'a field of a struct without a name',
+      'void f(struct sb_info *s) { mutex_lock(&s->part.inner); }',
+      'sb_info.part.inner',
+    ],
+    ['a global', 'void f(void) { mutex_lock(&big_lock); }', 'big_lock'],
+    [
+      'a local pointer',
+      'void f(struct sb_info *s) { struct mutex *m = &s->lock; mutex_lock(m); }',
+      'sb_info.lock',
+    ],
+    [
+      'a pointer with two meanings',
+      'void f(struct sb_info *s, struct sb_info *t) { struct mutex *m = &s->lock; if (t) m = &big_lock; mutex_lock(m); }',
+      '',
+    ],
+    [
+      'a generic pointer',
+      'void f(struct super_block *sb) { struct sb_info *s = sb->s_fs_info; mutex_lock(&s->lock); }',
+      'sb_info.lock',
+    ],
+    [
+      'the result of a function',
+      'static inline struct sb_info *SB(struct super_block *sb) { return sb->s_fs_info; }\nvoid f(struct super_block *sb) { mutex_lock(&SB(sb)->lock); }',
+      'sb_info.lock',
+    ],
+    [
+      'the result of a prototype',
+      'struct sb_info *SB(struct super_block *sb);\nvoid f(struct super_block *sb) { mutex_lock(&SB(sb)->lock); }',
+      'sb_info.lock',
+    ],
+    [
+      'the result of a macro',
+      '#define SB(sb) ((struct sb_info *)(sb)->s_fs_info)\nvoid f(struct super_block *sb) { mutex_lock(&SB(sb)->lock); }',
+      'sb_info.lock',
+    ],
+    [
+      'a container',
+      'void f(struct map *m) { mutex_lock(&container_of(m, struct sb_info, map)->lock); }',
+      'sb_info.lock',
+    ],
+    [
+      'a function that gives a lock',
+      'static struct mutex *lock_of(struct sb_info *s) { return &s->lock; }\nvoid f(struct sb_info *s) { mutex_lock(lock_of(s)); }',
+      'sb_info.lock',
+    ],
+    ['a parameter', 'void f(struct mutex *m) { mutex_lock(m); }', 'param:0'],
+    ['what is not known', 'void f(void) { mutex_lock(&strange()->lock_of_nobody); }', ''],
+  ])('%s', (_, code, expected) => {
+    expect(classOf(code)).toBe(expected);
+  });
+});
+
+const shown = (index: Index, edges: readonly Edge[]): string[] =>
+  edges.map(({ from, how, kind, via }) =>
+    [index.functions[from]!.facts.name, how, kind, via].filter((word) => word !== '').join(' '),
+  );
+
+describe('who calls a function', () => {
+  const callersOf = (files: Record<string, string>, name: string): string[] => {
+    const index = linked(files);
+    return shown(index, index.callers[functionIn(index, name).id]!).sort();
+  };
+
+  it('by name, in its own file where there is one of that name', () => {
+    const files = {
+      'fs/a/a.c': 'static void g(void) { }\nvoid a(void) { g(); }\n',
+      'fs/b/b.c': 'void b(void) { g(); }\n',
+    };
+    expect(callersOf(files, 'g')).toEqual(['a call direct']);
+  });
+
+  it('through the member of its own struct, not of another with a member of that name', () => {
+    const text = `
+struct ops { int (*find)(int); };
+struct other { int (*find)(int); };
+static int g(int x) { return x; }
+const struct ops ops = { .find = g };
+int a(struct ops *o) { return o->find(1); }
+int b(struct other *o) { return o->find(1); }
+`;
+    expect(callersOf({ 'fs/a/a.c': text }, 'g')).toEqual(['a table typed ops.find']);
+  });
+
+  it('through an assigned member', () => {
+    const text = `
+struct ops { int (*find)(int); };
+static int g(int x) { return x; }
+void set(struct ops *o) { o->find = g; }
+int a(struct ops *o) { return o->find(1); }
+`;
+    expect(callersOf({ 'fs/a/a.c': text }, 'g')).toEqual(['a table typed ops.find']);
+  });
+
+  it('as a callback: the one that hands it over, and through whom', () => {
+    const text = `
+static int walk(int (*fn)(int)) { return fn(1); }
+static int g(int x) { return x; }
+int a(void) { return walk(g); }
+`;
+    expect(callersOf({ 'fs/a/a.c': text }, 'g')).toEqual(['a callback typed', 'walk through typed']);
+    const index = linked({ 'fs/a/a.c': text });
+    const walk = functionIn(index, 'walk');
+    const handed = index.callers[functionIn(index, 'g').id]!.find((edge) => edge.how === 'callback')!;
+    expect(handed.inner).toEqual([[{ fn: walk.id, node: callsOf(walk, 'fn')[0] }]]);
+    expect(index.escaped.size).toBe(0);
+  });
+
+  it('through a macro', () => {
+    const text =
+      '#define twice(x) (g(x) + g(x))\nstatic int g(int x) { return x; }\nint a(void) { return twice(1); }\n';
+    expect(callersOf({ 'fs/a/a.c': text }, 'g')).toEqual(['twice call direct', 'twice call direct']);
+  });
+});
+
+describe('a function whose callers are not all known', () => {
+  const G = 'struct s { int (*fn)(int); };\nstatic int g(int x) { return x; }\n';
+  it.each([
+    ['stands in an array', `${G}int (*t[])(int) = { g };`],
+    ['is returned', `${G}typedef int (*fn_t)(int);\nfn_t a(void) { return g; }`],
+    ['is handed to what is not there', `${G}void a(void) { keep(g); }`],
+    [
+      'is handed to what keeps it',
+      `${G}void keep(struct s *s, int (*fn)(int)) { s->fn = fn; }\nvoid a(struct s *s) { keep(s, g); }`,
+    ],
+    ['is in a member that nobody calls', `${G}struct s a = { .fn = g };`],
+  ])('%s', (_, text) => {
+    const index = linked({ 'fs/a/a.c': text });
+    expect([...index.escaped]).toEqual([functionIn(index, 'g').id]);
+  });
+
+  it.each([
+    ['is only called', `${G}int a(void) { return g(1); }`],
+    [
+      'is handed to what calls it',
+      `${G}static int walk(int (*fn)(int)) { return fn(1); }\nint a(void) { return walk(g); }`,
+    ],
+    [
+      'is in a member that is called',
+      `${G}struct s t = { .fn = g };\nint a(struct s *s) { return s->fn(1); }`,
+    ],
+  ])('is none that %s', (_, text) => {
+    expect([...linked({ 'fs/a/a.c': text }).escaped]).toEqual([]);
+  });
+});
