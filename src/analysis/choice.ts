@@ -25,6 +25,8 @@ export interface Choice {
   readonly classes: readonly ChosenClass[];
   /** Coverage by existing and chosen scopes together. */
   readonly cover: Cover;
+  /** Coverage if every region of every candidate class had a scope: what is outside of this can't be helped. */
+  readonly best: Cover;
 }
 
 export function scopeId(fn: Fn, lock: string): string {
@@ -106,7 +108,7 @@ export function chooseClasses(
     const list = only ? all.filter((r) => only.has(scopeId(r.fn, lock))) : all;
     if (list.length > 0) picked.set(lock, { regions: list, neededOnly: only !== undefined });
   }
-  return settle(picked, regions, existing, callers);
+  return { ...settle(picked, regions, existing, callers), best };
 }
 
 /** How many of the other classes may be held, in one function, where a class is taken. */
@@ -131,7 +133,7 @@ function settle(
   regions: Regions,
   existing: ScopesAt,
   callers: Callers,
-): Choice {
+): Omit<Choice, 'best'> {
   const byFunction = new Map<number, RegionOf[]>();
   for (const { regions: list } of picked.values()) {
     for (const r of list) {

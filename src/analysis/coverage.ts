@@ -170,23 +170,42 @@ export class Callers {
   }
 
   /**
-   * From a function up over calls outside any scope to the nearest function that nobody calls.
-   * Outermost first; undefined if there is none (all runs are covered).
+   * From a function up over calls outside any scope to the nearest function that nobody calls (or for which `ends`
+   * holds). Outermost first; undefined if there is none (all runs are covered).
    */
-  pathToRoot(target: number, scopes: ScopesAt): Edge[] | undefined {
+  pathToRoot(
+    target: number,
+    scopes: ScopesAt,
+    ends: (id: number) => boolean = (id) => this.isRoot(id),
+  ): Edge[] | undefined {
+    return this.pathUp(target, scopes, (edge) => ends(edge.from), ends(target));
+  }
+
+  /** The same to the nearest call at which one of the locks may be held. */
+  pathToHolder(target: number, scopes: ScopesAt, isOne: (lock: string) => boolean): Edge[] | undefined {
+    return this.pathUp(target, scopes, ({ from, node }) => {
+      const fn = this.index.functions[from]!;
+      return this.locks.classes(fn).some((lock) => isOne(lock) && this.locks.mayHold(fn, lock, node));
+    });
+  }
+
+  private pathUp(
+    target: number,
+    scopes: ScopesAt,
+    ends: (edge: Edge) => boolean,
+    atOnce = false,
+  ): Edge[] | undefined {
+    if (atOnce) return [];
     const from = new Map<number, Edge | undefined>([[target, undefined]]);
-    const queue = [target];
-    for (let i = 0; i < queue.length; i++) {
-      const id = queue[i]!;
-      if (this.isRoot(id)) {
-        const path: Edge[] = [];
-        for (let e = from.get(id); e; e = from.get(e.to)) path.push(e);
-        return path;
-      }
+    for (const [id] of from) {
       for (const edge of this.callersOf(id)) {
-        if (from.has(edge.from) || this.isOpenEdge(edge, scopes)) continue;
-        from.set(edge.from, edge);
-        queue.push(edge.from);
+        if (this.isOpenEdge(edge, scopes)) continue;
+        if (ends(edge)) {
+          const path = [edge];
+          for (let e = from.get(edge.to); e; e = from.get(e.to)) path.push(e);
+          return path;
+        }
+        if (!from.has(edge.from)) from.set(edge.from, edge);
       }
     }
     return undefined;

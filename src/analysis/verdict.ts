@@ -16,7 +16,10 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
   const before = new Cover(callers, existing);
   const noio = new Cover(callers, existingScopes(index, locks, 'noio'));
   const interesting = (lock: string): boolean => reclaim.chains(lock).length > 0 || isUnknown(lock);
-  const held = callers.heldOnEntry(choice.cover, interesting);
+  const held = {
+    now: callers.heldOnEntry(choice.cover, interesting),
+    best: callers.heldOnEntry(choice.best, interesting),
+  };
   const existingIds = new Map<string, Scope>();
   const seen = (id: string, fn: Fn): void => {
     if (existingIds.has(id)) return;
@@ -120,7 +123,7 @@ function judge(
   findings: Findings,
   before: Cover,
   after: Cover,
-  held: ReadonlyMap<number, ReadonlySet<string>>,
+  held: Readonly<Record<'now' | 'best', ReadonlyMap<number, ReadonlySet<string>>>>,
 ): { verdict: Verdict; reason: string; scopes: string[]; paths: SitePath[] } {
   const { index, callers, reclaim, locks, tasks } = findings;
   const { fn } = site;
@@ -128,6 +131,7 @@ function judge(
   if (!fn || site.nodes.length === 0) return { verdict: 'opaque', reason: site.unclear, ...none };
 
   const { scopes } = after;
+  const { best } = findings.choice;
   const over = scopesOver(site, after);
   const paths: SitePath[] = [];
   for (const node of site.nodes) {
@@ -166,18 +170,9 @@ function judge(
     return { verdict: 'scopable', reason, scopes: ids, paths };
   }
 
-  // Some path is outside of every scope.
-  const open = site.nodes.find((n) => !scopes(fn, n)) ?? site.nodes[0]!;
+  // Some path is outside of every scope. What stands in the way is what no scope could cover.
+  const node = site.nodes.find((n) => !scopes(fn, n)) ?? site.nodes[0]!;
   const path = callers.pathToRoot(fn.id, scopes);
-  const here = locks
-    .classes(fn)
-    .filter(
-      (lock) =>
-        (reclaim.chains(lock).length > 0 || isUnknown(lock)) &&
-        site.nodes.some((n) => !scopes(fn, n) && locks.mayHold(fn, lock, n)),
-    );
-  const allHeld = [...new Set([...(held.get(fn.id) ?? []), ...here])].sort();
-  const locksHeld = allHeld.filter((lock) => reclaim.chainFor(lock, fn.group) !== undefined);
   if (!path) {
     return callers.runsInReclaim(fn.id)
       ? {
@@ -188,56 +183,99 @@ function judge(
         }
       : { verdict: 'opaque', reason: 'no caller of the function is known', ...none, paths };
   }
-  const root = path[0]?.from ?? fn.id;
-  const started = tasks.startedAs(root);
-  const rootName = index.functions[root]!.facts.name;
-  const outside: SitePath = {
-    steps: steps(index, path, fn, open),
-    outcome: locksHeld.length > 0 ? 'lock-held' : 'lock-free',
-    locks: locksHeld,
+  if (site.api === 'noio') {
+    return {
+      verdict: 'opaque',
+      reason: 'outside of any NOIO scope, and which locks block IO is not known yet',
+      scopes: ids,
+      paths: [
+        { steps: steps(index, path, fn, node), outcome: 'unknown' as const, locks: [] },
+        ...paths,
+      ].slice(0, MAX_PATHS),
+    };
+  }
+  const locksUnder = (cover: Cover, onEntry: ReadonlySet<string> | undefined): string[] => {
+    const here = locks
+      .classes(fn)
+      .filter((lock) => site.nodes.some((n) => !cover.scopes(fn, n) && locks.mayHold(fn, lock, n)));
+    return [...new Set([...here, ...(onEntry ?? [])])].sort();
   };
-  const withOutside = [outside, ...paths].slice(0, MAX_PATHS);
-  if (started === undefined && index.escaped.has(root)) {
-    return {
-      verdict: 'opaque',
-      reason: `not every caller of ${rootName}() is known: its address is kept`,
-      scopes: ids,
-      paths: [{ ...outside, outcome: 'unknown' as const }, ...paths].slice(0, MAX_PATHS),
-    };
-  }
-  if (locksHeld.length > 0) {
-    const shown =
-      locksHeld.slice(0, 3).join(', ') + (locksHeld.length > 3 ? ` and ${locksHeld.length - 3} more` : '');
-    return {
-      verdict: 'partial',
-      reason: `outside of any scope from ${rootName}(); reclaim locks that may be held: ${shown}`,
-      scopes: ids,
-      paths: withOutside,
-    };
-  }
-  const [unknown] = allHeld.filter(isUnknown);
-  if (unknown !== undefined) {
-    return {
-      verdict: 'opaque',
-      reason: `a lock may be held whose class is not known: ${writtenAs(unknown)}`,
-      scopes: ids,
-      paths: [{ ...outside, outcome: 'unknown' as const }, ...paths].slice(0, MAX_PATHS),
-    };
-  }
-  if (started !== undefined) {
-    return {
-      verdict: 'task',
-      reason: `reached from ${rootName}(), which runs as a ${started}`,
-      scopes: ids,
-      paths: withOutside,
-    };
-  }
-  return {
-    verdict: 'lock-free',
-    reason: `outside of any scope from ${rootName}(); no reclaim lock is held on the way`,
+  const isReclaimLock = (lock: string): boolean => reclaim.chainFor(lock, fn.group) !== undefined;
+  const now = locksUnder(after, held.now.get(fn.id));
+  const stuck = locksUnder(best, held.best.get(fn.id)).filter(isReclaimLock);
+  const top = (way: readonly Edge[]): string => index.functions[way[0]?.from ?? fn.id]!.facts.name;
+  const answer = (
+    verdict: Verdict,
+    outcome: SitePath['outcome'],
+    way: readonly Edge[],
+    reason: string,
+    on: readonly string[] = [],
+  ): { verdict: Verdict; reason: string; scopes: string[]; paths: SitePath[] } => ({
+    verdict,
+    reason,
     scopes: ids,
-    paths: withOutside,
+    paths: [{ steps: steps(index, way, fn, node), outcome, locks: on }, ...paths].slice(0, MAX_PATHS),
+  });
+  const holder = (cover: Cover, wanted: readonly string[]): { way: readonly Edge[]; lock: string } => {
+    const is = (lock: string): boolean => wanted.includes(lock);
+    const own = locks
+      .classes(fn)
+      .find((lock) => is(lock) && site.nodes.some((n) => !cover.scopes(fn, n) && locks.mayHold(fn, lock, n)));
+    if (own !== undefined) return { way: [], lock: own };
+    const way = callers.pathToHolder(fn.id, cover.scopes, is) ?? path;
+    return { way, lock: heldAt(findings, way[0], wanted) ?? wanted[0]! };
   };
+  const inAll = (found: readonly string[]): string =>
+    found.length > 1 ? `; in all ${found.length} reclaim locks may be held` : '';
+
+  const away = callers.pathToRoot(
+    fn.id,
+    best.scopes,
+    (id) => index.escaped.has(id) && tasks.startedAs(id) === undefined,
+  );
+  if (away) {
+    const reason = `not every caller of ${top(away)}() is known: its address is kept`;
+    return answer('opaque', 'unknown', away, reason);
+  }
+  if (stuck.length > 0) {
+    const { way, lock } = holder(best, stuck);
+    const reason = `${top(way)}() may hold ${lock} and no scope can be placed there${inAll(stuck)}`;
+    return answer('partial', 'lock-held', way, reason, stuck);
+  }
+  const [unknown] = now.filter(isUnknown);
+  if (unknown !== undefined) {
+    return answer(
+      'opaque',
+      'unknown',
+      path,
+      `a lock may be held whose class is not known: ${writtenAs(unknown)}`,
+    );
+  }
+  const reclaimLocks = now.filter(isReclaimLock);
+  if (reclaimLocks.length > 0) {
+    const free = callers.pathToRoot(fn.id, best.scopes) ?? path;
+    const { lock } = holder(after, reclaimLocks);
+    const reason = `${top(free)}() comes here in no scope and under no reclaim lock, others under ${lock}${inAll(reclaimLocks)}`;
+    return answer('partial', 'lock-free', free, reason, reclaimLocks);
+  }
+  const task = callers.pathToRoot(fn.id, scopes, (id) => tasks.startedAs(id) !== undefined);
+  if (task) {
+    const runs = tasks.startedAs(task[0]?.from ?? fn.id);
+    return answer('task', 'lock-free', task, `reached from ${top(task)}(), which runs as a ${runs}`);
+  }
+  const reason = `outside of any scope from ${top(path)}(); no reclaim lock is held on the way`;
+  return answer('lock-free', 'lock-free', path, reason);
+}
+
+/** One of the locks that may be held where a call is made. */
+function heldAt(
+  { index, locks }: Findings,
+  edge: Edge | undefined,
+  wanted: readonly string[],
+): string | undefined {
+  if (!edge) return undefined;
+  const fn = index.functions[edge.from]!;
+  return locks.classes(fn).find((lock) => wanted.includes(lock) && locks.mayHold(fn, lock, edge.node));
 }
 
 /** `?v:sbi locks`, `param:0 lock` for a reader: `sbi->locks`, `lock of argument 1`. */
