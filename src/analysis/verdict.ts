@@ -166,7 +166,7 @@ function judge(
     const reason =
       replacementFor(site.facts.flag, site.api) === undefined
         ? `every path holds ${classes.join(' or ')}, which gets a scope; this form of the mask is kept`
-        : `every path is in a scope once ${classes.join(' and ')} has one`;
+        : `every path is in a scope once ${classes.join(' and ')} ${classes.length > 1 ? 'have' : 'has'} one`;
     return { verdict: 'scopable', reason, scopes: ids, paths };
   }
 
@@ -233,12 +233,14 @@ function judge(
     best.scopes,
     (id) => index.escaped.has(id) && tasks.startedAs(id) === undefined,
   );
-  if (away) {
+  // Of the two obstacles the nearer one is named.
+  const stuckAt = stuck.length > 0 ? holder(best, stuck) : undefined;
+  if (away && (!stuckAt || away.length < stuckAt.way.length)) {
     const reason = `not every caller of ${top(away)}() is known: its address is kept`;
     return answer('opaque', 'unknown', away, reason);
   }
-  if (stuck.length > 0) {
-    const { way, lock } = holder(best, stuck);
+  if (stuckAt) {
+    const { way, lock } = stuckAt;
     const reason = `${top(way)}() may hold ${lock} and no scope can be placed there${inAll(stuck)}`;
     return answer('partial', 'lock-held', way, reason, stuck);
   }
