@@ -1,14 +1,6 @@
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,9 +11,6 @@ import { describeKernel } from '../kernel-trees.js';
 import { type Ran, startProgram } from '../program.js';
 import { maskWords } from './mask-words.js';
 
-const SHARED = fileURLToPath(
-  new URL('../../../shared/ground-truth/upstream-6.1-to-6.12.json', import.meta.url),
-);
 const OWN = fileURLToPath(new URL('upstream-quota.json', import.meta.url));
 
 const Upstream = z.object({
@@ -34,9 +23,9 @@ const Upstream = z.object({
   ),
 });
 
-/** What upstream did in fs/quota by hand: the full record where it is at hand, else our copy of the names. */
+/** What upstream did in fs/quota by hand between the two kernels. */
 function upstream(): z.infer<typeof Upstream>['conversions'] {
-  const text = readFileSync(existsSync(SHARED) ? SHARED : OWN, 'utf8');
+  const text = readFileSync(OWN, 'utf8');
   return Upstream.parse(JSON.parse(text)).conversions.filter(({ file }) => file.startsWith('fs/quota/'));
 }
 
