@@ -89,6 +89,7 @@ export class Locks {
   /** Effects of the function's own primitives and guards. */
   private direct(fn: Fn): NodeEffect[] {
     const out: NodeEffect[] = [];
+    if (!fn.facts.locks) return out;
     if (LOCK_BY_NAME.has(fn.facts.name) || SCOPE_CALL.has(fn.facts.name)) return out;
     for (const [node, { op }] of fn.facts.cfg.entries()) {
       if (op.k === 'call' && op.fn !== '') {

@@ -50,7 +50,7 @@ export class Regions {
     const found = new Set<number>();
     const queue: number[] = [];
     for (const fn of this.index.functions) {
-      if (fn.facts.cfg.some(({ op }) => op.k === 'call' && isAllocator(op.fn, op.args.length))) {
+      if (fn.facts.calls.some(([, op]) => isAllocator(op.fn, op.args.length))) {
         found.add(fn.id);
         queue.push(fn.id);
       }

@@ -14,6 +14,7 @@ export class TaskHeld {
 
   constructor(private readonly index: Index) {
     for (const fn of index.functions) {
+      if (!fn.facts.setsCurrent) continue;
       for (const { op } of fn.facts.cfg) {
         const to = op.k === 'set' || op.k === 'call' ? op.to : '';
         if (!to.startsWith('v:current ') || (op.k === 'set' && op.from === '#0')) continue;

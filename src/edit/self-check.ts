@@ -42,7 +42,7 @@ export function checkedChanges(
       drop([{ file: error.file, function: error.functionName ?? '', message: error.reason }]);
       continue;
     }
-    const after = new Map(changes.map((c) => [c.file, extractFacts(c.file, c.after)]));
+    const after = new Map(changes.map((c) => [c.file, extractFacts(c.file, c.after, 'exact')]));
     const local = changes.flatMap((c) => checkFile(c, after.get(c.file)!, plan));
     if (local.length > 0) {
       drop(local);
@@ -67,7 +67,7 @@ export function without(plan: Plan, dropped: readonly Problem[]): Plan {
 }
 
 function checkFile(change: FileChange, after: FileFacts, plan: Plan): Problem[] {
-  const before = extractFacts(change.file, change.before);
+  const before = extractFacts(change.file, change.before, 'exact');
   const problems: Problem[] = [];
   const problem = (name: string, message: string): void => {
     problems.push({ file: change.file, function: name, message });

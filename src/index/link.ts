@@ -433,19 +433,15 @@ export class Index {
 
   /** `x->field = function;`, `pointer = function;` and `return function;` in a body. */
   private assignedFunctions(fn: Fn): void {
-    for (const { op } of fn.facts.cfg) {
-      const value = op.k === 'set' ? op.from : op.k === 'ret' ? op.value : '';
-      if (!/^&?v:\w+$/.test(value) || (op.k === 'set' && op.to.startsWith('t:?'))) continue;
-      const name = value.replace(/^&?v:/, '');
-      if (this.isLocal(fn, name) || (!this.byName.has(name) && !this.aliases.has(name))) continue;
-      const to = op.k === 'set' ? op.to : '';
+    for (const [to, name] of fn.facts.references) {
+      if (!this.byName.has(name) && !this.aliases.has(name)) continue;
       const cut = to.lastIndexOf(' ');
       for (const target of this.lookup(name, fn.file.file)) {
         if (target.facts.isMacro) continue;
         this.addressTaken.add(target.id);
         if (cut >= 0)
           this.store(this.typeOf(fn, to.slice(0, cut)), to.slice(cut + 1), target.id, fn.file.file);
-        else if (this.onlySource(fn, to.slice(2)) !== value) this.escaped.add(target.id);
+        else if (!/^&?v:/.test(this.onlySource(fn, to.slice(2)))) this.escaped.add(target.id);
       }
     }
   }
@@ -490,8 +486,7 @@ export class Index {
 
   private linkCalls(fn: Fn): void {
     const { arms } = fn.facts;
-    for (const [node, { op }] of fn.facts.cfg.entries()) {
-      if (op.k !== 'call') continue;
+    for (const [node, op] of fn.facts.calls) {
       if (arms && !arms.some((a) => a.start <= op.start && op.start < a.end)) continue;
       this.linkCall(fn, node, op);
     }
@@ -555,8 +550,7 @@ export class Index {
     for (const target of this.lookup(name, file)) {
       const param = target.facts.params[position]?.[0];
       if (param === undefined || depth > 6) continue;
-      for (const [node, { op }] of target.facts.cfg.entries()) {
-        if (op.k !== 'call') continue;
+      for (const [node, op] of target.facts.calls) {
         const here = { fn: target.id, node };
         if (op.fn === param || op.target === `v:${param}`) out.push([here]);
         for (const [i, arg] of op.args.entries()) {

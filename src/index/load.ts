@@ -4,9 +4,10 @@ import { Tinypool } from 'tinypool';
 import type { Progress } from '../analysis/api.js';
 import type { Skipped } from '../analysis/report.js';
 import type { FileFacts } from '../parse/facts.js';
+import { unpackFacts } from '../parse/pack.js';
 import { listFiles } from '../tree/files.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
-import { findNames, type ParseJob, type ParseResult, parseFiles } from './parse-worker.js';
+import { findNames, type ParseJob, parseFiles } from './parse-worker.js';
 
 /**
  * Where the code stands that every filesystem and block driver runs through. Callers elsewhere are found by name
@@ -115,7 +116,7 @@ export async function parseAll(
   jobs: number,
   onProgress?: (progress: Progress) => void,
   signal?: AbortSignal,
-): Promise<ParseResult> {
+): Promise<{ facts: FileFacts[]; skipped: Skipped[] }> {
   let count = 0;
   const report = ({ files: batch }: ParseJob): void => {
     count += batch.length;
@@ -126,7 +127,7 @@ export async function parseAll(
   const facts: FileFacts[] = [];
   const skipped: Skipped[] = [];
   for (const result of results) {
-    facts.push(...result.facts);
+    for (const packed of result.facts) facts.push(unpackFacts(packed));
     skipped.push(...result.skipped);
   }
   return { facts, skipped };

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Skipped } from '../analysis/report.js';
 import { extractFacts } from '../parse/extract.js';
-import type { FileFacts } from '../parse/facts.js';
+import { packFacts } from '../parse/pack.js';
 import { readSource } from '../tree/files.js';
 
 /** What a thread is given: tree-relative files below `root`. */
@@ -12,18 +12,19 @@ export interface ParseJob {
 }
 
 export interface ParseResult {
-  readonly facts: FileFacts[];
+  /** As `packFacts` made them. */
+  readonly facts: string[];
   readonly skipped: Skipped[];
 }
 
 /** Reads and parses the files of one job. An entry point of a worker thread. */
 export function parseFiles({ root, files }: ParseJob): ParseResult {
-  const facts: FileFacts[] = [];
+  const facts: string[] = [];
   const skipped: Skipped[] = [];
   for (const file of files) {
     const source = readSource({ root, version: '' }, file);
     if ('skipped' in source) skipped.push(source.skipped);
-    else facts.push(extractFacts(file, source.text));
+    else facts.push(packFacts(extractFacts(file, source.text)));
   }
   return { facts, skipped };
 }

@@ -1,9 +1,12 @@
+import { LOCK_BY_NAME } from '../kernel/locks.js';
+import { SCOPE_APIS } from '../kernel/masks.js';
 import { type Cst, childByField, children, parseCst, textOf } from './cst.js';
-import type { FileFacts, FunctionFacts, Path, SiteContext, SiteFacts, TableEntry } from './facts.js';
+import type { CfgNode, FileFacts, FunctionFacts, Path, SiteContext, SiteFacts, TableEntry } from './facts.js';
 import { lineAt, lineStarts } from './facts.js';
 import { buildFlow, declaredName } from './flow.js';
 import { mendPasses } from './mend.js';
 import { argumentsOf, pathOf } from './paths.js';
+import { readCst } from './read-c.js';
 
 /** Text that hints at a site; a file without it has none. */
 const SITE_HINT = /\bGFP_NO(?:FS|IO)\b|~\s*\(?\s*__GFP_(?:FS|IO)\b/;
@@ -26,9 +29,12 @@ export function maskTokens(text: string): { flag: string; start: number; end: nu
   return out;
 }
 
+/** `exact`: by tree-sitter, which alone tells what does not parse. `fast`: by the own reader wherever it understands the text. */
+export type Reading = 'exact' | 'fast';
+
 /** Reads one file. Never throws on bad C; functions that do not parse are marked `broken`. */
-export function extractFacts(file: string, text: string): FileFacts {
-  const facts = new Extraction(file, text);
+export function extractFacts(file: string, text: string, reading: Reading = 'fast'): FileFacts {
+  const facts = new Extraction(file, text, reading);
   const passes = mendPasses(text);
   facts.readPass(passes[0]?.text ?? text, undefined);
   for (const [i, pass] of passes.entries()) {
@@ -60,6 +66,7 @@ class Extraction {
   constructor(
     private readonly file: string,
     private readonly text: string,
+    private readonly reading: Reading,
   ) {
     this.lines = lineStarts(text);
     this.masks = maskTokens(text);
@@ -67,9 +74,13 @@ class Extraction {
 
   /** Reads the mended text; with `arms`, only what overlaps one of them. */
   readPass(mended: string, arms: Arms | undefined): void {
-    this.cst = parseCst(mended);
+    this.cst = this.parse(mended);
     this.arms = arms;
     this.items(0);
+  }
+
+  private parse(mended: string, base = 0): Cst {
+    return (this.reading === 'fast' ? readCst(mended, base) : undefined) ?? parseCst(mended, base);
   }
 
   finish(): FileFacts {
@@ -394,6 +405,12 @@ class Extraction {
       line: lineAt(this.lines, f.nameAt),
       broken: cst.broken[f.node] === 1 || (!f.isMacro && !this.endsInFirstColumn(cst.start[f.body]!, f.end)),
       cfg: flow.cfg,
+      calls: flow.cfg.flatMap(({ op }, node) => (op.k === 'call' ? [[node, op] as const] : [])),
+      references: referencesOf(flow.cfg, new Set([...f.params, ...locals].map(([name]) => name))),
+      locks: flow.cfg.some(({ op }) => op.k === 'guard' || (op.k === 'call' && actsOnLocks(op.fn))),
+      setsCurrent: flow.cfg.some(
+        ({ op }) => (op.k === 'set' || op.k === 'call') && op.to.startsWith('v:current '),
+      ),
       statements: flow.statements,
       sites: this.sitesIn(f.node, flow.nodeOf),
       value: f.value,
@@ -464,7 +481,7 @@ class Extraction {
     const head = 'void m(void){';
     const outer = this.cst;
     // A body that is an expression wants its `;`; one that is statements has what it wants.
-    this.cst = parseCst(mendPasses(`${head}${body};}`)[0]!.text, start - head.length);
+    this.cst = this.parse(mendPasses(`${head}${body};}`)[0]!.text, start - head.length);
     const definition = this.cst.first[0]!;
     const block = definition < 0 ? -1 : childByField(this.cst, definition, 'body');
     // What can't be read as code still names what it calls.
@@ -579,4 +596,23 @@ class Extraction {
     }
     return none;
   }
+}
+
+const SCOPE_CALLS = new Set(SCOPE_APIS.flatMap((api) => [api.save, api.restore]));
+
+function actsOnLocks(name: string): boolean {
+  return LOCK_BY_NAME.has(name) || SCOPE_CALLS.has(name);
+}
+
+/** See `FunctionFacts.references`. */
+function referencesOf(cfg: readonly CfgNode[], variables: ReadonlySet<string>): [Path, string][] {
+  const out: [Path, string][] = [];
+  for (const { op } of cfg) {
+    const value = op.k === 'set' ? op.from : op.k === 'ret' ? op.value : '';
+    const name = /^&?v:(\w+)$/.exec(value)?.[1];
+    if (name === undefined || variables.has(name)) continue;
+    const to = op.k === 'set' ? op.to : '';
+    if (!to.startsWith('t:?')) out.push([to, name]);
+  }
+  return out;
 }

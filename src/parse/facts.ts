@@ -124,6 +124,14 @@ export interface FunctionFacts {
   /** Text of the function did not parse: no edits here. */
   readonly broken: boolean;
   readonly cfg: readonly CfgNode[];
+  /** The calls of `cfg`, with their nodes, in order: to have without all the rest. */
+  readonly calls: readonly (readonly [node: number, op: CallOp])[];
+  /** Names that are no variables of the function and that it assigns (`to` is the path) or returns (`to` is `''`), as values. */
+  readonly references: readonly (readonly [to: Path, name: string])[];
+  /** Whether it calls a lock primitive or a scope function, or has a guard. */
+  readonly locks: boolean;
+  /** Whether it assigns to a member of `current`. */
+  readonly setsCurrent: boolean;
   readonly statements: readonly Statement[];
   readonly sites: readonly SiteFacts[];
   /** For a macro that is an expression: its value. */

@@ -29,8 +29,11 @@ function rawPath(cst: Cst, node: number, original: string): Path {
     case 'string_literal':
     case 'concatenated_string':
       return '#str';
-    case 'number_literal':
-      return /^0[xX]?0*[uUlL]*$/.test(textOf(cst, node)) ? '#0' : '#pos';
+    case 'number_literal': {
+      const text = textOf(cst, node);
+      // tree-sitter takes a sign into the literal where it can.
+      return /^[-+]?0[xX]?0*[uUlL]*$/.test(text) ? '#0' : text[0] === '-' ? '#neg' : '#pos';
+    }
     case 'unary_expression': {
       const operand = childByField(cst, node, 'argument');
       return firstChar(cst, node) === '-' && operand >= 0 && isConstant(cst, operand) ? '#neg' : '';
