@@ -2,7 +2,7 @@ import { lockFree } from '../../transforms/lock-free.js';
 import { lockScope } from '../../transforms/lock-scope.js';
 import type { Plan } from '../edit/plan.js';
 import { type Fn, Index } from '../index/link.js';
-import { coreFiles, filesNaming, otherFiles, parseAll } from '../index/load.js';
+import { filesByName, filesWithMasks, listTree, parseAll } from '../index/load.js';
 import type { FileFacts } from '../parse/facts.js';
 import { readSource } from '../tree/files.js';
 import type { Analysis, AnalyzeOptions } from './api.js';
@@ -33,9 +33,12 @@ export interface Findings {
 /** Analyses the tree for the sites in the paths asked for. */
 export async function analyze(options: AnalyzeOptions): Promise<Analysis> {
   const { tree, paths, jobs, onProgress, signal } = options;
-  const start = coreFiles(tree, paths);
-  const first = await parseAll(tree, start.files, jobs, onProgress, signal);
-  const skipped = [...start.skipped, ...first.skipped];
+  const listed = listTree(tree, paths);
+  onProgress?.({ phase: 'listing', done: 0, total: 1 });
+  const masked = await filesWithMasks(tree, listed.asked, jobs, signal);
+  const known = new Set([...listed.core, ...masked]);
+  const first = await parseAll(tree, [...known], jobs, onProgress, signal);
+  const skipped = [...listed.skipped, ...first.skipped];
   const facts = [...first.facts];
   const asked = (file: string): boolean =>
     paths.some((p) => p === '' || file === p || file.startsWith(`${p}/`));
@@ -51,8 +54,9 @@ export async function analyze(options: AnalyzeOptions): Promise<Analysis> {
     return text;
   };
 
-  const known = new Set(start.files);
-  let rest: string[] | undefined;
+  /** Name → files of the rest in which it stands, for the names looked for so far. */
+  const named = new Map<string, readonly string[]>();
+  const lookedFor = new Set<string>();
   for (;;) {
     signal?.throwIfAborted();
     onProgress?.({ phase: 'analysing', done: 0, total: 1 });
@@ -63,12 +67,17 @@ export async function analyze(options: AnalyzeOptions): Promise<Analysis> {
       const fn = findings.index.functions[id]!;
       if (!fn.facts.isStatic) names.add(fn.facts.name);
     }
-    rest ??= otherFiles(tree, known);
-    const more = await filesNaming(
-      tree,
-      rest.filter((f) => !known.has(f)),
-      names,
-      jobs,
+    const rest = listed.rest.filter((file) => !known.has(file));
+    if ([...names].some((name) => !lookedFor.has(name))) {
+      // One search for all that may be asked for later, too.
+      const all = new Set<string>();
+      for (const { facts: fn } of findings.index.functions)
+        if (!fn.isStatic && !lookedFor.has(fn.name)) all.add(fn.name);
+      for (const name of all) lookedFor.add(name);
+      for (const [name, files] of await filesByName(tree, rest, all, jobs, signal)) named.set(name, files);
+    }
+    const more = [...new Set([...names].flatMap((name) => named.get(name) ?? []))].filter(
+      (f) => !known.has(f),
     );
     if (more.length > 0) {
       for (const file of more) known.add(file);

@@ -7,7 +7,7 @@ import type { FileFacts } from '../parse/facts.js';
 import { unpackFacts } from '../parse/pack.js';
 import { listFiles } from '../tree/files.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
-import { findNames, type ParseJob, parseFiles } from './parse-worker.js';
+import { glanceAt, type ParseJob, parseFiles } from './parse-worker.js';
 
 /**
  * Where the code stands that every filesystem and block driver runs through. Callers elsewhere are found by name
@@ -33,37 +33,77 @@ const ELSEWHERE = /^(?:tools|scripts|Documentation|samples|usr)\//;
 const PARSE_BATCH = 60;
 const SEARCH_BATCH = 2000;
 
-/** The files that an analysis of `paths` starts from. */
-export function coreFiles(
-  tree: KernelTree,
-  paths: readonly string[],
-): { files: string[]; skipped: Skipped[] } {
-  const core = CORE.filter((dir) => existsSync(path.join(tree.root, dir)));
+/** The C files of a tree, by what an analysis has to do with them. */
+export interface Listed {
+  /** Read in any case: the core. */
+  readonly core: readonly string[];
+  /** Those asked for that are not of the core: read if a mask stands in them. */
+  readonly asked: readonly string[];
+  /** All others that may hold callers: read once somebody asks for their names. */
+  readonly rest: readonly string[];
+  readonly skipped: readonly Skipped[];
+}
+
+export function listTree(tree: KernelTree, paths: readonly string[]): Listed {
   const asked = listFiles(tree, paths);
-  const rest = listFiles(tree, core);
-  return { files: [...new Set([...asked.files, ...rest.files])], skipped: [...asked.skipped] };
+  const core = listFiles(
+    tree,
+    CORE.filter((dir) => existsSync(path.join(tree.root, dir))),
+  ).files;
+  const isCore = new Set(core);
+  const all = paths.includes('') ? asked.files : listFiles(tree, ['']).files;
+  return {
+    core,
+    asked: asked.files.filter((file) => !isCore.has(file)),
+    rest: all.filter((file) => !isCore.has(file) && !ELSEWHERE.test(file)),
+    skipped: asked.skipped,
+  };
 }
 
-/** All other C files of the tree. */
-export function otherFiles(tree: KernelTree, known: ReadonlySet<string>): string[] {
-  return listFiles(tree, ['']).files.filter((file) => !known.has(file) && !ELSEWHERE.test(file));
+/** Those of `files` in which a mask may stand, in order. */
+export async function filesWithMasks(
+  tree: KernelTree,
+  files: readonly string[],
+  jobs: number,
+  signal?: AbortSignal,
+): Promise<string[]> {
+  const tasks = batches(files, SEARCH_BATCH).map((batch) => ({ root: tree.root, files: batch }));
+  const found = await inThreads(tasks, jobs, glanceAt, 'glanceAt', undefined, signal);
+  return found.flat().map((glance) => glance.file);
 }
 
-/** Those of `files` that name one of `names` as a word, in order. */
-export async function filesNaming(
+let sets = 0;
+
+/** Name → files in which it stands as a word, for all the names and those of `files` that name one. */
+export async function filesByName(
   tree: KernelTree,
   files: readonly string[],
   names: ReadonlySet<string>,
   jobs: number,
-): Promise<string[]> {
-  if (names.size === 0) return [];
+  signal?: AbortSignal,
+): Promise<Map<string, string[]>> {
+  const out = new Map<string, string[]>();
+  if (names.size === 0) return out;
+  const text = Buffer.from([...names].join(' '), 'latin1');
+  const shared = new SharedArrayBuffer(text.length);
+  text.copy(new Uint8Array(shared));
+  const set = ++sets;
   const tasks = batches(files, SEARCH_BATCH).map((batch) => ({
     root: tree.root,
     files: batch,
-    names: [...names],
+    names: shared,
+    set,
   }));
-  const found = await inThreads(tasks, jobs, findNames, 'findNames');
-  return found.flat();
+  for (const glances of await inThreads(tasks, jobs, glanceAt, 'glanceAt', undefined, signal)) {
+    for (const glance of glances) {
+      for (const name of glance.names) {
+        const same = out.get(name);
+        if (same) same.push(glance.file);
+        else out.set(name, [glance.file]);
+      }
+    }
+  }
+  return out;
 }
 
 function batches(files: readonly string[], size: number): string[][] {
