@@ -28,6 +28,7 @@ export class Callers {
   /** Ids of every function from which one of the targets can be reached. */
   readonly closure = new Set<number>();
   private readonly locking = new Map<number, boolean>();
+  private readonly sameTask = new Map<number, readonly Edge[]>();
   /** Ids of functions that call, on behalf of one in the closure, what that one handed to them. */
   readonly between = new Set<number>();
 
@@ -76,8 +77,13 @@ export class Callers {
     return undefined;
   }
 
-  callersOf(id: number): Edge[] {
-    return this.index.callers[id]!.filter((e) => this.isCaller(e));
+  callersOf(id: number): readonly Edge[] {
+    let mine = this.sameTask.get(id);
+    if (!mine) {
+      mine = this.index.callers[id]!.filter((e) => this.isCaller(e));
+      this.sameTask.set(id, mine);
+    }
+    return mine;
   }
 
   /** Nobody is known to call it from inside of a task: a root of paths. */
@@ -121,52 +127,78 @@ export class Callers {
    * Lock classes that may be held on entry of each function on paths outside any scope. `interesting` limits
    * the classes followed.
    */
-  heldOnEntry(cover: Cover, interesting: (lock: string) => boolean): Map<number, Set<string>> {
-    const held = new Map<number, Set<string>>();
-    for (const id of this.closure) held.set(id, new Set());
-    const queue = [...this.closure];
+  heldOnEntry(cover: Cover, interesting: (lock: string) => boolean): (id: number) => ReadonlySet<string> {
+    const names: string[] = [];
+    const numbers = new Map<string, number>();
+    const numberOf = (lock: string): number => {
+      let n = numbers.get(lock);
+      if (n === undefined) {
+        n = names.length;
+        names.push(lock);
+        numbers.set(lock, n);
+      }
+      return n;
+    };
+    /** Calls that hand locks on: to which function, which ones for certain, and whether what was held before as well. */
+    const steps = new Map<number, { to: number; adds: number[] }[]>();
+    for (const from of this.closure) {
+      const fn = this.index.functions[from]!;
+      const mine = this.locks.classes(fn).filter(interesting);
+      const out: { to: number; adds: number[] }[] = [];
+      for (const edge of this.index.callees[from]!) {
+        if (!this.closure.has(edge.to) || !this.isCaller(edge) || this.scopeAt(edge, cover.scopes)) continue;
+        const adds = mine.filter((lock) => this.locks.mayHold(fn, lock, edge.node)).map(numberOf);
+        for (const way of edge.inner ?? [])
+          adds.push(...this.heldOnWay(way, cover, interesting).map(numberOf));
+        out.push({ to: edge.to, adds });
+      }
+      if (out.length > 0) steps.set(from, out);
+    }
+    // A bit for each class.
+    const words = (names.length + 31) >> 5;
+    const place = new Map([...this.closure].map((id, i) => [id, i * words]));
+    const held = new Uint32Array(this.closure.size * words);
+    const queue = [...steps.keys()];
     const queued = new Set(queue);
-    const classes = new Map<number, string[]>();
     for (let i = 0; i < queue.length; i++) {
       const from = queue[i]!;
       queued.delete(from);
-      const fn = this.index.functions[from]!;
-      const inherited = held.get(from)!;
-      let mine = classes.get(from);
-      if (!mine) {
-        mine = this.locks.classes(fn).filter(interesting);
-        classes.set(from, mine);
-      }
-      for (const edge of this.index.callees[from]!) {
-        if (mine.length === 0 && inherited.size === 0 && !edge.inner) continue;
-        const into = held.get(edge.to);
-        if (!into || !this.isCaller(edge) || this.scopeAt(edge, cover.scopes)) continue;
-        const before = into.size;
-        for (const way of edge.inner ?? []) this.addHeldOnWay(way, cover, interesting, into);
-        for (const lock of inherited) into.add(lock);
-        for (const lock of mine)
-          if (!into.has(lock) && this.locks.mayHold(fn, lock, edge.node)) into.add(lock);
-        if (into.size > before && !queued.has(edge.to)) {
-          queued.add(edge.to);
-          queue.push(edge.to);
+      const at = place.get(from)!;
+      for (const { to, adds } of steps.get(from)!) {
+        const into = place.get(to)!;
+        let grown = false;
+        for (let w = 0; w < words; w++) {
+          const more = (held[at + w]! & ~held[into + w]!) >>> 0;
+          if (more === 0) continue;
+          held[into + w]! |= more;
+          grown = true;
+        }
+        for (const n of adds) {
+          const bit = 1 << (n & 31);
+          if ((held[into + (n >> 5)]! & bit) !== 0) continue;
+          held[into + (n >> 5)]! |= bit;
+          grown = true;
+        }
+        if (grown && steps.has(to) && !queued.has(to)) {
+          queued.add(to);
+          queue.push(to);
         }
       }
     }
-    return held;
+    return (id) => {
+      const at = place.get(id);
+      return new Set(
+        at === undefined ? [] : names.filter((_, n) => (held[at + (n >> 5)]! & (1 << (n & 31))) !== 0),
+      );
+    };
   }
 
-  private addHeldOnWay(
-    way: Way,
-    cover: Cover,
-    interesting: (lock: string) => boolean,
-    into: Set<string>,
-  ): void {
-    if (this.scopeOnWay(way, cover.scopes)) return;
-    for (const { fn: id, node } of way) {
+  private heldOnWay(way: Way, cover: Cover, interesting: (lock: string) => boolean): string[] {
+    if (this.scopeOnWay(way, cover.scopes)) return [];
+    return way.flatMap(({ fn: id, node }) => {
       const fn = this.index.functions[id]!;
-      for (const lock of this.locks.classes(fn))
-        if (!into.has(lock) && interesting(lock) && this.locks.mayHold(fn, lock, node)) into.add(lock);
-    }
+      return this.locks.classes(fn).filter((lock) => interesting(lock) && this.locks.mayHold(fn, lock, node));
+    });
   }
 
   /**
@@ -223,22 +255,24 @@ export class Callers {
     return false;
   }
 
-  /** The calls inside a scope that are nearest above a function: they are what covers it. */
-  coveringCalls(target: number, scopes: ScopesAt): { edge: Edge; scope: OpenScope; path: Edge[] }[] {
+  /** The calls inside a scope that are nearest above a function: they are what covers it. At most `limit`, nearest first. */
+  coveringCalls(
+    target: number,
+    scopes: ScopesAt,
+    limit = Number.POSITIVE_INFINITY,
+  ): { edge: Edge; scope: OpenScope; path: Edge[] }[] {
     const out: { edge: Edge; scope: OpenScope; path: Edge[] }[] = [];
     const from = new Map<number, Edge | undefined>([[target, undefined]]);
-    const queue = [target];
-    for (let i = 0; i < queue.length; i++) {
-      const id = queue[i]!;
+    for (const [id] of from) {
       for (const edge of this.callersOf(id)) {
         const scope = this.scopeAt(edge, scopes);
         if (scope) {
           const path: Edge[] = [edge];
           for (let e = from.get(id); e; e = from.get(e.to)) path.push(e);
           out.push({ edge, scope, path });
+          if (out.length >= limit) return out;
         } else if (!from.has(edge.from)) {
           from.set(edge.from, edge);
-          queue.push(edge.from);
         }
       }
     }

@@ -123,7 +123,7 @@ function judge(
   findings: Findings,
   before: Cover,
   after: Cover,
-  held: Readonly<Record<'now' | 'best', ReadonlyMap<number, ReadonlySet<string>>>>,
+  held: Readonly<Record<'now' | 'best', (id: number) => ReadonlySet<string>>>,
 ): { verdict: Verdict; reason: string; scopes: string[]; paths: SitePath[] } {
   const { index, callers, reclaim, locks, tasks } = findings;
   const { fn } = site;
@@ -139,7 +139,7 @@ function judge(
     if (here)
       paths.push({ steps: [stepAt(index, fn, node)], outcome: here.state, scope: here.id, locks: [] });
     else {
-      for (const c of callers.coveringCalls(fn.id, scopes).slice(0, MAX_PATHS)) {
+      for (const c of callers.coveringCalls(fn.id, scopes, MAX_PATHS)) {
         paths.push({
           steps: steps(index, c.path, fn, node),
           outcome: c.scope.state,
@@ -201,8 +201,8 @@ function judge(
     return [...new Set([...here, ...(onEntry ?? [])])].sort();
   };
   const isReclaimLock = (lock: string): boolean => reclaim.chainFor(lock, fn.group) !== undefined;
-  const now = locksUnder(after, held.now.get(fn.id));
-  const stuck = locksUnder(best, held.best.get(fn.id)).filter(isReclaimLock);
+  const now = locksUnder(after, held.now(fn.id));
+  const stuck = locksUnder(best, held.best(fn.id)).filter(isReclaimLock);
   const top = (way: readonly Edge[]): string => index.functions[way[0]?.from ?? fn.id]!.facts.name;
   const answer = (
     verdict: Verdict,
