@@ -2,7 +2,7 @@ import { lockFree } from '../../transforms/lock-free.js';
 import { lockScope } from '../../transforms/lock-scope.js';
 import type { Plan } from '../edit/plan.js';
 import { type Fn, Index } from '../index/link.js';
-import { filesByName, filesWithMasks, listTree, parseAll } from '../index/load.js';
+import { filesByName, filesWithMasks, listTree, parseAll, Threads } from '../index/load.js';
 import type { FileFacts } from '../parse/facts.js';
 import { readSource } from '../tree/files.js';
 import type { Analysis, AnalyzeOptions } from './api.js';
@@ -32,12 +32,21 @@ export interface Findings {
 
 /** Analyses the tree for the sites in the paths asked for. */
 export async function analyze(options: AnalyzeOptions): Promise<Analysis> {
-  const { tree, paths, jobs, onProgress, signal } = options;
+  const threads = new Threads(options.jobs, options.signal);
+  try {
+    return await analyzeIn(threads, options);
+  } finally {
+    await threads.close();
+  }
+}
+
+async function analyzeIn(threads: Threads, options: AnalyzeOptions): Promise<Analysis> {
+  const { tree, paths, onProgress, signal } = options;
   const listed = listTree(tree, paths);
   onProgress?.({ phase: 'listing', done: 0, total: 1 });
-  const masked = await filesWithMasks(tree, listed.asked, jobs, signal);
+  const masked = await filesWithMasks(tree, listed.asked, threads);
   const known = new Set([...listed.core, ...masked]);
-  const first = await parseAll(tree, [...known], jobs, onProgress, signal);
+  const first = await parseAll(tree, [...known], threads, onProgress);
   const skipped = [...listed.skipped, ...first.skipped];
   const facts = [...first.facts];
   const asked = (file: string): boolean =>
@@ -57,32 +66,35 @@ export async function analyze(options: AnalyzeOptions): Promise<Analysis> {
   /** Name → files of the rest in which it stands, for the names looked for so far. */
   const named = new Map<string, readonly string[]>();
   const lookedFor = new Set<string>();
+  let read = facts;
   for (;;) {
     signal?.throwIfAborted();
     onProgress?.({ phase: 'analysing', done: 0, total: 1 });
+    // Threads look for all names that may be asked for while this one finds out for which it asks.
+    const fresh = new Set<string>();
+    for (const file of read)
+      for (const fn of file.functions) if (!fn.isStatic && !lookedFor.has(fn.name)) fresh.add(fn.name);
+    const rest = listed.rest.filter((file) => !known.has(file));
+    const search = filesByName(tree, rest, fresh, threads);
+    // Until it is awaited below nobody else looks at its failure.
+    search.catch(() => {});
     const findings = study(facts, asked, options, source);
+    for (const [name, files] of await search) named.set(name, files);
+    for (const name of fresh) lookedFor.add(name);
     // A function that seems covered is so only if the rest of the tree does not call it.
     const names = new Set<string>();
     for (const id of proofs(findings)) {
       const fn = findings.index.functions[id]!;
       if (!fn.facts.isStatic) names.add(fn.facts.name);
     }
-    const rest = listed.rest.filter((file) => !known.has(file));
-    if ([...names].some((name) => !lookedFor.has(name))) {
-      // One search for all that may be asked for later, too.
-      const all = new Set<string>();
-      for (const { facts: fn } of findings.index.functions)
-        if (!fn.isStatic && !lookedFor.has(fn.name)) all.add(fn.name);
-      for (const name of all) lookedFor.add(name);
-      for (const [name, files] of await filesByName(tree, rest, all, jobs, signal)) named.set(name, files);
-    }
     const more = [...new Set([...names].flatMap((name) => named.get(name) ?? []))].filter(
       (f) => !known.has(f),
     );
     if (more.length > 0) {
       for (const file of more) known.add(file);
-      const extra = await parseAll(tree, more, jobs, onProgress, signal);
+      const extra = await parseAll(tree, more, threads, onProgress);
       facts.push(...extra.facts);
+      read = extra.facts;
       continue;
     }
     const report = buildReport(

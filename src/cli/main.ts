@@ -8,7 +8,10 @@ import { fileURLToPath } from 'node:url';
  * interrupt ends it at once, and what the shell is to see is said here.
  */
 const program = fileURLToPath(new URL('./program.js', import.meta.url));
-const child = spawn(process.execPath, [...process.execArgv, program, ...process.argv.slice(2)], {
+// The analysis of a whole tree makes many short-lived objects: with little room for the young, half of its time is spent on
+// collecting them.
+const HEAP = ['--max-semi-space-size=32', '--max-old-space-size=6144'];
+const child = spawn(process.execPath, [...process.execArgv, ...HEAP, program, ...process.argv.slice(2)], {
   // The channel tells the child if this process is killed.
   stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
 });

@@ -7,7 +7,7 @@ import type { FileFacts } from '../parse/facts.js';
 import { unpackFacts } from '../parse/pack.js';
 import { listFiles } from '../tree/files.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
-import { glanceAt, type ParseJob, parseFiles } from './parse-worker.js';
+import type { ParseJob } from './parse-worker.js';
 
 /**
  * Where the code stands that every filesystem and block driver runs through. Callers elsewhere are found by name
@@ -64,11 +64,10 @@ export function listTree(tree: KernelTree, paths: readonly string[]): Listed {
 export async function filesWithMasks(
   tree: KernelTree,
   files: readonly string[],
-  jobs: number,
-  signal?: AbortSignal,
+  threads: Threads,
 ): Promise<string[]> {
   const tasks = batches(files, SEARCH_BATCH).map((batch) => ({ root: tree.root, files: batch }));
-  const found = await inThreads(tasks, jobs, glanceAt, 'glanceAt', undefined, signal);
+  const found = await threads.run('glanceAt', tasks);
   return found.flat().map((glance) => glance.file);
 }
 
@@ -79,8 +78,7 @@ export async function filesByName(
   tree: KernelTree,
   files: readonly string[],
   names: ReadonlySet<string>,
-  jobs: number,
-  signal?: AbortSignal,
+  threads: Threads,
 ): Promise<Map<string, string[]>> {
   const out = new Map<string, string[]>();
   if (names.size === 0) return out;
@@ -88,13 +86,14 @@ export async function filesByName(
   const shared = new SharedArrayBuffer(text.length);
   text.copy(new Uint8Array(shared));
   const set = ++sets;
-  const tasks = batches(files, SEARCH_BATCH).map((batch) => ({
+  // One task a thread: they go on while this thread is busy with something else. Large files stand together in the tree.
+  const tasks = Array.from({ length: threads.jobs }, (_, t) => ({
     root: tree.root,
-    files: batch,
+    files: files.filter((_, i) => i % threads.jobs === t),
     names: shared,
     set,
   }));
-  for (const glances of await inThreads(tasks, jobs, glanceAt, 'glanceAt', undefined, signal)) {
+  for (const glances of await threads.run('glanceAt', tasks)) {
     for (const glance of glances) {
       for (const name of glance.names) {
         const same = out.get(name);
@@ -112,50 +111,63 @@ function batches(files: readonly string[], size: number): string[][] {
   return out;
 }
 
-/** Runs a function of the worker module on each task, in threads where there is enough to do; results in order. */
-async function inThreads<T, R>(
-  tasks: readonly T[],
-  jobs: number,
-  here: (task: T) => R,
-  name: string,
-  done?: (task: T) => void,
-  signal?: AbortSignal,
-): Promise<R[]> {
-  if (jobs <= 1 || tasks.length <= 1) {
-    const results: R[] = [];
-    for (const task of tasks) {
-      signal?.throwIfAborted();
-      results.push(here(task));
-      done?.(task);
+type Entry = typeof import('./parse-worker.js');
+
+/** Threads that run the entry points of the worker module; without threads (one job) they run here. */
+export class Threads {
+  private pool: Tinypool | undefined;
+
+  constructor(
+    readonly jobs: number,
+    private readonly signal?: AbortSignal,
+  ) {}
+
+  /** Runs an entry point on each task; results in order. `done` is told of each task that has ended. */
+  async run<K extends 'parseFiles' | 'glanceAt'>(
+    name: K,
+    tasks: readonly Parameters<Entry[K]>[0][],
+    done?: (task: Parameters<Entry[K]>[0]) => void,
+  ): Promise<ReturnType<Entry[K]>[]> {
+    const { signal } = this;
+    if (this.jobs <= 1 || (tasks.length <= 1 && !this.pool)) {
+      const here = (await import('./parse-worker.js'))[name] as (task: unknown) => ReturnType<Entry[K]>;
+      return tasks.map((task) => {
+        signal?.throwIfAborted();
+        const result = here(task);
+        done?.(task);
+        return result;
+      });
     }
-    return results;
-  }
-  const pool = new Tinypool({
-    filename: new URL('./parse-worker.js', import.meta.url).href,
-    runtime: 'worker_threads',
-    minThreads: jobs,
-    maxThreads: jobs,
-  });
-  try {
-    return await Promise.all(
-      tasks.map(async (task): Promise<R> => {
-        const result: R = await pool.run(task, signal ? { name, signal } : { name });
+    this.pool ??= new Tinypool({
+      filename: new URL('./parse-worker.js', import.meta.url).href,
+      runtime: 'worker_threads',
+      minThreads: this.jobs,
+      maxThreads: this.jobs,
+      // Facts are made in large numbers and leave at once: room for the young saves most of their collection.
+      resourceLimits: { maxYoungGenerationSizeMb: 64 },
+    });
+    const { pool } = this;
+    return Promise.all(
+      tasks.map(async (task): Promise<ReturnType<Entry[K]>> => {
+        const result: ReturnType<Entry[K]> = await pool.run(task, signal ? { name, signal } : { name });
         done?.(task);
         return result;
       }),
     );
-  } finally {
-    await pool.destroy();
+  }
+
+  async close(): Promise<void> {
+    await this.pool?.destroy();
+    this.pool = undefined;
   }
 }
 
-/** Parses files in `jobs` threads; results are in the order of `files` whatever the threads do. */
+/** Parses files; results are in the order of `files` whatever the threads do. */
 export async function parseAll(
   tree: KernelTree,
   files: readonly string[],
-  jobs: number,
+  threads: Threads,
   onProgress?: (progress: Progress) => void,
-  signal?: AbortSignal,
 ): Promise<{ facts: FileFacts[]; skipped: Skipped[] }> {
   let count = 0;
   const report = ({ files: batch }: ParseJob): void => {
@@ -163,7 +175,7 @@ export async function parseAll(
     onProgress?.({ phase: 'parsing', done: count, total: files.length });
   };
   const tasks = batches(files, PARSE_BATCH).map((batch) => ({ root: tree.root, files: batch }));
-  const results = await inThreads(tasks, jobs, parseFiles, 'parseFiles', report, signal);
+  const results = await threads.run('parseFiles', tasks, report);
   const facts: FileFacts[] = [];
   const skipped: Skipped[] = [];
   for (const result of results) {

@@ -164,6 +164,7 @@ const unpacked = new Map<PackedFunction, number>();
 let nodesUnpacked = 0;
 
 function remember(fn: PackedFunction, nodes: number): void {
+  if (unpacked.has(fn)) return;
   unpacked.set(fn, nodes);
   nodesUnpacked += nodes;
   if (nodesUnpacked <= MAX_NODES) return;
@@ -190,6 +191,7 @@ class PackedFunction implements FunctionFacts {
   readonly references: FunctionFacts['references'];
   declare readonly arms?: NonNullable<FunctionFacts['arms']>;
   private flow: readonly CfgNode[] | undefined;
+  private statementsRead: readonly Statement[] | undefined;
   private readonly nodes: number;
   private readonly flowAt: number;
   private readonly statementsAt: number;
@@ -279,9 +281,11 @@ class PackedFunction implements FunctionFacts {
 
   forget(): void {
     this.flow = undefined;
+    this.statementsRead = undefined;
   }
 
   get statements(): readonly Statement[] {
+    if (this.statementsRead) return this.statementsRead;
     const numbers = JSON.parse(this.text.slice(this.statementsAt, this.statementsEnd)) as number[];
     const out: Statement[] = [];
     for (let i = 0; i < numbers.length; i += 6) {
@@ -295,6 +299,8 @@ class PackedFunction implements FunctionFacts {
       ];
       out.push({ kind: STATEMENT_KINDS[kind]!, start, end, parent, from, to });
     }
+    this.statementsRead = out;
+    remember(this, this.nodes);
     return out;
   }
 }

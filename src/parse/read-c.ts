@@ -304,9 +304,11 @@ class Reader {
     i = close + 1;
     this.end[list] = i + this.base;
     this.add(node, list, 'parameters');
-    // As in tree-sitter: white space after the parameters is no part of the value, a comment is no part of anything.
+    // As in tree-sitter: the value starts behind white space and comments, and ends at the next comment.
     const value = /^(?:[ \t]|\\\r?\n|\/\*[\s\S]*?\*\/)*/.exec(text.slice(i, stop))![0].length + i;
-    if (value < stop) this.add(node, this.span('preproc_arg', value, stop), 'value');
+    const comment = text.slice(value, stop).indexOf('/*');
+    const valueEnd = comment < 0 ? stop : value + comment;
+    if (value < valueEnd) this.add(node, this.span('preproc_arg', value, valueEnd), 'value');
     this.p++;
     return this.close(node);
   }
