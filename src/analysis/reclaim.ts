@@ -1,10 +1,11 @@
 import type { Edge, Fn, Index } from '../index/link.js';
-import { LAYERS } from '../kernel/layers.js';
+import { CREATORS, LAYERS } from '../kernel/layers.js';
 import { RECLAIM_ENTRIES } from '../kernel/reclaim-contexts.js';
 import type { Api, ReclaimEntry } from '../kernel/types.js';
 import { isUnknown, type Locks } from './locks.js';
 import type { Step } from './report.js';
 import type { Tasks } from './tasks.js';
+import { Waits } from './waits.js';
 
 /** One way in which reclaim comes to block on a lock class. */
 export interface ReclaimChain {
@@ -12,17 +13,54 @@ export interface ReclaimChain {
   readonly entry: ReclaimEntry;
   /** The filesystem (or other part of the kernel) whose tables the chain goes through. */
   readonly group: string;
+  /** What a reader must know to judge the chain. */
+  readonly notes: readonly string[];
   /** Reclaim entry first; the last step is the function that calls the lock primitive. */
   readonly steps: readonly Step[];
+}
+
+/**
+ * Reclaim blocks on a field until somebody wakes it. That is a lock whose holder is whoever is to wake it, and which
+ * code that is cannot be told from the wait.
+ */
+export interface ReclaimWait {
+  /** The field, named as a lock class is. */
+  readonly on: string;
+  readonly entry: ReclaimEntry;
+  readonly group: string;
+  /** As for a chain; the last step is the function that waits. */
+  readonly steps: readonly Step[];
+  /** Names of the functions that end the wait, sorted. */
+  readonly wakers: readonly string[];
 }
 
 /** Parts of the kernel that a chain may run through on its way to a lock. */
 const SHARED_LAYERS = /^(?:fs|mm|include|block)$/;
 
+/** Best first: common before rare, short before long. */
+function byQuality(a: ReclaimChain, b: ReclaimChain): number {
+  return (
+    Number(a.entry.rare ?? false) - Number(b.entry.rare ?? false) ||
+    a.steps.length - b.steps.length ||
+    (a.group < b.group ? -1 : a.group > b.group ? 1 : 0) ||
+    (a.lock < b.lock ? -1 : 1)
+  );
+}
+
+/**
+ * A file of fs/ or mm/ that registers a filesystem (pipes, namespaces, shmem) is no library, though its directory is:
+ * what it sets in its tables is for its own inodes.
+ */
+function isFilesystem(fn: Fn): boolean {
+  return fn.file.globals.some(([, type]) => type === 'file_system_type');
+}
+
 interface Reached {
   readonly fn: number;
   readonly from: Reached | undefined;
   readonly edge: Edge | undefined;
+  /** It is not called but waited for. */
+  readonly waited?: true;
 }
 
 /**
@@ -32,6 +70,10 @@ interface Reached {
  */
 export class Reclaim {
   private readonly byLock = new Map<string, ReclaimChain[]>();
+  private readonly waited = new Map<string, ReclaimWait>();
+  private readonly waits: Waits;
+  /** Functions that make what reclaim only gets rid of. */
+  private readonly creators = new Set<number>();
 
   constructor(
     private readonly index: Index,
@@ -39,7 +81,13 @@ export class Reclaim {
     private readonly tasks: Tasks,
     readonly api: Api,
   ) {
+    this.waits = new Waits(index, tasks);
     const ends = new Set(LAYERS.filter((l) => l.ends.includes(api)).map((l) => l.name));
+    for (const creator of CREATORS.filter((c) => c.ends.includes(api))) {
+      for (const made of index.byName.get(creator.name) ?? []) {
+        for (const edge of index.callers[made.id]!) if (edge.how === 'call') this.creators.add(edge.from);
+      }
+    }
     const entries = RECLAIM_ENTRIES.filter((e) => e.api === api);
     const groups = new Map<string, { entry: ReclaimEntry; fn: number }[]>();
     for (const entry of entries) {
@@ -59,12 +107,7 @@ export class Reclaim {
       }
     }
     for (const chains of this.byLock.values()) {
-      chains.sort(
-        (a, b) =>
-          Number(a.entry.rare ?? false) - Number(b.entry.rare ?? false) ||
-          a.steps.length - b.steps.length ||
-          (a.group < b.group ? -1 : 1),
-      );
+      chains.sort(byQuality);
     }
   }
 
@@ -92,10 +135,23 @@ export class Reclaim {
         found.add(a.lock);
         this.record(a.lock, a.node, at, group, entryOf);
       }
+      for (const wait of this.waits.in(fn)) {
+        for (const to of wait.work) {
+          const { group: other } = this.index.functions[to]!;
+          if (seen.has(to) || (other !== group && !this.index.isLibrary(other))) continue;
+          seen.add(to);
+          const edge: Edge = { from: at.fn, to, node: wait.node, kind: 'typed', how: 'pointer', via: '' };
+          queue.push({ fn: to, from: at, edge, waited: true });
+        }
+        // The waits of the VFS, of mm and of the block layer are theirs, and for pages and buffers.
+        if (wait.field && !SHARED_LAYERS.test(fn.group) && !this.waits.endsInInterrupt(wait.on)) {
+          this.recordWait(wait.on, wait.node, at, group, entryOf);
+        }
+      }
       for (const edge of this.index.callees[at.fn]!) {
         if (edge.kind === 'name' || edge.how === 'through' || seen.has(edge.to)) continue;
         const to = this.index.functions[edge.to]!;
-        if (ends.has(to.facts.name) || this.tasks.leavesTask(edge)) continue;
+        if (ends.has(to.facts.name) || this.creators.has(to.id) || this.tasks.leavesTask(edge)) continue;
         if (!this.allowed(group, edge, to)) continue;
         seen.add(edge.to);
         queue.push({ fn: edge.to, from: at, edge });
@@ -112,7 +168,26 @@ export class Reclaim {
     if (owners?.has(group)) return true;
     // Its own table comes first; a library's only where it has none for that member.
     if (this.index.ownsTable(group, edge.via)) return false;
-    return owners !== undefined && [...owners].some((o) => this.index.isLibrary(o));
+    return (
+      owners !== undefined &&
+      [...owners].some((o) => this.index.isLibrary(o)) &&
+      !(to.facts.isStatic && isFilesystem(to))
+    );
+  }
+
+  private recordWait(
+    on: string,
+    node: number,
+    at: Reached,
+    group: string,
+    entryOf: ReadonlyMap<number, ReclaimEntry>,
+  ): void {
+    const key = `${group} ${on}`;
+    if (this.waited.has(key)) return;
+    const way = this.way(node, at, entryOf);
+    if (!way) return;
+    const wakers = this.waits.wakers(on).map((id) => this.index.functions[id]!.facts.name);
+    this.waited.set(key, { on, group, ...way, wakers: [...new Set(wakers)].sort() });
   }
 
   private sharedFilesystemCode(group: string): boolean {
@@ -135,7 +210,21 @@ export class Reclaim {
     group: string,
     entryOf: ReadonlyMap<number, ReclaimEntry>,
   ): void {
+    const way = this.way(node, at, entryOf);
+    if (!way) return;
+    const chain: ReclaimChain = { lock, group, ...way };
+    const list = this.byLock.get(lock);
+    if (list) list.push(chain);
+    else this.byLock.set(lock, [chain]);
+  }
+
+  private way(
+    node: number,
+    at: Reached,
+    entryOf: ReadonlyMap<number, ReclaimEntry>,
+  ): { entry: ReclaimEntry; steps: Step[]; notes: string[] } | undefined {
     const steps: Step[] = [];
+    const notes: string[] = [];
     let line = this.index.lineOf(this.index.functions[at.fn]!, node);
     let edge: Edge | undefined;
     let first = at.fn;
@@ -149,21 +238,32 @@ export class Reclaim {
           ...(edge ? { edge: edge.kind } : {}),
         });
       }
+      if (r.waited) notes.unshift(`waits for ${fn.facts.name}() in another task`);
       edge = r.edge;
       first = r.fn;
       if (r.from && r.edge) line = this.index.lineOf(this.index.functions[r.from.fn]!, r.edge.node);
     }
     const entry = entryOf.get(first);
-    if (!entry) return;
-    const chain: ReclaimChain = { lock, entry, group, steps };
-    const list = this.byLock.get(lock);
-    if (list) list.push(chain);
-    else this.byLock.set(lock, [chain]);
+    return entry && { entry, steps, notes };
   }
 
   /** Every reclaim lock, sorted by name. */
   get reclaimLocks(): string[] {
     return [...this.byLock.keys()].sort();
+  }
+
+  /** One chain for each lock class that reclaim blocks on in that part of the kernel, best first. */
+  chainsOf(group: string): ReclaimChain[] {
+    return [...this.byLock.values()]
+      .flatMap((chains) => chains.filter((c) => c.group === group))
+      .sort(byQuality);
+  }
+
+  /** What else reclaim waits for in that part of the kernel: fields that some task is to wake. Sorted by name. */
+  waitsOf(group: string): ReclaimWait[] {
+    return [...this.waited.values()]
+      .filter((w) => w.group === group)
+      .sort((a, b) => (a.on < b.on ? -1 : 1));
   }
 
   /** All chains to the class, shortest first. */
