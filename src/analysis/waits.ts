@@ -15,6 +15,9 @@ export interface Wait {
   readonly field: boolean;
 }
 
+/** One field has many bits, and who clears one of them is not known to be who clears the other. */
+const MANY_IN_ONE = new Set(['bit', 'variable']);
+
 const FIELD_WAITS = new Set(['condition', 'bit', 'variable', 'completion']);
 
 /** Contexts that end a wait without ever blocking on a lock themselves: what is waited for is the hardware. */
@@ -83,9 +86,11 @@ export class Waits {
       if (on === '') continue;
       const field = FIELD_WAITS.has(wait.waitsFor);
       const items = wait.waitsFor === 'workqueue' ? [...(this.queued.get(on) ?? [])] : [on];
-      const work = field
-        ? this.wakers(on).filter((id) => /^(?:worker|kthread)$/.test(this.tasks.startedAs(id) ?? ''))
-        : items.flatMap((item) => [...(this.runs.get(item) ?? [])]);
+      const work = MANY_IN_ONE.has(wait.waitsFor)
+        ? []
+        : field
+          ? this.wakers(on).filter((id) => /^(?:worker|kthread)$/.test(this.tasks.startedAs(id) ?? ''))
+          : items.flatMap((item) => [...(this.runs.get(item) ?? [])]);
       if (field || work.length > 0) out.push({ node, on, work, field });
     }
     return out;

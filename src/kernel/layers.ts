@@ -197,4 +197,11 @@ export const LAYERS: readonly Layer[] = [
  */
 export const CREATORS: readonly Layer[] = layer(NOFS, CREATION, 'fs/inode.c', ['new_inode']);
 
+/** Code shared by filesystems that does something only for one that has given it such a table. */
+export const OPTIONAL_LIBRARIES: readonly { group: string; table: string; source: string }[] = [
+  // fscrypt_setup_encryption_info() and the like are for an inode with S_ENCRYPTED, which takes super_block.s_cop.
+  { group: 'fs/crypto', table: 'fscrypt_operations', source: 'include/linux/fscrypt.h' },
+  { group: 'fs/verity', table: 'fsverity_operations', source: 'include/linux/fsverity.h' },
+];
+
 export const LAYER_BY_NAME: ReadonlyMap<string, Layer> = new Map(LAYERS.map((l) => [l.name, l]));
