@@ -134,6 +134,7 @@ export const LAYERS: readonly Layer[] = [
     'release_pages',
     'folios_put_refs',
     '__folio_batch_release',
+    '__pagevec_release',
   ]),
   ...layer(BOTH, FREEING, 'mm/hugetlb.c', ['free_huge_folio', 'free_huge_page']),
   ...layer(BOTH, USER_PAGES, 'mm/memory.c', ['handle_mm_fault']),
