@@ -301,7 +301,12 @@ export class Reclaim {
 
   private belongsToInode(lock: string): boolean {
     const struct = lock.slice(0, Math.max(0, lock.indexOf('.')));
-    return struct === 'inode' || struct === 'address_space' || this.index.hasMember(struct, 'inode');
+    return (
+      struct === 'inode' ||
+      struct === 'address_space' ||
+      // A type says nothing of embedded or pointed to; the name of what embeds an inode does.
+      (/_inode(?:_info)?$/.test(struct) && this.index.hasMember(struct, 'inode'))
+    );
   }
 
   private way(
