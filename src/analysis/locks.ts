@@ -234,6 +234,7 @@ export class Locks {
     const match = /^param:(\d+)(?: (.*))?$/.exec(key);
     if (!match) return key;
     const arg = args[Number(match[1])] ?? '';
+    if (match[2]?.startsWith('#')) return this.index.elementClass(caller, match[2].slice(1), arg);
     if (arg === '') return '';
     return this.index.lockClass(
       caller,

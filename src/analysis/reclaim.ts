@@ -1,10 +1,11 @@
 import type { Edge, Fn, Index } from '../index/link.js';
-import { LAYERS } from '../kernel/layers.js';
+import { CREATORS, LAYERS, OPTIONAL_LIBRARIES } from '../kernel/layers.js';
 import { RECLAIM_ENTRIES } from '../kernel/reclaim-contexts.js';
 import type { Api, ReclaimEntry } from '../kernel/types.js';
 import { isUnknown, type Locks } from './locks.js';
 import type { Step } from './report.js';
 import type { Tasks } from './tasks.js';
+import { Waits } from './waits.js';
 
 /** One way in which reclaim comes to block on a lock class. */
 export interface ReclaimChain {
@@ -12,17 +13,86 @@ export interface ReclaimChain {
   readonly entry: ReclaimEntry;
   /** The filesystem (or other part of the kernel) whose tables the chain goes through. */
   readonly group: string;
+  /** False where a constant argument seems to keep reclaim away from the acquire: withholds, but is no evidence. */
+  readonly believable: boolean;
+  /** What a reader must know to judge the chain. */
+  readonly notes: readonly string[];
   /** Reclaim entry first; the last step is the function that calls the lock primitive. */
   readonly steps: readonly Step[];
+}
+
+/**
+ * Reclaim blocks on a field until somebody wakes it. That is a lock whose holder is whoever is to wake it, and which
+ * code that is cannot be told from the wait.
+ */
+export interface ReclaimWait {
+  /** The field, named as a lock class is. */
+  readonly on: string;
+  readonly entry: ReclaimEntry;
+  readonly group: string;
+  /** As for a chain; the last step is the function that waits. */
+  readonly steps: readonly Step[];
+  /** Names of the functions that end the wait, sorted. */
+  readonly wakers: readonly string[];
 }
 
 /** Parts of the kernel that a chain may run through on its way to a lock. */
 const SHARED_LAYERS = /^(?:fs|mm|include|block)$/;
 
+/** Best first: common before rare, short before long. */
+function byQuality(a: ReclaimChain, b: ReclaimChain): number {
+  return (
+    Number(b.believable) - Number(a.believable) ||
+    Number(a.entry.rare ?? false) - Number(b.entry.rare ?? false) ||
+    a.steps.length - b.steps.length ||
+    (a.group < b.group ? -1 : a.group > b.group ? 1 : 0) ||
+    (a.lock < b.lock ? -1 : 1)
+  );
+}
+
+/**
+ * A file of fs/ or mm/ that registers a filesystem (pipes, namespaces, shmem) is no library, though its directory is:
+ * what it sets in its tables is for its own inodes.
+ */
+function isFilesystem(fn: Fn): boolean {
+  return fn.file.globals.some(([, type]) => type === 'file_system_type');
+}
+
+/** Members that reclaim calls on an inode to which nobody has a reference. */
+const INODE_GOES = new Set(['evict_inode', 'destroy_inode', 'free_inode', 'invalidate_folio']);
+
+interface Given {
+  readonly param: string;
+  readonly flag: string;
+}
+
+/** Flags that stand for several. */
+const SEVERAL = /MASK|ALL|ANY|FLAGS/;
+
+/** Nodes that run when the parameter is that flag alone. */
+function reachable(fn: Fn, { param, flag }: Given): Set<number> {
+  const seen = new Set([0]);
+  for (const node of seen) {
+    const { op, next } = fn.facts.cfg[node]!;
+    const absent =
+      op.k === 'test' &&
+      op.on === `v:${param}` &&
+      op.flags !== undefined &&
+      !op.flags.includes(flag) &&
+      !op.flags.some((f) => SEVERAL.test(f));
+    for (const [slot, to] of next.entries()) if (!absent || slot === 1) seen.add(to);
+  }
+  return seen;
+}
+
 interface Reached {
   readonly fn: number;
   readonly from: Reached | undefined;
   readonly edge: Edge | undefined;
+  /** What its caller hands in, where the function tests it: parameter and the name of a constant flag. */
+  readonly given: Given | undefined;
+  /** It is not called but waited for. */
+  readonly waited?: true;
 }
 
 /**
@@ -32,6 +102,10 @@ interface Reached {
  */
 export class Reclaim {
   private readonly byLock = new Map<string, ReclaimChain[]>();
+  private readonly waited = new Map<string, ReclaimWait>();
+  private readonly waits: Waits;
+  /** Functions that make what reclaim only gets rid of. */
+  private readonly creators = new Set<number>();
 
   constructor(
     private readonly index: Index,
@@ -39,7 +113,13 @@ export class Reclaim {
     private readonly tasks: Tasks,
     readonly api: Api,
   ) {
+    this.waits = new Waits(index, tasks);
     const ends = new Set(LAYERS.filter((l) => l.ends.includes(api)).map((l) => l.name));
+    for (const creator of CREATORS.filter((c) => c.ends.includes(api))) {
+      for (const made of index.byName.get(creator.name) ?? []) {
+        for (const edge of index.callers[made.id]!) if (edge.how === 'call') this.creators.add(edge.from);
+      }
+    }
     const entries = RECLAIM_ENTRIES.filter((e) => e.api === api);
     const groups = new Map<string, { entry: ReclaimEntry; fn: number }[]>();
     for (const entry of entries) {
@@ -53,18 +133,14 @@ export class Reclaim {
     }
     for (const [group, list] of [...groups].sort(([a], [b]) => (a < b ? -1 : 1))) {
       const found = new Set<string>();
-      for (const rare of [false, true]) {
-        const starts = list.filter(({ entry }) => (entry.rare ?? false) === rare);
-        this.search(group, starts, ends, found);
-      }
+      const start = (rare: boolean) => list.filter(({ entry }) => (entry.rare ?? false) === rare);
+      this.search(group, start(false), ends, found, true);
+      this.search(group, start(true), ends, found, true);
+      // What only comes out where flags are left out of account is poor evidence, but withholds all the same.
+      this.search(group, [...start(false), ...start(true)], ends, found, false);
     }
     for (const chains of this.byLock.values()) {
-      chains.sort(
-        (a, b) =>
-          Number(a.entry.rare ?? false) - Number(b.entry.rare ?? false) ||
-          a.steps.length - b.steps.length ||
-          (a.group < b.group ? -1 : 1),
-      );
+      chains.sort(byQuality);
     }
   }
 
@@ -73,46 +149,120 @@ export class Reclaim {
     starts: readonly { entry: ReclaimEntry; fn: number }[],
     ends: ReadonlySet<string>,
     found: Set<string>,
+    heedFlags: boolean,
   ): void {
     const entryOf = new Map<number, ReclaimEntry>();
-    const seen = new Set<number>();
+    const seen = new Set<string>();
+    const key = (fn: number, given?: Given): string =>
+      given ? `${fn} ${given.param} ${given.flag}` : String(fn);
     const queue: Reached[] = [];
     for (const { entry, fn } of starts) {
-      if (seen.has(fn)) continue;
-      seen.add(fn);
+      if (seen.has(key(fn))) continue;
+      seen.add(key(fn));
       entryOf.set(fn, entry);
-      queue.push({ fn, from: undefined, edge: undefined });
+      queue.push({ fn, from: undefined, edge: undefined, given: undefined });
     }
     for (let i = 0; i < queue.length; i++) {
       const at = queue[i]!;
       const fn = this.index.functions[at.fn]!;
+      const nodes = at.given && reachable(fn, at.given);
+      const runs = (node: number): boolean => !nodes || nodes.has(node);
       for (const a of this.locks.acquisitions(fn)) {
-        if (!a.direct || !a.blocking || found.has(a.lock) || isUnknown(a.lock)) continue;
+        if (!runs(a.node)) continue;
+        if (
+          (!a.direct && !this.namedHere(fn, a.node, a.lock)) ||
+          !a.blocking ||
+          found.has(a.lock) ||
+          isUnknown(a.lock)
+        )
+          continue;
         if (!this.heldByCallers(at)) continue;
         found.add(a.lock);
-        this.record(a.lock, a.node, at, group, entryOf);
+        this.record(a.lock, a.node, at, group, entryOf, heedFlags);
+      }
+      for (const wait of this.waits.in(fn)) {
+        if (!runs(wait.node)) continue;
+        for (const to of wait.work) {
+          const { group: other } = this.index.functions[to]!;
+          if (seen.has(key(to)) || (other !== group && !this.index.isLibrary(other))) continue;
+          seen.add(key(to));
+          const edge: Edge = { from: at.fn, to, node: wait.node, kind: 'typed', how: 'pointer', via: '' };
+          queue.push({ fn: to, from: at, edge, given: undefined, waited: true });
+        }
+        // The waits of the VFS, of mm and of the block layer are theirs, and for pages and buffers.
+        if (wait.field && !SHARED_LAYERS.test(fn.group) && !this.waits.endsInInterrupt(wait.on)) {
+          this.recordWait(wait.on, wait.node, at, group, entryOf);
+        }
       }
       for (const edge of this.index.callees[at.fn]!) {
-        if (edge.kind === 'name' || edge.how === 'through' || seen.has(edge.to)) continue;
+        if (edge.kind === 'name' || edge.how === 'through' || !runs(edge.node)) continue;
+        const given = heedFlags ? this.given(fn, edge) : undefined;
+        // With any argument it has been seen already if it has been seen without regard to one.
+        if (seen.has(key(edge.to)) || seen.has(key(edge.to, given))) continue;
         const to = this.index.functions[edge.to]!;
-        if (ends.has(to.facts.name) || this.tasks.leavesTask(edge)) continue;
+        if (ends.has(to.facts.name) || this.creators.has(to.id) || this.tasks.leavesTask(edge)) continue;
         if (!this.allowed(group, edge, to)) continue;
-        seen.add(edge.to);
-        queue.push({ fn: edge.to, from: at, edge });
+        seen.add(key(edge.to, given));
+        queue.push({ fn: edge.to, from: at, edge, given });
       }
     }
+  }
+
+  /** The lock is taken further down, but which one it is the arguments of this call say. */
+  private namedHere(fn: Fn, node: number, lock: string): boolean {
+    return this.index.callees[fn.id]!.every((edge) => {
+      const to = this.index.functions[edge.to]!;
+      return edge.node !== node || !this.locks.has(to, lock);
+    });
+  }
+
+  /** The constant that a call hands to a parameter which the callee tests as a flag. */
+  private given(from: Fn, edge: Edge): Given | undefined {
+    const { op } = from.facts.cfg[edge.node]!;
+    if (op.k !== 'call' || edge.how !== 'call') return undefined;
+    const { facts } = this.index.functions[edge.to]!;
+    for (const [i, arg] of op.args.entries()) {
+      const flag = /^v:([A-Z][A-Z0-9_]*)$/.exec(arg)?.[1];
+      const param = facts.params[i]?.[0];
+      if (flag === undefined || param === undefined || SEVERAL.test(flag)) continue;
+      const path = `v:${param}`;
+      if (facts.cfg.some(({ op: o }) => (o.k === 'set' || o.k === 'call') && o.to === path)) continue;
+      if (facts.cfg.some(({ op: o }) => o.k === 'test' && o.flags && o.on === path)) return { param, flag };
+    }
+    return undefined;
   }
 
   private allowed(group: string, edge: Edge, to: Fn): boolean {
     // The scheduler, timers, crypto and the like take no lock that a filesystem holds.
     if (to.group !== group && !SHARED_LAYERS.test(to.group) && !this.sharedFilesystemCode(to.group))
       return false;
+    const needs = OPTIONAL_LIBRARIES.find((l) => l.group === to.group);
+    if (needs && group !== to.group && !this.index.setsTable(group, needs.table)) return false;
     if (edge.how !== 'table') return to.group === group || this.index.isLibrary(to.group);
     const owners = this.index.tableOwners(edge.via).get(edge.to);
     if (owners?.has(group)) return true;
     // Its own table comes first; a library's only where it has none for that member.
     if (this.index.ownsTable(group, edge.via)) return false;
-    return owners !== undefined && [...owners].some((o) => this.index.isLibrary(o));
+    return (
+      owners !== undefined &&
+      [...owners].some((o) => this.index.isLibrary(o)) &&
+      !(to.facts.isStatic && isFilesystem(to))
+    );
+  }
+
+  private recordWait(
+    on: string,
+    node: number,
+    at: Reached,
+    group: string,
+    entryOf: ReadonlyMap<number, ReclaimEntry>,
+  ): void {
+    const key = `${group} ${on}`;
+    if (this.waited.has(key)) return;
+    const way = this.way(node, at, entryOf);
+    if (!way) return;
+    const wakers = this.waits.wakers(on).map((id) => this.index.functions[id]!.facts.name);
+    this.waited.set(key, { on, group, ...way, wakers: [...new Set(wakers)].sort() });
   }
 
   private sharedFilesystemCode(group: string): boolean {
@@ -134,8 +284,38 @@ export class Reclaim {
     at: Reached,
     group: string,
     entryOf: ReadonlyMap<number, ReclaimEntry>,
+    believable: boolean,
   ): void {
+    const way = this.way(node, at, entryOf);
+    if (!way) return;
+    if (INODE_GOES.has(way.entry.field) && this.belongsToInode(lock)) {
+      way.notes.push(
+        'no other task holds that of the inode itself, which has no user left; lockdep sees one class',
+      );
+    }
+    const chain: ReclaimChain = { lock, group, ...way, believable };
+    const list = this.byLock.get(lock);
+    if (list) list.push(chain);
+    else this.byLock.set(lock, [chain]);
+  }
+
+  private belongsToInode(lock: string): boolean {
+    const struct = lock.slice(0, Math.max(0, lock.indexOf('.')));
+    return (
+      struct === 'inode' ||
+      struct === 'address_space' ||
+      // A type says nothing of embedded or pointed to; the name of what embeds an inode does.
+      (/_inode(?:_info)?$/.test(struct) && this.index.hasMember(struct, 'inode'))
+    );
+  }
+
+  private way(
+    node: number,
+    at: Reached,
+    entryOf: ReadonlyMap<number, ReclaimEntry>,
+  ): { entry: ReclaimEntry; steps: Step[]; notes: string[] } | undefined {
     const steps: Step[] = [];
+    const notes: string[] = [];
     let line = this.index.lineOf(this.index.functions[at.fn]!, node);
     let edge: Edge | undefined;
     let first = at.fn;
@@ -149,21 +329,47 @@ export class Reclaim {
           ...(edge ? { edge: edge.kind } : {}),
         });
       }
+      if (r.waited) notes.unshift(`waits for ${fn.facts.name}() in another task`);
       edge = r.edge;
       first = r.fn;
       if (r.from && r.edge) line = this.index.lineOf(this.index.functions[r.from.fn]!, r.edge.node);
     }
     const entry = entryOf.get(first);
-    if (!entry) return;
-    const chain: ReclaimChain = { lock, entry, group, steps };
-    const list = this.byLock.get(lock);
-    if (list) list.push(chain);
-    else this.byLock.set(lock, [chain]);
+    return entry && { entry, steps, notes };
   }
 
   /** Every reclaim lock, sorted by name. */
   get reclaimLocks(): string[] {
     return [...this.byLock.keys()].sort();
+  }
+
+  /** One chain for each lock class that reclaim blocks on in that part of the kernel, best first. */
+  chainsOf(group: string): ReclaimChain[] {
+    return [...this.byLock.values()]
+      .flatMap((chains) => chains.filter((c) => c.group === group))
+      .sort(byQuality);
+  }
+
+  /** The best chain to each lock class that is acquired in that part of the kernel, whoever's reclaim it is. */
+  chainsInto(group: string): ReclaimChain[] {
+    const out: ReclaimChain[] = [];
+    for (const chains of this.byLock.values()) {
+      const found = chains.find((c) => c.steps.at(-1)?.file.startsWith(`${group}/`));
+      if (found) out.push(found);
+    }
+    return out.sort(byQuality);
+  }
+
+  /** A wait that matters to code of `group`: of its own filesystem's reclaim, for library code of any that is there. */
+  waitFor(group: string): ReclaimWait | undefined {
+    const own = this.waitsOf(group)[0];
+    if (own || !this.index.isLibrary(group)) return own;
+    return [...this.waited.values()].find((w) => w.steps.at(-1)?.file.startsWith(`${group}/`));
+  }
+
+  /** What else reclaim waits for in that part of the kernel: fields that some task is to wake. Sorted by name. */
+  waitsOf(group: string): ReclaimWait[] {
+    return [...this.waited.values()].filter((w) => w.group === group).sort((a, b) => (a.on < b.on ? -1 : 1));
   }
 
   /** All chains to the class, shortest first. */

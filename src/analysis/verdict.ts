@@ -265,6 +265,17 @@ function judge(
     const runs = tasks.startedAs(task[0]?.from ?? fn.id);
     return answer('task', 'lock-free', task, `reached from ${top(task)}(), which runs as a ${runs}`);
   }
+  const wait = reclaim.waitFor(fn.group);
+  if (wait) {
+    const end = wait.steps.at(-1)!;
+    const who = wait.wakers.length > 0 ? `${wait.wakers[0]}() is to wake it` : 'nobody was seen who wakes it';
+    return answer(
+      'opaque',
+      'unknown',
+      path,
+      `reclaim waits for ${wait.on} in ${end.function}(), ${who}, and what that one holds up is not known`,
+    );
+  }
   const reason = `outside of any scope from ${top(path)}(); no reclaim lock is held on the way`;
   return answer('lock-free', 'lock-free', path, reason);
 }

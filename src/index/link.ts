@@ -331,6 +331,11 @@ export class Index {
    */
   lockClass(fn: Fn, path: Path, depth = 0): string {
     if (path === '' || depth > 6) return '';
+    const element = /^(.*) \[(\w+)\]$/.exec(path);
+    if (element) {
+      const array = this.lockClass(fn, element[1]!, depth + 1);
+      return array === '' ? '' : this.elementClass(fn, array, `v:${element[2]}`);
+    }
     const p = parsePath(path);
     if (p.fields.length > 0) {
       const field = p.fields.at(-1)!;
@@ -364,6 +369,14 @@ export class Index {
       }
     }
     return '';
+  }
+
+  /** One of several locks in an array: a class for each constant index, `param:I #array` where the caller gives it. */
+  elementClass(fn: Fn, array: string, at: Path): string {
+    const name = /^v:(\w+)$/.exec(at)?.[1] ?? '';
+    const param = fn.facts.params.findIndex(([p]) => p === name);
+    if (param >= 0) return `param:${param} #${array}`;
+    return /^[A-Z][A-Z0-9_]*$/.test(name) ? `${array}[${name}]` : array;
   }
 
   /** The path of what a function returns, where its `return`s name one; else ''. */
@@ -449,6 +462,18 @@ export class Index {
   /** Functions stored in a member (`super_operations.evict_inode`), each with the parts of the kernel that store it. */
   tableOwners(member: string): ReadonlyMap<number, ReadonlySet<string>> {
     return this.tables.get(member) ?? new Map();
+  }
+
+  /** Has a struct of that tag a member of that type? */
+  hasMember(tag: string, type: string): boolean {
+    return (this.structs.get(tag) ?? []).some(({ fields }) => [...fields.values()].includes(type));
+  }
+
+  /** Does that part of the kernel set any member of such a table? */
+  setsTable(group: string, struct: string): boolean {
+    const start = `${group} ${struct}.`;
+    for (const owned of this.ownedTables) if (owned.startsWith(start)) return true;
+    return false;
   }
 
   /** Does that part of the kernel set the member in a table of its own? */

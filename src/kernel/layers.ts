@@ -18,6 +18,10 @@ const FREEING = 'frees memory, which waits for no lock that reclaim takes outsid
 const REPORTING = 'prints, from any context';
 const SCHEDULER = 'the scheduler';
 const DEFERRED = 'only queues what another task runs later';
+const UNMOUNT =
+  'only the last reference to a mounted filesystem goes on from here, and reclaim works on one that is mounted';
+const USER_PAGES = 'page faults and walks of page tables are on behalf of user space';
+const CREATION = 'makes a new inode, which is no part of getting rid of one';
 const MMAP = 'the address space lock, which reclaim only tries';
 
 export const LAYERS: readonly Layer[] = [
@@ -125,7 +129,24 @@ export const LAYERS: readonly Layer[] = [
   ...layer(BOTH, FREEING, 'include/linux/string.h', ['kfree_const']),
   ...layer(BOTH, FREEING, 'include/linux/vmalloc.h', ['vfree', 'vfree_atomic', 'vunmap', 'vm_unmap_ram']),
   ...layer(BOTH, FREEING, 'include/linux/gfp.h', ['__free_pages', 'free_pages', 'free_pages_exact']),
-  ...layer(BOTH, FREEING, 'mm/swap.c', ['__folio_put', 'release_pages']),
+  ...layer(BOTH, FREEING, 'mm/swap.c', [
+    '__folio_put',
+    'release_pages',
+    'folios_put_refs',
+    '__folio_batch_release',
+    '__pagevec_release',
+  ]),
+  ...layer(BOTH, FREEING, 'mm/hugetlb.c', ['free_huge_folio', 'free_huge_page']),
+  ...layer(BOTH, USER_PAGES, 'mm/memory.c', ['handle_mm_fault']),
+  ...layer(BOTH, USER_PAGES, 'mm/pagewalk.c', ['walk_page_range', 'walk_page_range_novma']),
+  // super_cache_scan() and prune_icache_sb() run under s_umount of a superblock that has SB_ACTIVE set.
+  ...layer(NOFS, UNMOUNT, 'fs/super.c', [
+    'deactivate_super',
+    'deactivate_locked_super',
+    'generic_shutdown_super',
+  ]),
+  ...layer(NOFS, UNMOUNT, 'fs/namespace.c', ['mntput', 'kern_unmount']),
+
   ...layer(BOTH, FREEING, 'include/linux/mempool.h', ['mempool_free']),
 
   ...layer(BOTH, REPORTING, 'include/linux/printk.h', ['_printk', 'vprintk', 'vprintk_emit', 'dump_stack']),
@@ -169,6 +190,19 @@ export const LAYERS: readonly Layer[] = [
     'mmap_write_lock',
     'mmap_write_lock_killable',
   ]),
+];
+
+/**
+ * Whoever calls one of these makes something new for a system call. A chain that seems to come there from reclaim has
+ * missed the argument or member that keeps reclaim away.
+ */
+export const CREATORS: readonly Layer[] = layer(NOFS, CREATION, 'fs/inode.c', ['new_inode']);
+
+/** Code shared by filesystems that does something only for one that has given it such a table. */
+export const OPTIONAL_LIBRARIES: readonly { group: string; table: string; source: string }[] = [
+  // fscrypt_setup_encryption_info() and the like are for an inode with S_ENCRYPTED, which takes super_block.s_cop.
+  { group: 'fs/crypto', table: 'fscrypt_operations', source: 'include/linux/fscrypt.h' },
+  { group: 'fs/verity', table: 'fsverity_operations', source: 'include/linux/fsverity.h' },
 ];
 
 export const LAYER_BY_NAME: ReadonlyMap<string, Layer> = new Map(LAYERS.map((l) => [l.name, l]));

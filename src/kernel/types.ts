@@ -135,6 +135,15 @@ export interface WakePrimitive {
   readonly source: string;
 }
 
+/** A function that puts a work item on a workqueue: what flushes the queue waits for the item. */
+export interface Queuer {
+  readonly name: string;
+  /** 0-based indices of the arguments. */
+  readonly queueArg: number;
+  readonly workArg: number;
+  readonly source: string;
+}
+
 /** A function at which a chain ends: what lies below it is not part of the question. */
 export interface Layer {
   readonly name: string;

@@ -1,4 +1,4 @@
-import type { WaitPrimitive, WaitsFor, WakePrimitive } from './types.js';
+import type { Queuer, WaitPrimitive, WaitsFor, WakePrimitive } from './types.js';
 
 /** Primitives that block until somebody else acts, and the ones that end the wait. */
 type WaitRow = readonly [name: string, waitsFor: WaitsFor, arg?: number, condition?: number];
@@ -205,5 +205,19 @@ export const WAKES: readonly WakePrimitive[] = [
   ]),
 ];
 
+export const QUEUERS: readonly Queuer[] = (
+  [
+    ['queue_work', 0, 1],
+    ['queue_work_on', 1, 2],
+    ['queue_work_node', 1, 2],
+    ['queue_delayed_work', 0, 1],
+    ['queue_delayed_work_on', 1, 2],
+    ['mod_delayed_work', 0, 1],
+    ['mod_delayed_work_on', 1, 2],
+    ['queue_rcu_work', 0, 1],
+  ] as const
+).map(([name, queueArg, workArg]) => ({ name, queueArg, workArg, source: 'include/linux/workqueue.h' }));
+
+export const QUEUERS_BY_NAME: ReadonlyMap<string, Queuer> = new Map(QUEUERS.map((q) => [q.name, q]));
 export const WAIT_BY_NAME: ReadonlyMap<string, WaitPrimitive> = new Map(WAITS.map((w) => [w.name, w]));
 export const WAKE_BY_NAME: ReadonlyMap<string, WakePrimitive> = new Map(WAKES.map((w) => [w.name, w]));

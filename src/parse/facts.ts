@@ -38,6 +38,8 @@ export interface TestOp {
   readonly on: Path;
   /** `nz`: non-zero or non-null; `neg`: < 0; `pos`: > 0; `err`: `IS_ERR()`; `errnull`: `IS_ERR_OR_NULL()`; `?`: unknown. */
   readonly rel: 'nz' | 'neg' | 'pos' | 'err' | 'errnull' | '?';
+  /** For `variable & (A | B)`: the names of the constants. */
+  readonly flags?: readonly string[];
 }
 
 export interface ReturnOp {

@@ -1,4 +1,5 @@
 import { NO_RETURN, TRUTH } from '../kernel/expressions.js';
+import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { type Cst, childByField, children, firstChar, textOf } from './cst.js';
 import type { CfgNode, Op, Path, Statement, StatementKind, TestOp } from './facts.js';
 import { argumentsOf, pathOf } from './paths.js';
@@ -169,6 +170,18 @@ export function buildFlow(cst: Cst, body: number, original: string): Flow {
     }
   };
 
+  /** `x->locks + i - 1` is one of several locks: its path ends in `[i]`. */
+  const elementPath = (node: number): Path => {
+    if (cst.type[node] !== 'binary_expression') return '';
+    const operator = cst.type[childByField(cst, node, 'operator')];
+    if (operator !== '+' && operator !== '-') return '';
+    const left = childByField(cst, node, 'left');
+    const base = cst.type[left] === 'binary_expression' ? elementPath(left) : pathOf(cst, left, original);
+    const right = childByField(cst, node, 'right');
+    if (base === '' || cst.type[right] !== 'identifier') return base;
+    return base.endsWith(']') || !base.includes(' ') ? '' : `${base} [${textOf(cst, right)}]`;
+  };
+
   const evaluateCall = (node: number): Path => {
     const callee = childByField(cst, node, 'function');
     const list = childByField(cst, node, 'arguments');
@@ -192,6 +205,7 @@ export function buildFlow(cst: Cst, body: number, original: string): Flow {
     if (name === '' && callee >= 0) evaluate(callee);
     const values = args.map((arg) => {
       const value = evaluate(arg);
+      if (value === '' && LOCK_BY_NAME.has(name)) return elementPath(arg);
       return value[0] === '@' ? pathOf(cst, arg, original) : value;
     });
     if (name === '__builtin_constant_p' || name === 'IS_ENABLED') return '';
@@ -293,10 +307,26 @@ export function buildFlow(cst: Cst, body: number, original: string): Flow {
           if (operator === '<=') return branch(value, 'pos', true);
         }
         // Which values are compared with which is not followed, but that they are.
-        return branch(value === '' || value[0] === '#' ? constant : value, '?');
+        const tested = branch(value === '' || value[0] === '#' ? constant : value, '?');
+        const flags = testedFlags(node);
+        const last = cfg.at(-1)!;
+        if (flags && last.op.k === 'test') cfg[cfg.length - 1] = { ...last, op: { ...last.op, flags } };
+        return tested;
       }
     }
     return branch(evaluate(node), 'nz');
+  };
+
+  /** Names of the constants in `variable & (A | B)`. */
+  const testedFlags = (node: number): string[] | undefined => {
+    if (cst.type[node] !== 'binary_expression') return undefined;
+    const left = childByField(cst, node, 'left');
+    if (cst.type[left] !== 'identifier' || cst.type[childByField(cst, node, 'operator')] !== '&')
+      return undefined;
+    const names = textOf(cst, childByField(cst, node, 'right'))
+      .replace(/[()\s]/g, '')
+      .split('|');
+    return names.every((name) => /^[A-Z][A-Z0-9_]*$/.test(name)) ? names : undefined;
   };
 
   const loop = (

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ALLOCATORS, gfpArgument, MASKLESS_ALLOCATORS, VMALLOC_SCOPE } from '../../src/kernel/allocators.js';
 import { GUARD_CLASSES, GUARD_FORMS } from '../../src/kernel/guards.js';
-import { LAYERS } from '../../src/kernel/layers.js';
+import { CREATORS, LAYERS } from '../../src/kernel/layers.js';
 import { LOCK_TYPES, LOCKS, PAGE_LOCKS } from '../../src/kernel/locks.js';
 import {
   DOWNGRADES,
@@ -15,7 +15,7 @@ import {
 } from '../../src/kernel/masks.js';
 import { ASSIGNED_TABLES, RECLAIM_ENTRIES } from '../../src/kernel/reclaim-contexts.js';
 import { CALLBACK_FIELDS, REGISTRARS } from '../../src/kernel/tasks.js';
-import { WAITS, WAKES } from '../../src/kernel/waits.js';
+import { QUEUERS, WAITS, WAKES } from '../../src/kernel/waits.js';
 import { describeKernel, KERNEL_VERSIONS, type KernelVersion } from '../kernel-trees.js';
 
 interface Named {
@@ -34,6 +34,8 @@ const LISTS: Readonly<Record<string, readonly Named[]>> = {
   waits: WAITS,
   wakes: WAKES,
   layers: LAYERS,
+  creators: CREATORS,
+  queuers: QUEUERS,
   masks: MASKS,
   maskConstraints: MASK_CONSTRAINTS,
   scopeSaves: SCOPE_APIS.map(({ save, source }) => ({ name: save, source })),
@@ -70,6 +72,7 @@ const ABSENT: Readonly<Record<KernelVersion, readonly string[]>> = {
     'guardForms scoped_cond_guard',
     'layers __alloc_pages_noprof',
     'layers __folio_alloc_noprof',
+    'layers __folio_batch_release',
     'layers __kmalloc_cache_noprof',
     'layers __kmalloc_large_noprof',
     'layers __kmalloc_node_noprof',
@@ -82,6 +85,8 @@ const ABSENT: Readonly<Record<KernelVersion, readonly string[]>> = {
     'layers alloc_pages_exact_noprof',
     'layers alloc_pages_noprof',
     'layers folio_alloc_noprof',
+    'layers folios_put_refs',
+    'layers free_huge_folio',
     'layers get_free_pages_noprof',
     'layers get_zeroed_page_noprof',
     'layers kmalloc_node_noprof',
@@ -112,12 +117,14 @@ const ABSENT: Readonly<Record<KernelVersion, readonly string[]>> = {
     'layers __get_free_pages',
     'layers __kmalloc',
     'layers __kmalloc_node',
+    'layers __pagevec_release',
     'layers __vmalloc',
     'layers __vmalloc_node',
     'layers __vmalloc_node_range',
     'layers alloc_pages',
     'layers alloc_pages_exact',
     'layers folio_alloc',
+    'layers free_huge_page',
     'layers get_zeroed_page',
     'layers kmalloc_large',
     'layers kmalloc_trace',
@@ -128,6 +135,7 @@ const ABSENT: Readonly<Record<KernelVersion, readonly string[]>> = {
     'layers vma_alloc_folio',
     'layers vmalloc_user',
     'layers vzalloc',
+    'layers walk_page_range_novma',
     'registrars call_rcu_tasks_rude',
   ],
 };

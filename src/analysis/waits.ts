@@ -1,0 +1,140 @@
+import type { Fn, Index } from '../index/link.js';
+import { REGISTRARS_BY_NAME } from '../kernel/tasks.js';
+import type { RunsIn } from '../kernel/types.js';
+import { QUEUERS_BY_NAME, WAIT_BY_NAME, WAKE_BY_NAME } from '../kernel/waits.js';
+import type { Tasks } from './tasks.js';
+
+/** A place at which a function blocks until somebody else has acted. */
+export interface Wait {
+  readonly node: number;
+  /** What is waited on, named as a lock class is: `journal_s.j_wait_updates`. */
+  readonly on: string;
+  /** Functions that this waits for to return: the work items flushed, the workers that complete it. */
+  readonly work: readonly number[];
+  /** It ends when somebody wakes the field, not when a known function has returned. */
+  readonly field: boolean;
+}
+
+/** One field has many bits, and who clears one of them is not known to be who clears the other. */
+const MANY_IN_ONE = new Set(['bit', 'variable']);
+
+const FIELD_WAITS = new Set(['condition', 'bit', 'variable', 'completion']);
+
+/** Contexts that end a wait without ever blocking on a lock themselves: what is waited for is the hardware. */
+const INTERRUPTS: ReadonlySet<RunsIn> = new Set(['irq', 'softirq', 'timer', 'rcu']);
+
+/** Callers of a waker that are looked at; who wakes from more places than that is no plain I/O completion. */
+const MAX_WAKER_CALLERS = 200;
+
+/** Who waits on what, who ends the wait, and what a work item that is waited for runs. */
+export class Waits {
+  /** Class of a work item → the functions it may run. */
+  private readonly runs = new Map<string, Set<number>>();
+  /** Class of a workqueue → classes of the items queued there. */
+  private readonly queued = new Map<string, Set<string>>();
+  private readonly woken = new Map<string, Set<number>>();
+  private readonly interrupts = new Map<string, boolean>();
+
+  constructor(
+    private readonly index: Index,
+    private readonly tasks: Tasks,
+  ) {
+    for (const fn of index.functions) {
+      for (const { op } of fn.facts.cfg) {
+        if (op.k !== 'call' || op.fn === '') continue;
+        this.registered(fn, op.fn, op.args);
+        const queuer = QUEUERS_BY_NAME.get(op.fn);
+        if (queuer) {
+          const queue = this.classOf(fn, op.args[queuer.queueArg]);
+          const work = this.classOf(fn, op.args[queuer.workArg]);
+          if (queue !== '' && work !== '') put(this.queued, queue, work);
+        }
+        const wake = WAKE_BY_NAME.get(op.fn);
+        const on = wake ? this.classOf(fn, op.args[wake.arg]) : '';
+        if (on !== '') put(this.woken, on, fn.id);
+      }
+    }
+  }
+
+  /** `INIT_WORK(&x->work, f)`: the item is the argument before the callback. */
+  private registered(fn: Fn, name: string, args: readonly string[]): void {
+    for (const registrar of REGISTRARS_BY_NAME.get(name) ?? []) {
+      if (registrar.runs !== 'worker' && registrar.runs !== 'kthread') continue;
+      const callback = /^&?v:(\w+)$/.exec(args[registrar.arg] ?? '')?.[1];
+      if (callback === undefined || registrar.arg === 0) continue;
+      const item = this.classOf(fn, args[0]);
+      if (item === '') continue;
+      for (const target of this.index.lookup(callback, fn.file.file)) put(this.runs, item, target.id);
+    }
+  }
+
+  /** Only members and globals: a variable of the function is nobody's but its own. */
+  private classOf(fn: Fn, path: string | undefined): string {
+    if (path === undefined || path === '') return '';
+    const found = this.index.lockClass(fn, path);
+    return found.startsWith('param:') ? '' : found;
+  }
+
+  /** Where the function waits. */
+  in(fn: Fn): Wait[] {
+    const out: Wait[] = [];
+    for (const [node, { op }] of fn.facts.cfg.entries()) {
+      if (op.k !== 'call') continue;
+      const wait = WAIT_BY_NAME.get(op.fn);
+      if (!wait || wait.arg === undefined) continue;
+      const on = this.classOf(fn, op.args[wait.arg]);
+      if (on === '') continue;
+      const field = FIELD_WAITS.has(wait.waitsFor);
+      const items = wait.waitsFor === 'workqueue' ? [...(this.queued.get(on) ?? [])] : [on];
+      const work = MANY_IN_ONE.has(wait.waitsFor)
+        ? []
+        : field
+          ? this.wakers(on).filter((id) => /^(?:worker|kthread)$/.test(this.tasks.startedAs(id) ?? ''))
+          : items.flatMap((item) => [...(this.runs.get(item) ?? [])]);
+      if (field || work.length > 0) out.push({ node, on, work, field });
+    }
+    return out;
+  }
+
+  /** Functions that wake those who wait on it. */
+  wakers(on: string): number[] {
+    return [...(this.woken.get(on) ?? [])];
+  }
+
+  /** Do only interrupts and the like end the wait, so that it is one for the hardware and no task holds it up? */
+  endsInInterrupt(on: string): boolean {
+    let answer = this.interrupts.get(on);
+    if (answer === undefined) {
+      const wakers = this.wakers(on);
+      answer = wakers.length > 0 && wakers.every((id) => this.onlyInInterrupt(id));
+      this.interrupts.set(on, answer);
+    }
+    return answer;
+  }
+
+  private onlyInInterrupt(waker: number): boolean {
+    const seen = new Set([waker]);
+    const queue = [waker];
+    for (const id of queue) {
+      const started = this.tasks.startedAs(id);
+      if (started !== undefined) {
+        if (!INTERRUPTS.has(started)) return false;
+        continue;
+      }
+      const callers = this.index.callers[id]!;
+      if (callers.length === 0 || this.index.escaped.has(id) || seen.size > MAX_WAKER_CALLERS) return false;
+      for (const { from } of callers) {
+        if (seen.has(from)) continue;
+        seen.add(from);
+        queue.push(from);
+      }
+    }
+    return true;
+  }
+}
+
+function put<T>(map: Map<string, Set<T>>, key: string, value: T): void {
+  const set = map.get(key);
+  if (set) set.add(value);
+  else map.set(key, new Set([value]));
+}

@@ -1,0 +1,181 @@
+import { describe, expect, it } from 'vitest';
+import { Locks } from '../../src/analysis/locks.js';
+import { Reclaim } from '../../src/analysis/reclaim.js';
+import { Tasks } from '../../src/analysis/tasks.js';
+import { linked } from './linked.js';
+
+const HEADER = `
+struct super_operations { void (*evict_inode)(struct inode *); };
+struct inode { struct super_block *i_sb; const struct super_operations *i_op; struct rw_semaphore i_rwsem; };
+struct work_struct { int pending; };
+struct sb_info {
+  struct mutex lock;
+  struct mutex other;
+  struct work_struct work;
+  struct workqueue_struct *queue;
+  wait_queue_head_t wait;
+  struct percpu_rw_semaphore levels[3];
+};
+void evict(struct inode *inode) { inode->i_op->evict_inode(inode); }
+`;
+
+const TABLE = `
+struct file_system_type a_type = { .name = "a" };
+static const struct super_operations ops = { .evict_inode = a_evict };
+`;
+
+/** Reclaim of a filesystem whose evict_inode is \`a_evict\`. */
+function reclaimOf(code: string, others: Readonly<Record<string, string>> = {}): Reclaim {
+  const index = linked({ 'include/linux/fs.h': HEADER, 'fs/a/a.c': code + TABLE, ...others });
+  return new Reclaim(index, new Locks(index), new Tasks(index), 'nofs');
+}
+
+/** Lock class → names of the functions of its chain. */
+function chains(reclaim: Reclaim): Record<string, string> {
+  return Object.fromEntries(
+    reclaim.chainsOf('fs/a').map((c) => [c.lock, c.steps.map((s) => s.function).join(' ')]),
+  );
+}
+
+describe('reclaim locks', () => {
+  it('the shortest chain from an entry to the acquire', () => {
+    const reclaim = reclaimOf(`
+      static void near(struct sb_info *s) { mutex_lock(&s->lock); mutex_unlock(&s->lock); }
+      static void far(struct sb_info *s) { near(s); }
+      static void a_evict(struct inode *inode) { far(inode->i_sb); near(inode->i_sb); }`);
+    expect(chains(reclaim)).toEqual({ 'sb_info.lock': 'a_evict near' });
+  });
+
+  it('a lock that is only tried is none', () => {
+    const reclaim = reclaimOf(`
+      static void a_evict(struct inode *inode)
+      {
+        struct sb_info *s = inode->i_sb;
+        if (mutex_trylock(&s->lock)) mutex_unlock(&s->lock);
+        mutex_lock(&s->other);
+      }`);
+    expect(chains(reclaim)).toEqual({ 'sb_info.other': 'a_evict' });
+  });
+
+  it('locks of a work item that reclaim flushes', () => {
+    const reclaim = reclaimOf(`
+      static void work_fn(struct work_struct *work) { mutex_lock(&global_info.lock); }
+      static void idle_fn(struct work_struct *work) { mutex_lock(&global_info.other); }
+      static struct sb_info global_info;
+      void setup(struct sb_info *s) { INIT_WORK(&s->work, work_fn); schedule_work(&s->work); }
+      void setup_idle(struct other *s) { INIT_WORK(&s->idle, idle_fn); }
+      static void a_evict(struct inode *inode) { struct sb_info *s = inode->i_sb; flush_work(&s->work); }`);
+    expect(chains(reclaim)).toEqual({ 'sb_info.lock': 'a_evict work_fn' });
+    expect(reclaim.chainsOf('fs/a')[0]?.notes).toEqual(['waits for work_fn() in another task']);
+  });
+
+  it('locks of a work item on a queue that reclaim flushes', () => {
+    const reclaim = reclaimOf(`
+      static struct sb_info global_info;
+      static void work_fn(struct work_struct *work) { mutex_lock(&global_info.lock); }
+      void setup(struct sb_info *s) { INIT_WORK(&s->work, work_fn); queue_work(s->queue, &s->work); }
+      static void a_evict(struct inode *inode) { struct sb_info *s = inode->i_sb; flush_workqueue(s->queue); }`);
+    expect(chains(reclaim)).toEqual({ 'sb_info.lock': 'a_evict work_fn' });
+  });
+
+  it('a work item that is only queued takes its locks elsewhere', () => {
+    const reclaim = reclaimOf(`
+      static struct sb_info global_info;
+      static void work_fn(struct work_struct *work) { mutex_lock(&global_info.lock); }
+      static void a_evict(struct inode *inode)
+      {
+        struct sb_info *s = inode->i_sb;
+        INIT_WORK(&s->work, work_fn);
+        schedule_work(&s->work);
+      }`);
+    expect(chains(reclaim)).toEqual({});
+  });
+
+  it('a constant flag that chooses another lock', () => {
+    const reclaim = reclaimOf(`
+      void take(struct sb_info *s, unsigned int mode)
+      {
+        if (mode & (ONE_EXCL | ONE_SHARED)) mutex_lock(&s->lock);
+        else if (mode & TWO_EXCL) mutex_lock(&s->other);
+      }
+      static void a_evict(struct inode *inode) { struct sb_info *s = inode->i_sb; take(s, TWO_EXCL); }`);
+    const found = reclaim.chainsOf('fs/a').map(({ lock, believable }) => [lock, believable]);
+    // The other one still withholds: the constants might share a bit.
+    expect(found).toEqual([
+      ['sb_info.other', true],
+      ['sb_info.lock', false],
+    ]);
+  });
+
+  it('a flag that the function changes is not known', () => {
+    const reclaim = reclaimOf(`
+      void take(struct sb_info *s, unsigned int mode)
+      {
+        mode |= ONE_EXCL;
+        if (mode & ONE_EXCL) mutex_lock(&s->lock);
+      }
+      static void a_evict(struct inode *inode) { struct sb_info *s = inode->i_sb; take(s, TWO_EXCL); }`);
+    expect(reclaim.chainsOf('fs/a').map(({ lock, believable }) => [lock, believable])).toEqual([
+      ['sb_info.lock', true],
+    ]);
+  });
+
+  it('one of several locks is a class of its own', () => {
+    const reclaim = reclaimOf(`
+      static void start(struct sb_info *s, int level) { percpu_down_read(s->levels + level - 1); }
+      void start_write(struct sb_info *s) { start(s, LEVEL_WRITE); }
+      static void start_inner(struct sb_info *s) { start(s, LEVEL_INNER); }
+      static void a_evict(struct inode *inode) { struct sb_info *s = inode->i_sb; start_inner(s); }`);
+    expect(chains(reclaim)).toEqual({ 'sb_info.levels[LEVEL_INNER]': 'a_evict start_inner' });
+  });
+
+  it('not through unmounting, nor through what makes an inode', () => {
+    const reclaim = reclaimOf(
+      `
+      static void make(struct sb_info *s) { new_inode(s); mutex_lock(&s->lock); }
+      static void a_evict(struct inode *inode)
+      {
+        struct sb_info *s = inode->i_sb;
+        make(s);
+        deactivate_super(s);
+      }`,
+      {
+        'fs/super.c': 'void deactivate_super(struct sb_info *s) { mutex_lock(&s->other); }',
+        'fs/inode.c': 'struct inode *new_inode(struct sb_info *s) { return alloc(s); }',
+      },
+    );
+    expect(chains(reclaim)).toEqual({});
+  });
+
+  it('not into a filesystem that lives in a directory of libraries', () => {
+    const caller = `
+      static void a_evict(struct inode *inode) { drop(inode); }
+      struct drop_operations { void (*drop)(struct inode *); };
+      void drop(struct inode *inode) { struct drop_operations *d = inode_ops(inode); d->drop(inode); }`;
+    const target = (type: string) => `
+      static struct sb_info its_info;
+      static void its_drop(struct inode *inode) { mutex_lock(&its_info.lock); }
+      static struct drop_operations its_ops = { .drop = its_drop };
+      ${type}`;
+    expect(chains(reclaimOf(caller, { 'fs/lib.c': target('') }))).toHaveProperty(['sb_info.lock']);
+    expect(
+      chains(reclaimOf(caller, { 'fs/ns.c': target('struct file_system_type ns = { .name = "ns" };') })),
+    ).toEqual({});
+  });
+
+  it('names what it waits for and who ends that', () => {
+    const reclaim = reclaimOf(`
+      static void a_evict(struct inode *inode) { struct sb_info *s = inode->i_sb; wait_event(s->wait, s->done); }
+      void finish(struct sb_info *s) { wake_up(&s->wait); }`);
+    expect(reclaim.waitsOf('fs/a')).toMatchObject([{ on: 'sb_info.wait', wakers: ['finish'] }]);
+  });
+
+  it('a wait that an interrupt ends is one for the hardware', () => {
+    const reclaim = reclaimOf(`
+      static void a_evict(struct inode *inode) { struct sb_info *s = inode->i_sb; wait_event(s->wait, s->done); }
+      static void done(struct sb_info *s) { wake_up(&s->wait); }
+      static irqreturn_t handler(int irq, void *data) { done(data); return 0; }
+      void setup(void) { request_irq(7, handler, 0, "a", 0); }`);
+    expect(reclaim.waitsOf('fs/a')).toEqual([]);
+  });
+});
