@@ -4,7 +4,7 @@ import { Locks } from '../dist/src/analysis/locks.js';
 import { Reclaim } from '../dist/src/analysis/reclaim.js';
 import { Tasks } from '../dist/src/analysis/tasks.js';
 import { Index } from '../dist/src/index/link.js';
-import { coreFiles, parseAll } from '../dist/src/index/load.js';
+import { listTree, parseAll, Threads } from '../dist/src/index/load.js';
 import { reclaimDocument } from '../dist/src/output/reclaim-document.js';
 import { openKernelTree } from '../dist/src/tree/kernel-tree.js';
 
@@ -18,7 +18,9 @@ if (root === undefined) {
   process.exit(2);
 }
 const tree = openKernelTree(root);
-const { facts } = await parseAll(tree, coreFiles(tree, ['fs']).files, 2);
+const threads = new Threads(2);
+const { facts } = await parseAll(tree, listTree(tree, ["fs"]).core, threads);
+await threads.close();
 const index = new Index(facts);
 const reclaim = new Reclaim(index, new Locks(index), new Tasks(index), 'nofs');
 const intro = `Generated from Linux ${tree.version} by \`node scripts/reclaim-locks.mjs TREE\`; not edited by hand.

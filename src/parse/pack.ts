@@ -120,7 +120,7 @@ function packNode({ op, next, statement }: CfgNode): unknown[] {
     case 'set':
       return [2, head, op.to, op.from, op.start];
     case 'test':
-      return [3, head, op.on, op.rel];
+      return [3, head, op.on, op.rel, ...(op.flags ? [op.flags] : [])];
     case 'ret':
       return [4, head, op.value];
     case 'guard':
@@ -268,7 +268,7 @@ class PackedFunction implements FunctionFacts {
         let op: Op = NOP;
         if (kind === 1) op = calls[call++]![1];
         else if (kind === 2) op = { k: 'set', to: a!, from: b!, start: c! };
-        else if (kind === 3) op = { k: 'test', on: a!, rel: b! };
+        else if (kind === 3) op = { k: 'test', on: a!, rel: b!, ...(c ? { flags: c } : {}) };
         else if (kind === 4) op = { k: 'ret', value: a! };
         else if (kind > 4) op = { k: kind === 5 ? 'guard' : 'unguard', cls: a!, arg: b!, start: c! };
         return { op, next, statement };
