@@ -504,6 +504,7 @@ export class Index {
       this.linkPointer(fn, node, op.fn === '' ? op.target : `v:${op.fn}`);
     }
     for (const [position, arg] of op.args.entries()) {
+      if (op.fn !== '') this.linkHandedMember(fn, node, op.fn, position, arg);
       const name = /^[&~]?v:(\w+)$/.exec(arg)?.[1];
       if (name === undefined || this.isLocal(fn, name)) continue;
       if (!this.byName.has(name) && !this.aliases.has(name)) continue;
@@ -517,6 +518,21 @@ export class Index {
         for (const way of ways) this.linkThrough(way.at(-1)!, target.id);
       }
     }
+  }
+
+  /** `call(mapping->a_ops->read_folio)`: what is stored in the member is called by whom it is handed to, on behalf of `fn`. */
+  private linkHandedMember(fn: Fn, node: number, callee: string, position: number, arg: Path): void {
+    const cut = arg.lastIndexOf(' ');
+    const field = arg.slice(cut + 1);
+    if (cut < 0 || arg[0] === '&' || !this.fieldTables.has(field)) return;
+    const type = this.typeOf(fn, arg.slice(0, cut));
+    const via = `${type}.${field}`;
+    const found = type === '' ? undefined : this.tables.get(via);
+    if (!found) return;
+    this.calledMembers.add(via);
+    const called = this.invokes(callee, position, fn.file.file);
+    const ways = called ? this.ways(callee, position, fn.file.file) : [];
+    for (const id of found.keys()) this.edge(fn, id, node, 'typed', 'callback', via, ways);
   }
 
   /** Does every definition of the function call its argument itself, before it returns, and keep it nowhere? */
