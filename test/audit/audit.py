@@ -6,7 +6,9 @@ Deliberately simple, and shares no code with src/: function bounds from universa
 is text. A caller of F is any function in whose body `F(` stands, or that is stored in a table together
 with nobody known to call it (then F is a root: it is entered from outside with no scope).
 
-usage: audit.py SCAN.json LINUX [--sample N] [--seed N] [DIR...]
+usage: audit.py SCAN.json LINUX [--sample N] [--seed N] [--explained FILE] [DIR...]
+
+FILE has a reason for each site on which both may differ; the status is 1 if one is missing or stale.
 
 SCAN.json is what `gfp-scope scan --format json` printed. DIRs are where callers are looked for (default:
 the directories of the sites, with fs mm include). Prints JSON: {"sites": N, "disagreements": {site: chain}}.
@@ -164,6 +166,7 @@ def main():
     parser.add_argument("dirs", nargs="*")
     parser.add_argument("--sample", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--explained")
     args = parser.parse_args()
     with open(args.scan, encoding="utf8") as source:
         scan = json.load(source)
@@ -199,6 +202,13 @@ def main():
     json.dump({"sites": len(sites), "verdicts": verdicts, "functions": len(tree.functions),
                "unread": unread, "disagreements": found}, sys.stdout, indent=2)
     print()
+    if args.explained:
+        with open(args.explained, encoding="utf8") as source:
+            explained = json.load(source)
+        wrong = set(explained) ^ set(found)
+        for site in sorted(wrong):
+            print(f"{site}: {'not explained' if site in found else 'explained, but both agree'}", file=sys.stderr)
+        sys.exit(1 if wrong else 0)
 
 
 if __name__ == "__main__":
