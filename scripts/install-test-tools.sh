@@ -10,13 +10,15 @@ set -euo pipefail
 optional=no
 [ "${1-}" != --optional ] || optional=yes
 
-packages=(gcc make git flex bison bc libc6-dev libelf-dev libssl-dev perl xz-utils)
+packages=(gcc make git flex bison bc libc6-dev libelf-dev libssl-dev perl xz-utils
+	python3 universal-ctags)
 missing=()
 for package in "${packages[@]}"; do
 	case $package in
 	libc6-dev) test -e /usr/include/stdio.h ;;
 	libelf-dev) test -e /usr/include/libelf.h || test -e /usr/include/gelf.h ;;
 	libssl-dev) test -e /usr/include/openssl/opensslv.h ;;
+	universal-ctags) command -v ctags >/dev/null ;;
 	xz-utils) command -v xz >/dev/null ;;
 	*) command -v "$package" >/dev/null ;;
 	esac || missing+=("$package")

@@ -19,7 +19,7 @@ if (root === undefined) {
 }
 const tree = openKernelTree(root);
 const threads = new Threads(2);
-const { facts } = await parseAll(tree, listTree(tree, ["fs"]).core, threads);
+const { facts } = await parseAll(tree, listTree(tree, ['fs']).core, threads);
 await threads.close();
 const index = new Index(facts);
 const reclaim = new Reclaim(index, new Locks(index), new Tasks(index), 'nofs');

@@ -60,6 +60,7 @@ function downgrades(report: Report): Downgrade[] {
   const out: Downgrade[] = [];
   for (const site of report.sites) {
     if (site.verdict !== 'covered' && site.verdict !== 'scopable') continue;
+    if (site.kept !== '') continue;
     const replacement = replacementFor(site.flag, site.api);
     if (replacement === undefined) continue;
     out.push({

@@ -25,6 +25,8 @@ export interface Findings {
   readonly regions: Regions;
   readonly callers: Callers;
   readonly existing: ScopesAt;
+  /** Coverage by existing scopes, those that need a real object included. */
+  readonly ifReal: Cover;
   readonly sites: readonly LocatedSite[];
   readonly choice: Choice;
   readonly source: (file: string) => string;
@@ -191,10 +193,12 @@ function sameCall(was: Fn, node: number, now: Fn): number {
 }
 
 /** The functions whose callers the proofs rest on: each covered site's own, and those above it up to the scopes. */
-function proofs({ sites, choice }: Findings): number[] {
-  for (const site of sites) isCovered(site, choice.cover);
-  const own = sites.filter((s) => s.fn && isCovered(s, choice.cover)).map((s) => s.fn!.id);
-  return [...new Set([...own, ...choice.cover.proven()])];
+function proofs({ sites, choice, ifReal }: Findings): number[] {
+  const covers = [choice.cover, ifReal];
+  const own = sites
+    .filter((s) => s.fn && covers.map((c) => isCovered(s, c)).some(Boolean))
+    .map((s) => s.fn!.id);
+  return [...new Set([...own, ...covers.flatMap((c) => c.proven())])];
 }
 
 function study(
@@ -234,5 +238,6 @@ function study(
     index.functions,
     options.minimal ?? false,
   );
-  return { index, locks, tasks, reclaim, regions, callers, existing, sites, choice, source };
+  const ifReal = new Cover(callers, existingScopes(index, locks, 'nofs', true));
+  return { index, locks, tasks, reclaim, regions, callers, existing, ifReal, sites, choice, source };
 }

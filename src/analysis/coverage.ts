@@ -1,13 +1,15 @@
 import type { Edge, Fn, Index, Way } from '../index/link.js';
 import type { Api } from '../kernel/types.js';
 import type { Locks } from './locks.js';
-import { scopesFor } from './locks.js';
+import { conditionalScopesFor, scopesFor } from './locks.js';
 import type { Tasks } from './tasks.js';
 
 /** A scope that is taken to exist: proposed ones by region, existing ones found in the code. */
 export interface OpenScope {
   readonly id: string;
   readonly state: 'existing' | 'proposed';
+  /** Open only where the object that was started is a real one, not a stand-in. */
+  readonly ifReal?: boolean;
 }
 
 /**
@@ -316,9 +318,13 @@ export class Cover {
   }
 }
 
-/** Scopes that the code has already: the id names the function in which the scope is open. */
-export function existingScopes(index: Index, locks: Locks, api: Api): ScopesAt {
-  const kinds = scopesFor(api);
+/**
+ * Scopes that the code has already: the id names the function in which the scope is open. With `ifReal` those count
+ * too that are open only if what was started is a real object (a handle, where there is a journal).
+ */
+export function existingScopes(index: Index, locks: Locks, api: Api, ifReal = false): ScopesAt {
+  const surely = scopesFor(api);
+  const kinds = ifReal ? [...surely, ...conditionalScopesFor(api)] : surely;
   const cache = new Map<number, string[]>();
   return (fn, node) => {
     let mine = cache.get(fn.id);
@@ -327,8 +333,9 @@ export function existingScopes(index: Index, locks: Locks, api: Api): ScopesAt {
       cache.set(fn.id, mine);
     }
     for (const kind of mine) {
-      if (locks.mustHold(fn, kind, node))
-        return { id: existingScopeId(index, locks, fn, kind), state: 'existing' };
+      if (!locks.mustHold(fn, kind, node)) continue;
+      const id = existingScopeId(index, locks, fn, kind);
+      return surely.includes(kind) ? { id, state: 'existing' } : { id, state: 'existing', ifReal: true };
     }
     return undefined;
   };
@@ -336,6 +343,5 @@ export function existingScopes(index: Index, locks: Locks, api: Api): ScopesAt {
 
 /** `file:line` of the call that opens the scope. */
 export function existingScopeId(index: Index, locks: Locks, fn: Fn, kind: string): string {
-  const opens = locks.effects(fn).find((e) => e.lock === kind && e.act === 'acquire');
-  return `${fn.file.file}:${index.lineOf(fn, opens?.node ?? 0)}`;
+  return `${fn.file.file}:${index.lineOf(fn, locks.opening(fn, kind)[0]?.node ?? 0)}`;
 }

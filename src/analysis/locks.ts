@@ -1,9 +1,9 @@
-import type { Fn, Index } from '../index/link.js';
+import type { Edge, Fn, Index } from '../index/link.js';
 import { GUARD_CLASS_BY_NAME } from '../kernel/guards.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { SCOPE_APIS } from '../kernel/masks.js';
 import type { Api, LockPrimitive } from '../kernel/types.js';
-import { type Effect, netEffect, type Run, run, type Success } from './states.js';
+import { type Effect, type Exit, netEffect, type Run, run, type Success } from './states.js';
 import { TaskHeld } from './task-held.js';
 
 /** Scope calls by name. The pseudo lock class `<save>` stands for "a scope of that kind is open". */
@@ -16,6 +16,17 @@ for (const { save, restore } of SCOPE_APIS) {
 /** The pseudo classes of scopes under which `api`'s masks are redundant. */
 export function scopesFor(api: Api): string[] {
   return SCOPE_APIS.filter((s) => s.covers.includes(api)).map((s) => `<${s.save}>`);
+}
+
+/**
+ * Ends the pseudo class "a scope of that kind is open, if the object that was started is a real one": a start function
+ * may hand out a stand-in instead (ext4 without a journal) that the rest of the code takes for a handle.
+ */
+const IF_REAL = '~';
+
+/** The pseudo classes of scopes that are open where a started object is a real one. */
+export function conditionalScopesFor(api: Api): string[] {
+  return scopesFor(api).map((scope) => `${scope}${IF_REAL}`);
 }
 
 /** Starts the name of a lock whose class can't be told; its path follows. */
@@ -95,15 +106,9 @@ export class Locks {
       if (op.k === 'call' && op.fn !== '') {
         const scope = SCOPE_CALL.get(op.fn);
         if (scope) {
-          out.push({
-            lock: scope.scope,
-            node,
-            act: scope.act,
-            success: 'void',
-            blocking: false,
-            direct: true,
-            hops: 0,
-          });
+          for (const lock of [scope.scope, `${scope.scope}${IF_REAL}`]) {
+            out.push({ lock, node, act: scope.act, success: 'void', blocking: false, direct: true, hops: 0 });
+          }
           continue;
         }
         const primitive = LOCK_BY_NAME.get(op.fn);
@@ -169,8 +174,9 @@ export class Locks {
     const effects = this.effects(fn);
     for (const lock of new Set(effects.map((e) => e.lock))) {
       this.runs.delete(`${fn.id} ${lock}`);
+      const { exits } = this.runOf(fn, lock);
       const net = netEffect(
-        this.runOf(fn, lock).exits,
+        lock.endsWith(IF_REAL) ? this.realOnly(fn, exits) : exits,
         fn.facts.returnType !== 'int' && fn.facts.returnType !== 'bool',
       );
       if (!net) continue;
@@ -181,6 +187,51 @@ export class Locks {
         if (lock[0] === '<' || hops >= MAX_UNCERTAIN_HOPS) continue;
       }
       out.set(lock, { ...net, hops, blocking: mine.some((e) => e.blocking) });
+    }
+    return out;
+  }
+
+  /** Exits without those that hand out a stand-in; all of them if nothing real is started on any. */
+  private realOnly(fn: Fn, exits: readonly Exit[]): readonly Exit[] {
+    if (!exits.some((e) => e.depth > 0 || e.pending !== '')) return exits;
+    return exits.filter((e) => e.depth !== 0 || e.pending !== '' || !this.returnsStandIn(fn, e.node));
+  }
+
+  /** Does the `return` hand on what a function returned that put it into the task (`current->F`)? */
+  private returnsStandIn(fn: Fn, node: number): boolean {
+    const { op } = fn.facts.cfg[node]!;
+    if (op.k !== 'ret') return false;
+    const { value } = op;
+    const made = this.index.callees[fn.id]!.filter((edge) => {
+      const from = fn.facts.cfg[edge.node]!.op;
+      return edge.how === 'call' && from.k === 'call' && (from.to === value || `@${edge.node}` === value);
+    });
+    return (
+      made.length > 0 && made.every((edge) => this.taskHeld.storesObject(this.index.functions[edge.to]!))
+    );
+  }
+
+  /** The calls that open the scope in the function, from the one in the function itself to the save: see `Scope.opens`. */
+  opening(fn: Fn, scope: string): { fn: Fn; node: number }[] {
+    const out: { fn: Fn; node: number }[] = [];
+    const met = new Set<number>();
+    for (let at: Fn | undefined = fn; at && !met.has(at.id); ) {
+      met.add(at.id);
+      const opens = this.effects(at)
+        .filter((e) => e.lock === scope && e.act === 'acquire')
+        .sort((a, b) => a.hops - b.hops)[0];
+      if (!opens) return out;
+      out.push({ fn: at, node: opens.node });
+      if (opens.direct) return out;
+      const hops = (id: number): number =>
+        this.summaries.get(id)?.get(scope)?.hops ?? Number.POSITIVE_INFINITY;
+      const next: Edge[] = this.index.callees[at.id]!.filter(
+        (e) =>
+          e.node === opens.node &&
+          e.how === 'call' &&
+          this.summaries.get(e.to)?.get(scope)?.act === 'acquire',
+      ).sort((a, b) => hops(a.to) - hops(b.to));
+      at = next[0] && this.index.functions[next[0].to];
     }
     return out;
   }

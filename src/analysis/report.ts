@@ -54,6 +54,8 @@ export interface Site {
   readonly reason: string;
   /** Ids of the scopes that cover it. */
   readonly scopes: readonly string[];
+  /** Why the mask is kept although the verdict would have it dropped; '' where nothing speaks against it. */
+  readonly kept: string;
   readonly paths: readonly SitePath[];
 }
 
@@ -70,6 +72,8 @@ export interface Scope {
   readonly state: 'existing' | 'proposed';
   /** Reclaim chain to the acquire of that lock class, reclaim entry first. Empty for an existing scope. */
   readonly reclaim: readonly Step[];
+  /** For an existing scope the calls that open it: from that in `function` to the save. Empty for a proposed one. */
+  readonly opens: readonly Step[];
 }
 
 export interface ReclaimLock {

@@ -10,6 +10,7 @@ import type { Path } from '../parse/facts.js';
 export class TaskHeld {
   /** `group field` → functions that store something other than null there. */
   private readonly stores = new Map<string, Fn[]>();
+  private readonly storing = new Set<number>();
   private readonly cache = new Map<number, { field: string; node: number }[]>();
 
   constructor(private readonly index: Index) {
@@ -20,6 +21,7 @@ export class TaskHeld {
         if (!to.startsWith('v:current ') || (op.k === 'set' && op.from === '#0')) continue;
         const field = to.slice('v:current '.length);
         const key = `${fn.group} ${field}`;
+        this.storing.add(fn.id);
         const list = this.stores.get(key);
         if (!list) this.stores.set(key, [fn]);
         else if (!list.includes(fn)) list.push(fn);
@@ -44,6 +46,11 @@ export class TaskHeld {
       if (stores.length > 0 && stores.every(leavesOpen)) open.add(node);
     }
     return open.size > 0 ? open : undefined;
+  }
+
+  /** Does the function put an object into `current->F` that it is handed or makes? */
+  storesObject(fn: Fn): boolean {
+    return this.storing.has(fn.id);
   }
 
   /** Stores by the part of the kernel that `group` runs with: its own and the libraries'. */

@@ -2,8 +2,8 @@ import type { Edge, Fn, Index } from '../index/link.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
 import type { Findings } from './analyze.js';
 import { isCovered, scopeId, scopesOver } from './choice.js';
-import { Cover, existingScopes } from './coverage.js';
-import { isUnknown } from './locks.js';
+import { Cover, existingScopeId, existingScopes, type ScopesAt } from './coverage.js';
+import { conditionalScopesFor, isUnknown, scopesFor } from './locks.js';
 import type { ReclaimLock, Region, Report, Scope, Site, SitePath, Skipped, Step, Verdict } from './report.js';
 import { type LocatedSite, replacementFor } from './sites.js';
 
@@ -33,6 +33,7 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
       kind: 'lock',
       state: 'existing',
       reclaim: [],
+      opens: opensOf(findings, fn, id),
     });
   };
 
@@ -57,6 +58,7 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
       flag: site.facts.flag,
       api: site.api,
       call: site.facts.call === '' ? null : site.facts.call,
+      kept: '',
       ...judged,
     };
   });
@@ -76,6 +78,7 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
         kind: 'lock',
         state: 'proposed',
         reclaim: chain?.steps ?? [],
+        opens: [],
       });
     }
   }
@@ -118,37 +121,32 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
   };
 }
 
+interface Judgement {
+  readonly verdict: Verdict;
+  readonly reason: string;
+  readonly scopes: string[];
+  readonly kept?: string;
+  readonly paths: SitePath[];
+}
+
 function judge(
   site: LocatedSite,
   findings: Findings,
   before: Cover,
   after: Cover,
   held: Readonly<Record<'now' | 'best', (id: number) => ReadonlySet<string>>>,
-): { verdict: Verdict; reason: string; scopes: string[]; paths: SitePath[] } {
+): Judgement {
   const { index, callers, reclaim, locks, tasks } = findings;
   const { fn } = site;
   const none = { scopes: [] as string[], paths: [] as SitePath[] };
   if (!fn || site.nodes.length === 0) return { verdict: 'opaque', reason: site.unclear, ...none };
 
+  const inHandle = site.api === 'nofs' ? judgeInHandle(site, findings, after) : undefined;
+  if (inHandle) return inHandle;
   const { scopes } = after;
   const { best } = findings.choice;
   const over = scopesOver(site, after);
-  const paths: SitePath[] = [];
-  for (const node of site.nodes) {
-    const here = scopes(fn, node);
-    if (here)
-      paths.push({ steps: [stepAt(index, fn, node)], outcome: here.state, scope: here.id, locks: [] });
-    else {
-      for (const c of callers.coveringCalls(fn.id, scopes, MAX_PATHS)) {
-        paths.push({
-          steps: steps(index, c.path, fn, node),
-          outcome: c.scope.state,
-          scope: c.scope.id,
-          locks: [],
-        });
-      }
-    }
-  }
+  const paths = pathsInScopes(site, fn, findings, scopes);
   // The scope that stands nearest is what the site rests on: a lock's own scope is better evidence than a distant
   // caller's, so a site below a lock that gets one is `scopable` even if all of today's callers have a scope.
   const ids = over.map((s) => s.id);
@@ -210,7 +208,7 @@ function judge(
     way: readonly Edge[],
     reason: string,
     on: readonly string[] = [],
-  ): { verdict: Verdict; reason: string; scopes: string[]; paths: SitePath[] } => ({
+  ): Judgement => ({
     verdict,
     reason,
     scopes: ids,
@@ -278,6 +276,72 @@ function judge(
   }
   const reason = `outside of any scope from ${top(path)}(); no reclaim lock is held on the way`;
   return answer('lock-free', 'lock-free', path, reason);
+}
+
+/** The paths to a site that end in a scope. */
+function pathsInScopes(
+  site: LocatedSite,
+  fn: Fn,
+  { index, callers }: Findings,
+  scopes: ScopesAt,
+): SitePath[] {
+  return site.nodes.flatMap((node): SitePath[] => {
+    const here = scopes(fn, node);
+    if (here) return [{ steps: [stepAt(index, fn, node)], outcome: here.state, scope: here.id, locks: [] }];
+    return callers
+      .coveringCalls(fn.id, scopes)
+      .slice(0, MAX_PATHS)
+      .map(({ path, scope }) => ({
+        steps: steps(index, path, fn, node),
+        outcome: scope.state,
+        scope: scope.id,
+        locks: [],
+      }));
+  });
+}
+
+/**
+ * A site that is in a scope on every path, on some of them only if what was started is a real object. Where the
+ * stand-in is used instead there is no scope, so the mask goes only if scopes that are proposed cover it without.
+ */
+function judgeInHandle(site: LocatedSite, findings: Findings, after: Cover): Judgement | undefined {
+  const { fn } = site;
+  const { ifReal, callers } = findings;
+  if (!fn || !isCovered(site, ifReal)) return undefined;
+  const over = scopesOver(site, ifReal);
+  const started = over.find((s) => s.ifReal);
+  // What is in a scope in any case is judged as any other site.
+  if (!started || isCovered(site, new Cover(callers, findings.existing))) return undefined;
+  const paths = pathsInScopes(site, fn, findings, ifReal.scopes);
+  const reason = `every path is inside a scope already, if what is started at ${started.id} is a real object`;
+  const ids = over.map((s) => s.id);
+  if (!isCovered(site, after)) {
+    const kept = 'without a real object no scope is open: the mask stays';
+    return { verdict: 'covered', reason: `${reason}; ${kept}`, kept, scopes: ids, paths };
+  }
+  const otherwise = scopesOver(site, after).map((s) => s.id);
+  return {
+    verdict: 'covered',
+    reason: `${reason}, else once ${otherwise[0]} is there`,
+    scopes: [...new Set([...ids, ...otherwise])],
+    paths: [...paths, ...pathsInScopes(site, fn, findings, after.scopes)].slice(0, MAX_PATHS),
+  };
+}
+
+/** The calls that open an existing scope, from that in the function to the save itself. */
+function opensOf({ index, locks }: Findings, fn: Fn, id: string): Step[] {
+  const kinds = (['nofs', 'noio'] as const).flatMap((api) => [
+    ...scopesFor(api),
+    ...conditionalScopesFor(api),
+  ]);
+  const kind = kinds.find((k) => locks.has(fn, k) && existingScopeId(index, locks, fn, k) === id);
+  if (kind === undefined) return [];
+  const way = locks.opening(fn, kind);
+  const out: Step[] = way.map((at, i) => ({
+    ...stepAt(index, at.fn, at.node),
+    ...(i < way.length - 1 ? { edge: 'direct' as const } : {}),
+  }));
+  return out;
 }
 
 /** One of the locks that may be held where a call is made. */

@@ -132,6 +132,7 @@ export class Index {
       this.callees.push([]);
       this.callers.push([]);
     }
+    for (const fn of this.functions) this.memberReads(fn);
     for (const fn of this.functions) this.linkCalls(fn);
     this.uncalledMembers();
   }
@@ -524,6 +525,7 @@ export class Index {
       this.linkPointer(fn, node, op.fn === '' ? op.target : `v:${op.fn}`);
     }
     for (const [position, arg] of op.args.entries()) {
+      if (op.fn !== '') this.linkHandedMember(fn, node, op.fn, position, arg);
       const name = /^[&~]?v:(\w+)$/.exec(arg)?.[1];
       if (name === undefined || this.isLocal(fn, name)) continue;
       if (!this.byName.has(name) && !this.aliases.has(name)) continue;
@@ -536,6 +538,46 @@ export class Index {
         this.edge(fn, target.id, node, 'typed', 'callback', '', ways);
         for (const way of ways) this.linkThrough(way.at(-1)!, target.id);
       }
+    }
+  }
+
+  /** `call(mapping->a_ops->read_folio)`: what is stored in the member is called by whom it is handed to, on behalf of `fn`. */
+  private linkHandedMember(fn: Fn, node: number, callee: string, position: number, arg: Path): void {
+    const cut = arg.lastIndexOf(' ');
+    const field = arg.slice(cut + 1);
+    if (cut < 0 || arg[0] === '&' || !this.fieldTables.has(field)) return;
+    const type = this.typeOf(fn, arg.slice(0, cut));
+    const via = `${type}.${field}`;
+    const found = type === '' ? undefined : this.tables.get(via);
+    if (!found) return;
+    this.calledMembers.add(via);
+    const called = this.invokes(callee, position, fn.file.file);
+    const ways = called ? this.ways(callee, position, fn.file.file) : [];
+    for (const id of found.keys()) {
+      if (!called) this.escaped.add(id);
+      this.edge(fn, id, node, 'typed', 'callback', via, ways);
+    }
+  }
+
+  /**
+   * `filler = mapping->a_ops->read_folio`: where the value goes on from there is not followed, unless it is in a variable of
+   * its own that is called and nothing else, which `linkPointer` sees.
+   */
+  private memberReads(fn: Fn): void {
+    for (const [to, from] of fn.facts.memberReads) {
+      const cut = from.lastIndexOf(' ');
+      const field = from.slice(cut + 1);
+      if (!this.fieldTables.has(field)) continue;
+      const found = this.tables.get(`${this.typeOf(fn, from.slice(0, cut))}.${field}`);
+      if (!found) continue;
+      const name = /^v:(\w+)$/.exec(to)?.[1];
+      const followed =
+        name !== undefined &&
+        fn.facts.locals.some(([local]) => local === name) &&
+        this.onlySource(fn, name) === from &&
+        !fn.facts.calls.some(([, op]) => op.args.some((arg) => arg.replace(/^[&~]/, '') === to)) &&
+        !fn.facts.memberReads.some(([, source]) => source === to);
+      if (!followed) for (const id of found.keys()) this.escaped.add(id);
     }
   }
 

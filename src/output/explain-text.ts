@@ -53,17 +53,21 @@ function lockText(lock: ReclaimLock, bold: (text: string) => string): string {
 }
 
 function scopesText(scopes: readonly Scope[], bold: (text: string) => string): string {
-  return (
-    `${bold('Scopes')}\n` +
-    columns(
-      scopes.map((scope) => [
-        `  ${scope.file}:${scope.line}`,
-        scope.function,
-        `${scope.state} memalloc_${scope.api} scope`,
-        scope.lock === '' ? scope.kind : `${scope.kind} ${scope.lock}`,
-      ]),
-    )
-  );
+  let text = `${bold('Scopes')}\n`;
+  let rows: string[][] = [];
+  for (const scope of scopes) {
+    rows.push([
+      `  ${scope.file}:${scope.line}`,
+      scope.function,
+      `${scope.state} memalloc_${scope.api} scope`,
+      scope.lock === '' ? scope.kind : `${scope.kind} ${scope.lock}`,
+    ]);
+    // A scope that the function opens itself needs no more words.
+    if (scope.opens.length < 2) continue;
+    text += columns(rows) + chainText(scope.opens, `calls memalloc_${scope.api}_save`, '    ');
+    rows = [];
+  }
+  return text + columns(rows);
 }
 
 function siteText(site: Site, scopes: ReadonlyMap<string, Scope>, colour: boolean): string {

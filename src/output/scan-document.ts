@@ -24,6 +24,11 @@ export const siteSchema = z.strictObject({
   verdict,
   reason: z.string(),
   scopes: z.array(z.string()).describe('Ids of the scopes that cover the site'),
+  kept: z
+    .string()
+    .describe(
+      'Why the mask stays although the verdict would have it dropped; empty if nothing speaks against it',
+    ),
 });
 
 export const scopeSchema = z.strictObject({
@@ -42,6 +47,9 @@ export const scopeSchema = z.strictObject({
     .describe(
       'Calls from the entry of memory reclaim to the acquire of the lock; empty for an existing scope',
     ),
+  opens: z
+    .array(z.strictObject({ function: z.string(), ...place }))
+    .describe('Calls that open an existing scope, down to the save; empty for a proposed scope'),
 });
 
 export const scanSchema = z
@@ -88,6 +96,7 @@ export function siteEntry(site: Site): z.infer<typeof siteSchema> {
     verdict: site.verdict,
     reason: site.reason,
     scopes: [...site.scopes],
+    kept: site.kept,
   };
 }
 
@@ -102,6 +111,7 @@ export function scopeEntry(scope: Scope): z.infer<typeof scopeSchema> {
     lock: scope.lock,
     kind: scope.kind,
     state: scope.state,
+    opens: scope.opens.map((step) => ({ function: step.function, file: step.file, line: step.line })),
     reclaim: scope.reclaim.map((step) => ({ function: step.function, file: step.file, line: step.line })),
   };
 }

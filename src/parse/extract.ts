@@ -407,6 +407,9 @@ class Extraction {
       cfg: flow.cfg,
       calls: flow.cfg.flatMap(({ op }, node) => (op.k === 'call' ? [[node, op] as const] : [])),
       references: referencesOf(flow.cfg, new Set([...f.params, ...locals].map(([name]) => name))),
+      memberReads: flow.cfg.flatMap(({ op }) =>
+        op.k === 'set' && /^[vct]:.* \w+$/.test(op.from) ? [[op.to, op.from] as const] : [],
+      ),
       locks: flow.cfg.some(({ op }) => op.k === 'guard' || (op.k === 'call' && actsOnLocks(op.fn))),
       setsCurrent: flow.cfg.some(
         ({ op }) => (op.k === 'set' || op.k === 'call') && op.to.startsWith('v:current '),

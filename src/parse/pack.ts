@@ -28,6 +28,7 @@ type Packed = readonly [
   value: Path,
   sites: FunctionFacts['sites'],
   references: FunctionFacts['references'],
+  memberReads: FunctionFacts['memberReads'],
   arms: FunctionFacts['arms'] | 0,
   nodes: number,
   callsLength: number,
@@ -95,6 +96,7 @@ export function packFacts(facts: FileFacts): string {
       f.value,
       f.sites,
       f.references,
+      f.memberReads,
       f.arms ?? 0,
       f.cfg.length,
       calls.length,
@@ -138,7 +140,7 @@ export function unpackFacts(text: string): FileFacts {
   at += linesLength;
   const functions = packed.map((p) => {
     const fn = new PackedFunction(p, text, at);
-    at += p[14] + p[15] + p[16];
+    at += p[15] + p[16] + p[17];
     return fn;
   });
   if (at !== text.length) throw new Error('packed facts of another length than they say');
@@ -189,6 +191,7 @@ class PackedFunction implements FunctionFacts {
   readonly value: Path;
   readonly sites: FunctionFacts['sites'];
   readonly references: FunctionFacts['references'];
+  readonly memberReads: FunctionFacts['memberReads'];
   declare readonly arms?: NonNullable<FunctionFacts['arms']>;
   private flow: readonly CfgNode[] | undefined;
   private statementsRead: readonly Statement[] | undefined;
@@ -214,11 +217,12 @@ class PackedFunction implements FunctionFacts {
     this.value = packed[9];
     this.sites = packed[10];
     this.references = packed[11];
-    if (packed[12] !== 0) this.arms = packed[12]!;
-    this.nodes = packed[13];
-    this.flowAt = callsAt + packed[14];
-    this.statementsAt = this.flowAt + packed[15];
-    this.statementsEnd = this.statementsAt + packed[16];
+    this.memberReads = packed[12];
+    if (packed[13] !== 0) this.arms = packed[13]!;
+    this.nodes = packed[14];
+    this.flowAt = callsAt + packed[15];
+    this.statementsAt = this.flowAt + packed[16];
+    this.statementsEnd = this.statementsAt + packed[17];
   }
 
   get isMacro(): boolean {

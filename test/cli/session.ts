@@ -44,6 +44,7 @@ const SITE: Site = {
   verdict: 'covered',
   reason: 'every path is in a scope',
   scopes: ['fs/demo/dir.c:90'],
+  kept: '',
   paths: [],
 };
 

@@ -6,14 +6,17 @@ import { describeKernel, KERNEL_VERSIONS } from '../kernel-trees.js';
 /** By the built program: its threads run the built parser. */
 async function reclaimOf(root: string): Promise<Reclaim> {
   const built = (module: string): string => new URL(`../../dist/src/${module}`, import.meta.url).href;
-  const { coreFiles, parseAll }: typeof import('../../src/index/load.js') = await import(
+  const { listTree, parseAll, Threads }: typeof import('../../src/index/load.js') = await import(
     built('index/load.js')
   );
   const { Index }: typeof import('../../src/index/link.js') = await import(built('index/link.js'));
   const { Locks }: typeof import('../../src/analysis/locks.js') = await import(built('analysis/locks.js'));
   const { Tasks }: typeof import('../../src/analysis/tasks.js') = await import(built('analysis/tasks.js'));
   const reclaim: typeof import('../../src/analysis/reclaim.js') = await import(built('analysis/reclaim.js'));
-  const { facts } = await parseAll(openKernelTree(root), coreFiles(openKernelTree(root), ['fs']).files, 2);
+  const tree = openKernelTree(root);
+  const threads = new Threads(2);
+  const { facts } = await parseAll(tree, listTree(tree, ['fs']).core, threads);
+  await threads.close();
   const index = new Index(facts);
   return new reclaim.Reclaim(index, new Locks(index), new Tasks(index), 'nofs');
 }

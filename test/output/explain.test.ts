@@ -143,6 +143,8 @@ describe('an explanation in words', () => {
     expect(text(place('fs/demo/journal.c', 60))).toMatchInlineSnapshot(`
       "Scopes
         fs/demo/journal.c:50  demo_commit  existing memalloc_noio scope  transaction
+          demo_commit  fs/demo/journal.c:50  calls demo_begin
+          demo_begin   fs/demo/journal.c:14  calls memalloc_noio_save
 
       fs/demo/journal.c:60:9: GFP_NOIO in demo_log, argument of mempool_alloc
         covered: every path is in the scope of demo_commit

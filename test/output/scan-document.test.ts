@@ -26,6 +26,7 @@ describe('the scan document', () => {
       verdict: 'scopable',
       reason: 'every path is in a scope on demo_inode.map_sem',
       scopes: ['fs/demo/dir.c:demo_create:demo_inode.map_sem'],
+      kept: '',
     });
     expect(document.sites[1]!.function).toBeNull();
     expect(document.scopes[0]).toEqual({
@@ -37,6 +38,7 @@ describe('the scan document', () => {
       lock: 'demo_inode.map_sem',
       kind: 'lock',
       state: 'proposed',
+      opens: [],
       reclaim: [
         { function: 'demo_evict_inode', file: 'fs/demo/super.c', line: 20 },
         { function: 'demo_truncate', file: 'fs/demo/inode.c', line: 200 },

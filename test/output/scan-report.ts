@@ -18,6 +18,7 @@ export const REPORT: Report = {
       verdict: 'scopable',
       reason: 'every path is in a scope on demo_inode.map_sem',
       scopes: ['fs/demo/dir.c:demo_create:demo_inode.map_sem'],
+      kept: '',
       paths: [
         {
           steps: [
@@ -44,6 +45,7 @@ export const REPORT: Report = {
       verdict: 'opaque',
       reason: 'the value of a macro whose users are not known',
       scopes: [],
+      kept: '',
       paths: [],
     },
     {
@@ -60,6 +62,7 @@ export const REPORT: Report = {
       verdict: 'partial',
       reason: 'demo_fill holds demo_inode.map_sem and no scope can be placed',
       scopes: [],
+      kept: '',
       paths: [
         {
           steps: [
@@ -98,6 +101,7 @@ export const REPORT: Report = {
       verdict: 'covered',
       reason: 'every path is in the scope of demo_commit',
       scopes: ['fs/demo/journal.c:50'],
+      kept: '',
       paths: [
         {
           steps: [
@@ -125,6 +129,7 @@ export const REPORT: Report = {
         { function: 'demo_evict_inode', file: 'fs/demo/super.c', line: 20, edge: 'direct' },
         { function: 'demo_truncate', file: 'fs/demo/inode.c', line: 200 },
       ],
+      opens: [],
     },
     {
       id: 'fs/demo/journal.c:50',
@@ -136,6 +141,10 @@ export const REPORT: Report = {
       kind: 'transaction',
       state: 'existing',
       reclaim: [],
+      opens: [
+        { function: 'demo_commit', file: 'fs/demo/journal.c', line: 50, edge: 'direct' },
+        { function: 'demo_begin', file: 'fs/demo/journal.c', line: 14 },
+      ],
     },
   ],
   locks: [

@@ -124,6 +124,7 @@ const REPORT: Report = {
       verdict: 'scopable',
       reason: '',
       scopes: d.scopes,
+      kept: '',
       paths: [],
     }),
   ),
