@@ -3,6 +3,7 @@ import { lockScope } from '../../transforms/lock-scope.js';
 import type { Plan } from '../edit/plan.js';
 import { type Fn, Index } from '../index/link.js';
 import { coreFiles, filesNaming, otherFiles, parseAll } from '../index/load.js';
+import { extractFacts } from '../parse/extract.js';
 import type { FileFacts } from '../parse/facts.js';
 import { readSource } from '../tree/files.js';
 import type { Analysis, AnalyzeOptions } from './api.js';
@@ -36,7 +37,7 @@ export async function analyze(options: AnalyzeOptions): Promise<Analysis> {
   const start = coreFiles(tree, paths);
   const first = await parseAll(tree, start.files, jobs, onProgress, signal);
   const skipped = [...start.skipped, ...first.skipped];
-  const facts = [...first.facts];
+  let facts = [...first.facts];
   const asked = (file: string): boolean =>
     paths.some((p) => p === '' || file === p || file.startsWith(`${p}/`));
 
@@ -50,6 +51,16 @@ export async function analyze(options: AnalyzeOptions): Promise<Analysis> {
     }
     return text;
   };
+
+  // What stands for a mask is known only now: the files asked for are read again where they use it.
+  const flags = new Set(facts.flatMap((f) => f.maskFlags.map((m) => m.flag)));
+  const withFlags = (all: readonly FileFacts[]): FileFacts[] =>
+    all.map((f) =>
+      asked(f.file) && [...flags].some((flag) => source(f.file).includes(flag))
+        ? extractFacts(f.file, source(f.file), flags)
+        : f,
+    );
+  facts = withFlags(facts);
 
   const known = new Set(start.files);
   let rest: string[] | undefined;
