@@ -3,7 +3,9 @@ import { lockScope } from '../../transforms/lock-scope.js';
 import type { Plan } from '../edit/plan.js';
 import { type Fn, Index } from '../index/link.js';
 import { filesByName, filesWithMasks, listTree, parseAll, Threads } from '../index/load.js';
+import { extractFacts } from '../parse/extract.js';
 import type { FileFacts } from '../parse/facts.js';
+import { packFacts, unpackFacts } from '../parse/pack.js';
 import { readSource } from '../tree/files.js';
 import type { Analysis, AnalyzeOptions } from './api.js';
 import { type Choice, chooseClasses, isCovered } from './choice.js';
@@ -50,7 +52,7 @@ async function analyzeIn(threads: Threads, options: AnalyzeOptions): Promise<Ana
   const known = new Set([...listed.core, ...masked]);
   const first = await parseAll(tree, [...known], threads, onProgress);
   const skipped = [...listed.skipped, ...first.skipped];
-  const facts = [...first.facts];
+  let facts = [...first.facts];
   const asked = (file: string): boolean =>
     paths.some((p) => p === '' || file === p || file.startsWith(`${p}/`));
 
@@ -64,6 +66,19 @@ async function analyzeIn(threads: Threads, options: AnalyzeOptions): Promise<Ana
     }
     return text;
   };
+
+  // What stands for a mask is known only now: the files asked for are read again where they use it.
+  const flags = new Set(facts.flatMap((f) => f.maskFlags.map((m) => m.flag)));
+  const word = new RegExp(`\\b(?:${[...flags].join('|')})\\b`);
+  if (flags.size > 0) {
+    facts = facts.map((f) => {
+      if (!asked(f.file)) return f;
+      const again = readSource(tree, f.file);
+      return 'text' in again && word.test(again.text)
+        ? unpackFacts(packFacts(extractFacts(f.file, again.text, 'fast', flags)))
+        : f;
+    });
+  }
 
   /** Name → files of the rest in which it stands, for the names looked for so far. */
   const named = new Map<string, readonly string[]>();

@@ -19,6 +19,8 @@ export interface LocatedSite {
   readonly column: number;
 }
 
+const LOOKED_AT = 'looks at the mask itself';
+
 const ALLOCATOR_NAMES = new Set(ALLOCATORS.map((a) => a.name));
 
 /** Every site of a file. */
@@ -33,7 +35,7 @@ export function sitesOf(index: Index, file: FileFacts, functions: readonly Fn[])
       facts,
       file,
       fn,
-      api: apiOf(facts.flag),
+      api: apiOf(index.maskFlags.get(facts.flag) ?? facts.flag),
       ...where,
       line,
       column: facts.start - file.lines[line - 1]! + 1,
@@ -108,6 +110,7 @@ function fateOfParameter(
   seen.add(key);
   const targets = index.lookup(name, file);
   const type = index.parameterTypes(name, file)[position];
+  if (takesFlags(index, name, position, file, new Set())) return '';
   if (!targets.some((t) => t.facts.isMacro) && type !== undefined && type !== 'gfp_t')
     return `${name}() takes it as ${type === '' ? 'something else' : type}, not as gfp_t`;
   for (const target of targets) {
@@ -120,12 +123,60 @@ function fateOfParameter(
 }
 
 /**
+ * Does every definition of the function turn the flags of that argument into a mask, itself or in what it hands them to, and
+ * allocate with it during the call? Looking at them is what flags are for; storing or returning them is not.
+ */
+function takesFlags(index: Index, name: string, position: number, file: string, seen: Set<string>): boolean {
+  const key = `${name} ${position}`;
+  if (seen.has(key)) return false;
+  seen.add(key);
+  const targets = index.lookup(name, file);
+  const reads = (target: Fn): boolean => index.flagReaders.has(`${target.facts.name} ${position}`);
+  return (
+    targets.length > 0 &&
+    targets.every((target) => {
+      const param = target.facts.params[position]?.[0];
+      if (param === undefined) return false;
+      // Its result is the mask itself: that has to be followed where it is called.
+      if (reads(target)) return target.facts.returnType !== 'gfp_t';
+      let used = false;
+      for (const { op } of target.facts.cfg) {
+        if (op.k === 'ret' && op.value.replace(/^~/, '') === `v:${param}`) return false;
+        if (op.k === 'set' && op.from.replace(/^~/, '') === `v:${param}` && op.to !== `v:${param}`)
+          return false;
+        if (op.k !== 'call') continue;
+        for (const [i, arg] of op.args.entries()) {
+          if (arg === `&v:${param}`) return false;
+          if (arg.replace(/^~/, '') !== `v:${param}` || op.fn === '') continue;
+          const readers = index.lookup(op.fn, target.file.file);
+          const converts =
+            readers.length > 0 &&
+            readers.every(
+              (r) => index.flagReaders.has(`${r.facts.name} ${i}`) && r.facts.returnType === 'gfp_t',
+            );
+          if (converts) {
+            const local = /^v:(\w+)$/.exec(op.to)?.[1];
+            if (local === undefined || !index.isLocal(target, local)) return false;
+            const { nodes } = usesOf(index, target, op.to, new Set([key]));
+            if (nodes.length === 0) return false;
+            used = true;
+          } else if (takesFlags(index, op.fn, i, target.file.file, seen)) used = true;
+        }
+      }
+      return used;
+    })
+  );
+}
+
+/**
  * The calls that a variable with a mask is handed to, in it or in what it is copied to; `kept` says what else
  * becomes of it, where that is more than being handed to an allocator.
  */
 function usesOf(index: Index, fn: Fn, variable: Path, seen: Set<string>): { nodes: number[]; kept: string } {
   const names = new Set([variable]);
   const nodes: number[] = [];
+  // Said last, so that it hides nothing worse.
+  let looked = '';
   const bare = (path: Path): Path => (path[0] === '~' ? path.slice(1) : path);
   for (const name of names) {
     for (const [i, { op }] of fn.facts.cfg.entries()) {
@@ -135,7 +186,8 @@ function usesOf(index: Index, fn: Fn, variable: Path, seen: Set<string>): { node
           if (bare(arg) !== name) continue;
           const fate =
             op.fn === '' ? '' : fateOfParameter(index, op.fn, position, fn.file.file, new Set(seen));
-          if (fate !== '') return { nodes, kept: `hands the mask on: ${fate}` };
+          if (fate.endsWith(LOOKED_AT)) looked ||= `hands the mask on: ${fate}`;
+          else if (fate !== '') return { nodes, kept: `hands the mask on: ${fate}` };
           if (!nodes.includes(i)) nodes.push(i);
           if (op.to !== '' && index.returnType(op.fn, fn.file.file) === 'gfp_t') names.add(op.to);
         }
@@ -148,11 +200,11 @@ function usesOf(index: Index, fn: Fn, variable: Path, seen: Set<string>): { node
         // A function of masks: what becomes of its result is seen where it is called.
         if (fn.facts.returnType !== 'gfp_t' || seen.size === 0) return { nodes, kept: 'returns the mask' };
       } else if (op.k === 'test' && bare(op.on) === name) {
-        return { nodes, kept: 'looks at the mask itself' };
+        looked ||= LOOKED_AT;
       }
     }
   }
-  return { nodes, kept: '' };
+  return { nodes, kept: looked };
 }
 
 function variableUses(index: Index, fn: Fn, variable: Path): { nodes: number[]; unclear: string } {

@@ -103,6 +103,10 @@ export class Index {
   /** Functions that may be called from where nobody looked: their address, or their name in a macro, got away. */
   readonly escaped = new Set<number>();
   readonly files = new Map<string, FileFacts>();
+  /** Flags that a function turns into a mask, with the mask. */
+  readonly maskFlags = new Map<string, string>();
+  /** `function parameter` of those functions. */
+  readonly flagReaders = new Set<string>();
   /** Directories below `fs/` that register a filesystem. */
   readonly filesystems = new Set<string>();
 
@@ -139,6 +143,10 @@ export class Index {
 
   private declare(file: FileFacts): void {
     this.files.set(file.file, file);
+    for (const { flag, fn, param, mask } of file.maskFlags) {
+      this.maskFlags.set(flag, mask);
+      this.flagReaders.add(`${fn} ${param}`);
+    }
     const group = directoryGroup(file.file);
     for (const facts of file.functions) {
       const fn: Fn = { id: this.functions.length, facts, file, group };

@@ -1,7 +1,16 @@
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { SCOPE_APIS } from '../kernel/masks.js';
 import { type Cst, childByField, children, parseCst, textOf } from './cst.js';
-import type { CfgNode, FileFacts, FunctionFacts, Path, SiteContext, SiteFacts, TableEntry } from './facts.js';
+import type {
+  CfgNode,
+  FileFacts,
+  FunctionFacts,
+  MaskFlag,
+  Path,
+  SiteContext,
+  SiteFacts,
+  TableEntry,
+} from './facts.js';
 import { lineAt, lineStarts } from './facts.js';
 import { buildFlow, declaredName } from './flow.js';
 import { mendPasses } from './mend.js';
@@ -29,12 +38,35 @@ export function maskTokens(text: string): { flag: string; start: number; end: nu
   return out;
 }
 
+/** Every use in code of a flag that stands for a mask, in order of offset. */
+function flagTokens(
+  text: string,
+  flags: ReadonlySet<string>,
+): { flag: string; start: number; end: number }[] {
+  if (flags.size === 0) return [];
+  const skipped = /\/\*[\s\S]*?(?:\*\/|$)|\/\/[^\n]*|"(?:\\[\s\S]|[^"\\\n])*"|'(?:\\[\s\S]|[^'\\\n])*'/;
+  const token = new RegExp(`${skipped.source}|\\b(${[...flags].join('|')})\\b`, 'g');
+  return [...text.matchAll(token)].flatMap((match) =>
+    match[1] === undefined
+      ? []
+      : [{ flag: match[1], start: match.index, end: match.index + match[1].length }],
+  );
+}
+
 /** `exact`: by tree-sitter, which alone tells what does not parse. `fast`: by the own reader wherever it understands the text. */
 export type Reading = 'exact' | 'fast';
 
-/** Reads one file. Never throws on bad C; functions that do not parse are marked `broken`. */
-export function extractFacts(file: string, text: string, reading: Reading = 'fast'): FileFacts {
-  const facts = new Extraction(file, text, reading);
+/**
+ * Reads one file. Never throws on bad C; functions that do not parse are marked `broken`. Uses of `flags` in arguments and
+ * variables are sites, too: what a flag stands for is known only once the whole tree has been read.
+ */
+export function extractFacts(
+  file: string,
+  text: string,
+  reading: Reading = 'fast',
+  flags: ReadonlySet<string> = new Set(),
+): FileFacts {
+  const facts = new Extraction(file, text, reading, flags);
   const passes = mendPasses(text);
   facts.readPass(passes[0]?.text ?? text, undefined);
   for (const [i, pass] of passes.entries()) {
@@ -57,6 +89,7 @@ class Extraction {
   private readonly aliases: [string, string][] = [];
   private readonly mentions = new Set<string>();
   private readonly outside: SiteFacts[] = [];
+  private readonly maskFlags: MaskFlag[] = [];
   private readonly masks: { flag: string; start: number; end: number }[];
   private readonly taken = new Set<number>();
   private readonly seen = new Set<number>();
@@ -67,9 +100,10 @@ class Extraction {
     private readonly file: string,
     private readonly text: string,
     private readonly reading: Reading,
+    private readonly flags: ReadonlySet<string>,
   ) {
     this.lines = lineStarts(text);
-    this.masks = maskTokens(text);
+    this.masks = [...maskTokens(text), ...flagTokens(text, flags)].sort((a, b) => a.start - b.start);
   }
 
   /** Reads the mended text; with `arms`, only what overlaps one of them. */
@@ -85,7 +119,8 @@ class Extraction {
 
   finish(): FileFacts {
     for (const mask of this.masks) {
-      if (!this.taken.has(mask.start)) {
+      // A flag outside of functions is its definition, or a table of names for tracing.
+      if (!this.taken.has(mask.start) && !this.flags.has(mask.flag)) {
         this.outside.push({ ...mask, context: 'other', node: -1, arg: -1, call: '', to: '' });
       }
     }
@@ -101,6 +136,7 @@ class Extraction {
       tables: this.tables,
       aliases: this.aliases,
       mentions: [...this.mentions],
+      maskFlags: this.maskFlags,
       sites: this.outside,
     };
   }
@@ -391,6 +427,7 @@ class Extraction {
     const flow = buildFlow(cst, f.body, this.text);
     const locals: [string, string][] = [];
     for (const d of flow.declarations) this.localDeclaration(d, locals, f.name);
+    if (!f.isMacro) this.findMaskFlags(f.node, f.name, f.params);
     this.functions.push({
       name: f.name,
       isMacro: f.isMacro,
@@ -531,6 +568,8 @@ class Extraction {
       if (leaf < 0) continue;
       this.taken.add(mask.start);
       const site = { ...mask, ...this.contextOf(leaf, node, nodeOf) };
+      // Looking at a flag, or taking it away, is no use of it as a mask.
+      if (this.flags.has(mask.flag) && (!nodeOf || !this.setsFlag(leaf, node))) continue;
       (nodeOf ? out : this.outside).push(site);
     }
     return out;
@@ -551,6 +590,41 @@ class Extraction {
       }
       if (inner < 0) return node;
       node = inner;
+    }
+  }
+
+  /** Is the identifier a value, or an operand of `|`, rather than tested with `&` or cleared with `~`? */
+  private setsFlag(leaf: number, top: number): boolean {
+    const { cst } = this;
+    for (let n = leaf; n >= 0 && n !== top; n = cst.parent[n]!) {
+      const type = cst.type[n];
+      if (type === 'argument_list' || type === 'init_declarator' || type === 'assignment_expression')
+        return true;
+      if (type === 'unary_expression' || type === 'case_statement') return false;
+      if (type === 'binary_expression' && cst.type[childByField(cst, n, 'operator')] !== '|') return false;
+    }
+    return false;
+  }
+
+  /** Flags of a parameter that the function tests to choose a mask: `if (flags & F) gfp &= ~__GFP_FS;`. */
+  private findMaskFlags(node: number, fn: string, params: readonly (readonly [string, string])[]): void {
+    const { cst } = this;
+    for (const mask of this.masks) {
+      if (mask.start < cst.start[node]! || mask.end > cst.end[node]! || this.flags.has(mask.flag)) continue;
+      const leaf = this.leafAt(node, mask.start, mask.end);
+      for (let n = leaf; n >= 0 && n !== node; n = cst.parent[n]!) {
+        const up = cst.parent[n]!;
+        // Behind another operator, or handed to a call, it is no longer the mask that the flag stands for.
+        if (cst.type[up] === 'argument_list') break;
+        if (cst.type[up] !== 'if_statement' && cst.type[up] !== 'conditional_expression') continue;
+        if (cst.field[n] === 'consequence') {
+          const condition = textOf(cst, childByField(cst, up, 'condition'));
+          const test = /^\(?\s*(\w+)\s*&\s*([A-Z]\w+)\s*\)?$/.exec(condition);
+          const param = params.findIndex(([name]) => name === test?.[1]);
+          if (test && param >= 0) this.maskFlags.push({ flag: test[2]!, fn, param, mask: mask.flag });
+        }
+        break;
+      }
     }
   }
 

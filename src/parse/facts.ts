@@ -147,6 +147,18 @@ export interface FunctionFacts {
   readonly arms?: readonly { readonly start: number; readonly end: number }[];
 }
 
+/**
+ * A flag that a function turns into a mask: `if (flags & KM_NOFS) gfp &= ~__GFP_FS`. Where the flag is used, the mask is.
+ */
+export interface MaskFlag {
+  readonly flag: string;
+  readonly fn: string;
+  /** 0-based parameter in which `fn` looks for the flag. */
+  readonly param: number;
+  /** Text of the mask that it stands for. */
+  readonly mask: string;
+}
+
 /** `field` of struct `struct` is set to function `fn` (in an initialiser or by assignment). */
 export interface TableEntry {
   /** Struct tag where the initialiser names it, else ''. */
@@ -177,6 +189,8 @@ export interface FileFacts {
   readonly aliases: readonly (readonly [name: string, target: string])[];
   /** Names that stand in macro bodies which could not be read as code: whoever they name may be called from anywhere. */
   readonly mentions: readonly string[];
+  /** Flags of the file's own functions that stand for a mask. */
+  readonly maskFlags: readonly MaskFlag[];
   /** Sites outside functions. */
   readonly sites: readonly SiteFacts[];
 }
