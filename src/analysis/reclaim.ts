@@ -218,9 +218,10 @@ export class Reclaim {
 
   /** The constant that a call hands to a parameter which the callee tests as a flag. */
   private given(from: Fn, edge: Edge): Given | undefined {
-    const { op } = from.facts.cfg[edge.node]!;
-    if (op.k !== 'call' || edge.how !== 'call') return undefined;
     const { facts } = this.index.functions[edge.to]!;
+    if (!facts.testsFlags || edge.how !== 'call') return undefined;
+    const { op } = from.facts.cfg[edge.node]!;
+    if (op.k !== 'call') return undefined;
     for (const [i, arg] of op.args.entries()) {
       const flag = /^v:([A-Z][A-Z0-9_]*)$/.exec(arg)?.[1];
       const param = facts.params[i]?.[0];

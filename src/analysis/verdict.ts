@@ -141,7 +141,7 @@ function judge(
   const none = { scopes: [] as string[], paths: [] as SitePath[] };
   if (!fn || site.nodes.length === 0) return { verdict: 'opaque', reason: site.unclear, ...none };
 
-  const inHandle = site.api === 'nofs' ? judgeInHandle(site, findings, after) : undefined;
+  const inHandle = site.api === 'nofs' ? judgeInHandle(site, findings, before, after) : undefined;
   if (inHandle) return inHandle;
   const { scopes } = after;
   const { best } = findings.choice;
@@ -288,15 +288,12 @@ function pathsInScopes(
   return site.nodes.flatMap((node): SitePath[] => {
     const here = scopes(fn, node);
     if (here) return [{ steps: [stepAt(index, fn, node)], outcome: here.state, scope: here.id, locks: [] }];
-    return callers
-      .coveringCalls(fn.id, scopes)
-      .slice(0, MAX_PATHS)
-      .map(({ path, scope }) => ({
-        steps: steps(index, path, fn, node),
-        outcome: scope.state,
-        scope: scope.id,
-        locks: [],
-      }));
+    return callers.coveringCalls(fn.id, scopes, MAX_PATHS).map(({ path, scope }) => ({
+      steps: steps(index, path, fn, node),
+      outcome: scope.state,
+      scope: scope.id,
+      locks: [],
+    }));
   });
 }
 
@@ -304,14 +301,19 @@ function pathsInScopes(
  * A site that is in a scope on every path, on some of them only if what was started is a real object. Where the
  * stand-in is used instead there is no scope, so the mask goes only if scopes that are proposed cover it without.
  */
-function judgeInHandle(site: LocatedSite, findings: Findings, after: Cover): Judgement | undefined {
+function judgeInHandle(
+  site: LocatedSite,
+  findings: Findings,
+  before: Cover,
+  after: Cover,
+): Judgement | undefined {
   const { fn } = site;
-  const { ifReal, callers } = findings;
+  const { ifReal } = findings;
   if (!fn || !isCovered(site, ifReal)) return undefined;
   const over = scopesOver(site, ifReal);
   const started = over.find((s) => s.ifReal);
   // What is in a scope in any case is judged as any other site.
-  if (!started || isCovered(site, new Cover(callers, findings.existing))) return undefined;
+  if (!started || isCovered(site, before)) return undefined;
   const paths = pathsInScopes(site, fn, findings, ifReal.scopes);
   const reason = `every path is inside a scope already, if what is started at ${started.id} is a real object`;
   const ids = over.map((s) => s.id);

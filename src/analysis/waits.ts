@@ -34,14 +34,15 @@ export class Waits {
   private readonly queued = new Map<string, Set<string>>();
   private readonly woken = new Map<string, Set<number>>();
   private readonly interrupts = new Map<string, boolean>();
+  private readonly waits = new Map<number, readonly Wait[]>();
 
   constructor(
     private readonly index: Index,
     private readonly tasks: Tasks,
   ) {
     for (const fn of index.functions) {
-      for (const { op } of fn.facts.cfg) {
-        if (op.k !== 'call' || op.fn === '') continue;
+      for (const [, op] of fn.facts.calls) {
+        if (op.fn === '') continue;
         this.registered(fn, op.fn, op.args);
         const queuer = QUEUERS_BY_NAME.get(op.fn);
         if (queuer) {
@@ -76,10 +77,18 @@ export class Waits {
   }
 
   /** Where the function waits. */
-  in(fn: Fn): Wait[] {
+  in(fn: Fn): readonly Wait[] {
+    let waits = this.waits.get(fn.id);
+    if (!waits) {
+      waits = this.find(fn);
+      this.waits.set(fn.id, waits);
+    }
+    return waits;
+  }
+
+  private find(fn: Fn): Wait[] {
     const out: Wait[] = [];
-    for (const [node, { op }] of fn.facts.cfg.entries()) {
-      if (op.k !== 'call') continue;
+    for (const [node, op] of fn.facts.calls) {
       const wait = WAIT_BY_NAME.get(op.fn);
       if (!wait || wait.arg === undefined) continue;
       const on = this.classOf(fn, op.args[wait.arg]);

@@ -136,6 +136,8 @@ export interface FunctionFacts {
   readonly locks: boolean;
   /** Whether it assigns to a member of `current`. */
   readonly setsCurrent: boolean;
+  /** Whether it has a test with `flags`. */
+  readonly testsFlags: boolean;
   readonly statements: readonly Statement[];
   readonly sites: readonly SiteFacts[];
   /** For a macro that is an expression: its value. */

@@ -47,6 +47,7 @@ const INLINE = 4;
 const BROKEN = 8;
 const LOCKS = 16;
 const CURRENT = 32;
+const FLAGS = 64;
 
 const STATEMENT_KINDS: readonly StatementKind[] = [
   'block',
@@ -82,7 +83,8 @@ export function packFacts(facts: FileFacts): string {
       (f.isInline ? INLINE : 0) |
       (f.broken ? BROKEN : 0) |
       (f.locks ? LOCKS : 0) |
-      (f.setsCurrent ? CURRENT : 0);
+      (f.setsCurrent ? CURRENT : 0) |
+      (f.testsFlags ? FLAGS : 0);
     return [
       f.name,
       bits,
@@ -247,6 +249,10 @@ class PackedFunction implements FunctionFacts {
 
   get setsCurrent(): boolean {
     return (this.bits & CURRENT) !== 0;
+  }
+
+  get testsFlags(): boolean {
+    return (this.bits & FLAGS) !== 0;
   }
 
   get calls(): FunctionFacts['calls'] {
