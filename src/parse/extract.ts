@@ -21,11 +21,11 @@ import { readCst } from './read-c.js';
 const SITE_HINT = /\bGFP_NO(?:FS|IO)\b|~\s*\(?\s*__GFP_(?:FS|IO)\b/;
 
 /**
- * Comments and literals are skipped by matching them first; what is left over is a mask in code.
+ * Comments, literals and the names of what is defined are skipped by matching them first; what is left over is a mask in code.
  * A clearing mask is `~__GFP_FS`, `~__GFP_IO` or `~(… __GFP_FS …)`.
  */
 const SITE_TOKEN =
-  /\/\*[\s\S]*?(?:\*\/|$)|\/\/[^\n]*|"(?:\\[\s\S]|[^"\\\n])*"|'(?:\\[\s\S]|[^'\\\n])*'|\b(GFP_NOFS|GFP_NOIO)\b|(~\s*__GFP_(?:FS|IO)\b|~\s*\([^()]*__GFP_(?:FS|IO)\b[^()]*\))/g;
+  /\/\*[\s\S]*?(?:\*\/|$)|\/\/[^\n]*|"(?:\\[\s\S]|[^"\\\n])*"|'(?:\\[\s\S]|[^'\\\n])*'|#[ \t]*define[ \t]+GFP_NO(?:FS|IO)\b|\b(GFP_NOFS|GFP_NOIO)\b|(~\s*__GFP_(?:FS|IO)\b|~\s*\([^()]*__GFP_(?:FS|IO)\b[^()]*\))/g;
 
 /** Every mask that stands in code, by its text, in order of offset. */
 export function maskTokens(text: string): { flag: string; start: number; end: number }[] {
@@ -460,12 +460,15 @@ class Extraction {
   }
 
   /**
-   * The kernel closes a function in the first column. A body of several lines that ends elsewhere was cut short by
-   * braces that macros hide.
+   * The kernel closes a function in the first column; where the body opens on a line of its own, in that one's column. A
+   * body of several lines that ends elsewhere was cut short by braces that macros hide.
    */
   private endsInFirstColumn(bodyStart: number, end: number): boolean {
     const line = lineAt(this.lines, end - 1);
-    return this.lines[line - 1] === end - 1 || lineAt(this.lines, bodyStart) === line;
+    const opens = lineAt(this.lines, bodyStart);
+    if (this.lines[line - 1] === end - 1 || opens === line) return true;
+    const margin = this.text.slice(this.lines[opens - 1], bodyStart);
+    return /^\s+$/.test(margin) && this.text.slice(this.lines[line - 1], end - 1) === margin;
   }
 
   private localDeclaration(node: number, locals: [string, string][], within: string): void {

@@ -25,6 +25,11 @@ describe('mask tokens', () => {
     ]);
   });
 
+  it('are not the definition of a mask, but what stands in one', () => {
+    const text = '#define GFP_NOFS (__GFP_RECLAIM | __GFP_IO)\n#define OUR_MASK GFP_NOFS\n';
+    expect(maskTokens(text).map(({ start }) => start)).toEqual([text.lastIndexOf('GFP_NOFS')]);
+  });
+
   it('count a cleared bit as a mask', () => {
     expect(maskTokens('f(gfp & ~__GFP_FS); g(gfp & ~(__GFP_IO | __GFP_FS));').map((m) => m.flag)).toEqual([
       '~__GFP_FS',
@@ -162,5 +167,15 @@ describe('sites', () => {
   it('in a function that does not parse are there all the same', () => {
     const found = facts('void f(void) { if ( { kmalloc(8, GFP_NOFS); }\n');
     expect([...found.functions.flatMap((f) => f.sites), ...found.sites]).toHaveLength(1);
+  });
+});
+
+describe('a function whose braces are indented', () => {
+  it('is whole where it closes in the column in which its body opens', () => {
+    expect(only('static int f(void)\n\t{\n\treturn g();\n\t}\n').broken).toBe(false);
+  });
+
+  it('is cut short where it closes in another', () => {
+    expect(only('static int f(void)\n{\n\treturn g();\n\t}\n').broken).toBe(true);
   });
 });
