@@ -7,6 +7,7 @@ import type { FileFacts } from '../parse/facts.js';
 import { unpackFacts } from '../parse/pack.js';
 import { listFiles } from '../tree/files.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
+import type { Cache } from './cache.js';
 import type { ParseJob } from './parse-worker.js';
 
 /**
@@ -162,25 +163,60 @@ export class Threads {
   }
 }
 
-/** Parses files; results are in the order of `files` whatever the threads do. */
+/**
+ * Reads files as C; results are in the order of `files` whatever the threads do. What the cache has for the content of a
+ * file is not read again.
+ */
 export async function parseAll(
   tree: KernelTree,
   files: readonly string[],
   threads: Threads,
   onProgress?: (progress: Progress) => void,
+  cache?: Cache,
 ): Promise<{ facts: FileFacts[]; skipped: Skipped[] }> {
-  let count = 0;
+  const kept = new Map<string, FileFacts>();
+  for (const file of cache ? files : []) {
+    const facts = fromCache(cache!, file);
+    if (facts) kept.set(file, facts);
+  }
+  let count = kept.size;
   const report = ({ files: batch }: ParseJob): void => {
     count += batch.length;
     onProgress?.({ phase: 'parsing', done: count, total: files.length });
   };
-  const tasks = batches(files, PARSE_BATCH).map((batch) => ({ root: tree.root, files: batch }));
-  const results = await threads.run('parseFiles', tasks, report);
-  const facts: FileFacts[] = [];
+  const missing = files.filter((file) => !kept.has(file));
+  const tasks = batches(missing, PARSE_BATCH).map((batch) => ({ root: tree.root, files: batch }));
   const skipped: Skipped[] = [];
-  for (const result of results) {
-    for (const packed of result.facts) facts.push(unpackFacts(packed));
+  for (const result of await threads.run('parseFiles', tasks, report)) {
+    for (const { packed, hash } of result.facts) {
+      const facts = unpackFacts(packed);
+      kept.set(facts.file, facts);
+      if (cache) toCache(cache, facts.file, hash, packed);
+    }
     skipped.push(...result.skipped);
   }
-  return { facts, skipped };
+  cache?.flush();
+  return { facts: files.flatMap((file) => kept.get(file) ?? []), skipped };
+}
+
+/** The facts of a file by what is in it now; its name stands in them, too. */
+function fromCache(cache: Cache, file: string): FileFacts | undefined {
+  const hash = cache.stats.known(file);
+  const bytes = hash === undefined ? undefined : cache.facts.get(`${hash} ${file}`);
+  if (!bytes) return undefined;
+  try {
+    return unpackFacts(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Keeps facts, if the file still is what they were read from. */
+function toCache(cache: Cache, file: string, hash: string, packed: string): void {
+  try {
+    if (cache.stats.read(file).hash === hash)
+      cache.facts.put(`${hash} ${file}`, Buffer.from(packed, 'latin1'));
+  } catch {
+    // A file that went away meanwhile.
+  }
 }

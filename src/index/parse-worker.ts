@@ -4,6 +4,7 @@ import type { Skipped } from '../analysis/report.js';
 import { extractFacts } from '../parse/extract.js';
 import { packFacts } from '../parse/pack.js';
 import { readSource } from '../tree/files.js';
+import { contentHash } from './cache.js';
 
 /** What a thread is given: tree-relative files below `root`. */
 export interface ParseJob {
@@ -12,19 +13,23 @@ export interface ParseJob {
 }
 
 export interface ParseResult {
-  /** As `packFacts` made them. */
-  readonly facts: string[];
+  /** As `packFacts` made them, with the `contentHash` of what they were read from. */
+  readonly facts: { readonly packed: string; readonly hash: string }[];
   readonly skipped: Skipped[];
 }
 
 /** Reads and parses the files of one job. An entry point of a worker thread. */
 export function parseFiles({ root, files }: ParseJob): ParseResult {
-  const facts: string[] = [];
+  const facts: ParseResult['facts'] = [];
   const skipped: Skipped[] = [];
   for (const file of files) {
     const source = readSource({ root, version: '' }, file);
     if ('skipped' in source) skipped.push(source.skipped);
-    else facts.push(packFacts(extractFacts(file, source.text)));
+    else
+      facts.push({
+        packed: packFacts(extractFacts(file, source.text)),
+        hash: contentHash(Buffer.from(source.text, 'latin1')),
+      });
   }
   return { facts, skipped };
 }
