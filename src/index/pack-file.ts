@@ -8,7 +8,7 @@ import { crc32 } from 'node:zlib';
  *
  *     header, 64 bytes: magic (8), format (u32), entries (u32), index length (u64), payload length (u64),
  *                       owner (24), CRC-32 of the index (u32), CRC-32 of the header before it (u32)
- *     index:            for each entry: key length (u16), key, payload length (u32), CRC-32 of key and payload (u32)
+ *     index:            for each entry: key length (u16), key, payload length (u32), CRC-32 of the payload (u32)
  *     payload:          the entries' bytes, in the order of the index, without gaps
  *
  * Integers are little-endian. The checksums are against accidents (a full disk, a crash, a bad sector, another
@@ -60,7 +60,7 @@ export class Pack {
     let indexLength = 0;
     for (const [key, bytes] of entries) {
       const name = Buffer.from(key, 'utf8');
-      const sum = crc32(bytes, crc32(name));
+      const sum = crc32(bytes);
       const record = Buffer.allocUnsafe(2 + name.length + 8);
       record.writeUInt16LE(name.length, 0);
       name.copy(record, 2);
@@ -103,8 +103,7 @@ export class Pack {
     if (!place) return undefined;
     const data = this.data ?? this.reload();
     const bytes = data?.subarray(place.offset, place.offset + place.length);
-    if (bytes && bytes.length === place.length && crc32(bytes, crc32(Buffer.from(key, 'utf8'))) === place.sum)
-      return bytes;
+    if (bytes && bytes.length === place.length && crc32(bytes) === place.sum) return bytes;
     this.damaged = true;
     this.places.delete(key);
     return undefined;
