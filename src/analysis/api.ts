@@ -17,6 +17,8 @@ export interface AnalyzeOptions {
   /** Downgrade the sites with verdict `lock-free`, too. */
   readonly lockFree?: boolean;
   readonly api?: 'nofs' | 'noio' | 'both';
+  /** Folder of the cache (`openCache`); `false` or absent: nothing is read from one or kept. */
+  readonly cache?: string | false;
   /** Called often; `total` may grow while a phase runs. */
   readonly onProgress?: (progress: Progress) => void;
   /** Once aborted, the analysis rejects with the signal's reason as soon as it can. */

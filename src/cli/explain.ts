@@ -41,7 +41,7 @@ export async function run(args: ArgumentsOf<typeof builder>, environment: Enviro
   const target = targetOf(args.target, tree, environment.cwd);
   const paths =
     target.kind === 'place' ? [target.file] : filesFor(target.name, tree, args.paths, environment.cwd);
-  const { report } = await analyzeFor(environment, analyzeOptions(args, tree, paths));
+  const { report } = await analyzeFor(environment, analyzeOptions(args, tree, paths, environment));
   const explanation = explanationOf(report, target, args.target);
   if (!explanation) throw new InputError(nothingAt(target, report));
   const text =

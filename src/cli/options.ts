@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import type { ArgumentsCamelCase, Argv, Options } from 'yargs';
 import type { AnalyzeOptions } from '../analysis/api.js';
+import { cacheFolder } from '../index/cache.js';
 import { InputError } from '../tree/input-error.js';
 import { findKernelTree, type KernelTree, openKernelTree } from '../tree/kernel-tree.js';
 import type { Environment } from './environment.js';
@@ -10,11 +11,12 @@ import type { Environment } from './environment.js';
 export type ArgumentsOf<B extends (parser: Argv) => unknown> =
   ReturnType<B> extends Argv<infer T> ? ArgumentsCamelCase<T> : never;
 
-/** The options that every verb has. */
+/** The options that every verb has that analyses. */
 export interface CommonArguments {
   readonly tree?: string | undefined;
   readonly jobs: number;
   readonly noColor: boolean;
+  readonly noCache: boolean;
   readonly placement: 'around' | 'inside';
   readonly minimal: boolean;
   readonly lockFree: boolean;
@@ -56,6 +58,11 @@ const COMMON = {
     default: availableParallelism(),
     defaultDescription: 'one for each processor',
     describe: 'How many threads may work at the same time',
+  },
+  'no-cache': {
+    type: 'boolean',
+    default: false,
+    describe: 'Read everything anew, and keep nothing for the next run',
   },
   'no-color': {
     type: 'boolean',
@@ -108,7 +115,9 @@ export function analyzeOptions(
   args: CommonArguments,
   tree: KernelTree,
   paths: readonly string[],
+  environment: Environment,
 ): AnalyzeOptions {
-  const { jobs, placement, minimal, lockFree, api } = args;
-  return { tree, paths, jobs, placement, minimal, lockFree, api };
+  const { jobs, placement, minimal, lockFree, api, noCache } = args;
+  const cache = noCache ? false : cacheFolder(environment.env);
+  return { tree, paths, jobs, placement, minimal, lockFree, api, cache };
 }

@@ -1,6 +1,7 @@
 import yargs, { type ArgumentsCamelCase, type Argv } from 'yargs';
 import { InputError } from '../tree/input-error.js';
 import * as apply from './apply.js';
+import * as cache from './cache.js';
 import * as completion from './completion.js';
 import * as diff from './diff.js';
 import { type Environment, say, write } from './environment.js';
@@ -53,7 +54,7 @@ async function parse(argv: readonly string[], environment: Environment): Promise
     .locale('en')
     .wrap(Math.min(environment.stdout.columns ?? 100, 100))
     .parserConfiguration({
-      // `--no-color` is a name, and a path may be a number.
+      // `--no-color` and `--no-cache` are names, and a path may be a number.
       'boolean-negation': false,
       'parse-positional-numbers': false,
     })
@@ -80,6 +81,7 @@ async function parse(argv: readonly string[], environment: Environment): Promise
   add(series);
   add(scan);
   add(explain);
+  add(cache);
   add(completion);
 
   await parser.parseAsync(plainPaths(argv), {}, (error, _, output) => {

@@ -22,7 +22,7 @@ export function builder(parser: Argv) {
 export async function run(args: ArgumentsOf<typeof builder>, environment: Environment): Promise<number> {
   const tree = treeOf(args, environment);
   const paths = resolvePaths(tree, args.paths, environment.cwd);
-  const { report } = await analyzeFor(environment, analyzeOptions(args, tree, paths));
+  const { report } = await analyzeFor(environment, analyzeOptions(args, tree, paths, environment));
   const text =
     args.format === 'json'
       ? `${JSON.stringify(scanDocument(report), null, 2)}\n`

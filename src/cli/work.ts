@@ -41,7 +41,7 @@ export async function changesFor(
 ): Promise<Checked> {
   const tree = treeOf(args, environment);
   const paths = resolvePaths(tree, args.paths, environment.cwd);
-  const analysis = await analyzeFor(environment, analyzeOptions(args, tree, paths));
+  const analysis = await analyzeFor(environment, analyzeOptions(args, tree, paths, environment));
   const { checkedChanges } = await environment.loadEngine();
   const { changes, problems } = await checkedChanges(analysis, headersOf(tree));
   for (const problem of problems)

@@ -223,6 +223,8 @@ describe('the completion script for bash', () => {
     expect(offered('gfp-scope', 's')).toEqual(['series', 'scan']);
     expect(offered('gfp-scope', 'scan', '--f')).toEqual(['--format']);
     expect(offered('gfp-scope', 'scan', '--format', '')).toEqual(['text', 'json']);
+    expect(offered('gfp-scope', 'scan', '--no-ca')).toEqual(['--no-cache']);
+    expect(offered('gfp-scope', 'cache', '')).toEqual(expect.arrayContaining(['info', 'clear']));
     expect(offered('gfp-scope', 'completion', '')).toEqual(expect.arrayContaining(['bash', 'zsh', 'fish']));
   });
 

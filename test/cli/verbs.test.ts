@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Writable } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { Interrupted } from '../../src/cli/exit-codes.js';
 import type { Plan } from '../../src/edit/plan.js';
+import { openCache } from '../../src/index/cache.js';
 import { REPORT } from '../output/scan-report.js';
 import { smallTree, temporaryDirectory, writeFiles } from '../tree/small-tree.js';
 import { CHANGE, Kept, session } from './session.js';
@@ -583,20 +584,79 @@ describe('an interruption', () => {
   });
 });
 
-describe('help', () => {
-  it.each([[[]], [['diff']], [['apply']], [['series']], [['scan']], [['explain']], [['completion']]])(
-    'has examples: %j --help',
-    async (verb) => {
-      const { code, stdout, stderr } = await session([...verb, '--help']);
-      expect([code, stderr]).toEqual([0, '']);
-      expect(stdout).toMatch(/^Examples:\n +(gfp-scope|source)/m);
-      for (const text of stdout.split('\n')) expect(text.length).toBeLessThanOrEqual(100);
+describe('cache', () => {
+  /** A cache directory with one fact of this program in its cache, and something of the person's beside it. */
+  function kept() {
+    const xdg = temporaryDirectory();
+    const env = { XDG_CACHE_HOME: xdg };
+    writeFiles(xdg, { 'gfp-scope/kernels/linux/Makefile': 'VERSION = 6\n' });
+    const folder = path.join(xdg, 'gfp-scope/facts');
+    const cache = openCache({ folder, tree: '/linux' });
+    cache.facts.put('one', Buffer.alloc(3000));
+    cache.close();
+    return { env, folder, xdg };
+  }
+
+  it('info says where it is and how large', async () => {
+    const { env, folder } = kept();
+    const { code, stdout, stderr } = await session(['cache', 'info'], { env });
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toBe(
+      `folder  ${folder}\nfiles   1\nsize    3.0 KiB\nusable  3.0 KiB (the rest is of other versions)\n`,
+    );
+  });
+
+  it('clear removes it and nothing else; what is not there is cleared, too', async () => {
+    const { env, folder, xdg } = kept();
+    const first = await session(['cache', 'clear'], { env });
+    expect([first.code, first.stderr]).toEqual([0, '']);
+    expect(first.stdout).toBe(`removed 1 file, 3.0 KiB, from ${folder}\n`);
+    expect(existsSync(folder)).toBe(false);
+    expect(readFileSync(path.join(xdg, 'gfp-scope/kernels/linux/Makefile'), 'utf8')).toBe('VERSION = 6\n');
+    const again = await session(['cache', 'clear'], { env });
+    expect([again.code, again.stdout]).toEqual([0, `removed 0 files, 0 bytes, from ${folder}\n`]);
+    expect((await session(['cache', 'info'], { env })).stdout).toContain('files   0\n');
+  });
+
+  it.each([[['cache']], [['cache', 'shrink']]])('%j is an error', async (argv) => {
+    const { code, stdout, stderr } = await session(argv);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(/^gfp-scope: .*\n$/);
+  });
+
+  it.each(['diff', 'apply --force', 'series --from A<a@b.c> -o out', 'scan', 'explain demo_add'])(
+    '%s hands its folder to the analysis, or none with --no-cache',
+    async (line) => {
+      const env = { XDG_CACHE_HOME: '/some/cache' };
+      const argv = line.split(' ');
+      const used = await session(argv, { env });
+      expect(used.asked[0]).toMatchObject({ cache: '/some/cache/gfp-scope/facts' });
+      const unused = await session([...argv, '--no-cache'], { env });
+      expect(unused.asked[0]).toMatchObject({ cache: false });
     },
   );
+});
+
+describe('help', () => {
+  it.each([
+    [[]],
+    [['diff']],
+    [['apply']],
+    [['series']],
+    [['scan']],
+    [['explain']],
+    [['cache']],
+    [['completion']],
+  ])('has examples: %j --help', async (verb) => {
+    const { code, stdout, stderr } = await session([...verb, '--help']);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/^Examples:\n +(gfp-scope|source)/m);
+    for (const text of stdout.split('\n')) expect(text.length).toBeLessThanOrEqual(100);
+  });
 
   it('lists every verb and the exit codes', async () => {
     const { stdout } = await session(['--help']);
-    for (const verb of ['diff', 'apply', 'series', 'scan', 'explain', 'completion'])
+    for (const verb of ['diff', 'apply', 'series', 'scan', 'explain', 'cache', 'completion'])
       expect(stdout).toContain(`gfp-scope ${verb} `);
     expect(stdout).toContain('Exit codes: 0 done');
   });
@@ -618,7 +678,7 @@ describe('help', () => {
 describe('every option and verb', () => {
   it('is in docs/cli.md', async () => {
     const page = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8');
-    for (const verb of ['diff', 'apply', 'series', 'scan', 'explain', 'completion']) {
+    for (const verb of ['diff', 'apply', 'series', 'scan', 'explain', 'cache', 'completion']) {
       expect(page).toMatch(new RegExp(`^## .*\`${verb}`, 'm'));
       const { stdout } = await session([verb, '--help']);
       const options = stdout.slice(stdout.indexOf('Options:'), stdout.indexOf('Examples:'));
