@@ -1,7 +1,6 @@
 import { lockFree } from '../../transforms/lock-free.js';
 import { lockScope } from '../../transforms/lock-scope.js';
 import type { Plan } from '../edit/plan.js';
-import { type Cache, openCache } from '../index/cache.js';
 import { type Fn, Index } from '../index/link.js';
 import { filesByName, filesWithMasks, listTree, parseAll, Threads } from '../index/load.js';
 import { extractFacts } from '../parse/extract.js';
@@ -38,27 +37,20 @@ export interface Findings {
 /** Analyses the tree for the sites in the paths asked for. */
 export async function analyze(options: AnalyzeOptions): Promise<Analysis> {
   const threads = new Threads(options.jobs, options.signal);
-  const { cache: folder, tree } = options;
-  const cache = folder === undefined || folder === false ? undefined : openCache({ folder, tree: tree.root });
   try {
-    return await analyzeIn(threads, cache, options);
+    return await analyzeIn(threads, options);
   } finally {
-    cache?.close();
     await threads.close();
   }
 }
 
-async function analyzeIn(
-  threads: Threads,
-  cache: Cache | undefined,
-  options: AnalyzeOptions,
-): Promise<Analysis> {
+async function analyzeIn(threads: Threads, options: AnalyzeOptions): Promise<Analysis> {
   const { tree, paths, onProgress, signal } = options;
   const listed = listTree(tree, paths);
   onProgress?.({ phase: 'listing', done: 0, total: 1 });
   const masked = await filesWithMasks(tree, listed.asked, threads);
   const known = new Set([...listed.core, ...masked]);
-  const first = await parseAll(tree, [...known], threads, onProgress, cache);
+  const first = await parseAll(tree, [...known], threads, onProgress, options.cache);
   const skipped = [...listed.skipped, ...first.skipped];
   let facts = [...first.facts];
   const asked = (file: string): boolean =>
@@ -117,7 +109,7 @@ async function analyzeIn(
     );
     if (more.length > 0) {
       for (const file of more) known.add(file);
-      const extra = await parseAll(tree, more, threads, onProgress, cache);
+      const extra = await parseAll(tree, more, threads, onProgress, options.cache);
       facts.push(...extra.facts);
       read = extra.facts;
       continue;

@@ -7,7 +7,7 @@ import type { FileFacts } from '../parse/facts.js';
 import { unpackFacts } from '../parse/pack.js';
 import { listFiles } from '../tree/files.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
-import type { Cache } from './cache.js';
+import { type Cache, openCache } from './cache.js';
 import type { ParseJob } from './parse-worker.js';
 
 /**
@@ -164,59 +164,63 @@ export class Threads {
 }
 
 /**
- * Reads files as C; results are in the order of `files` whatever the threads do. What the cache has for the content of a
- * file is not read again.
+ * Reads files as C; results are in the order of `files` whatever the threads do. What the cache in the folder `kept` has for
+ * the content of a file is taken from there.
  */
 export async function parseAll(
   tree: KernelTree,
   files: readonly string[],
   threads: Threads,
   onProgress?: (progress: Progress) => void,
-  cache?: Cache,
+  kept: string | false = false,
 ): Promise<{ facts: FileFacts[]; skipped: Skipped[] }> {
-  const kept = new Map<string, FileFacts>();
+  const cache = kept === false ? undefined : openCache({ folder: kept, tree: tree.root });
+  const facts = new Map<string, FileFacts>();
+  const hashes = new Map<string, string>();
   for (const file of cache ? files : []) {
-    const facts = fromCache(cache!, file);
-    if (facts) kept.set(file, facts);
+    const hash = hashOf(cache!, file);
+    const found = hash === undefined ? undefined : fromCache(cache!, file, hash);
+    if (found) facts.set(file, found);
+    else if (hash !== undefined) hashes.set(file, hash);
   }
-  let count = kept.size;
+  let count = facts.size;
   const report = ({ files: batch }: ParseJob): void => {
     count += batch.length;
     onProgress?.({ phase: 'parsing', done: count, total: files.length });
   };
-  const missing = files.filter((file) => !kept.has(file));
+  const missing = files.filter((file) => !facts.has(file));
   const tasks = batches(missing, PARSE_BATCH).map((batch) => ({ root: tree.root, files: batch }));
   const skipped: Skipped[] = [];
   for (const result of await threads.run('parseFiles', tasks, report)) {
     for (const { packed, hash } of result.facts) {
-      const facts = unpackFacts(packed);
-      kept.set(facts.file, facts);
-      if (cache) toCache(cache, facts.file, hash, packed);
+      const read = unpackFacts(packed);
+      facts.set(read.file, read);
+      // Not if the file changed between the two looks at it.
+      if (cache && hashes.get(read.file) === hash)
+        cache.facts.put(`${hash} ${read.file}`, Buffer.from(packed, 'latin1'));
     }
     skipped.push(...result.skipped);
   }
-  cache?.flush();
-  return { facts: files.flatMap((file) => kept.get(file) ?? []), skipped };
+  cache?.close();
+  return { facts: files.flatMap((file) => facts.get(file) ?? []), skipped };
 }
 
-/** The facts of a file by what is in it now; its name stands in them, too. */
-function fromCache(cache: Cache, file: string): FileFacts | undefined {
-  const hash = cache.stats.known(file);
-  const bytes = hash === undefined ? undefined : cache.facts.get(`${hash} ${file}`);
-  if (!bytes) return undefined;
+/** `contentHash` of the file as it is now; undefined where it can't be read. */
+function hashOf(cache: Cache, file: string): string | undefined {
   try {
-    return unpackFacts(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1'));
+    return cache.stats.known(file) ?? cache.stats.read(file).hash;
   } catch {
     return undefined;
   }
 }
 
-/** Keeps facts, if the file still is what they were read from. */
-function toCache(cache: Cache, file: string, hash: string, packed: string): void {
+/** The facts of a file of that content; its name stands in them, too. */
+function fromCache(cache: Cache, file: string, hash: string): FileFacts | undefined {
+  const bytes = cache.facts.get(`${hash} ${file}`);
+  if (!bytes) return undefined;
   try {
-    if (cache.stats.read(file).hash === hash)
-      cache.facts.put(`${hash} ${file}`, Buffer.from(packed, 'latin1'));
+    return unpackFacts(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1'));
   } catch {
-    // A file that went away meanwhile.
+    return undefined;
   }
 }
