@@ -25,12 +25,12 @@ if (root === undefined || !Number.isInteger(runs) || runs < 1) {
 const tree = path.resolve(root);
 const program = path.join(here, '..', 'bin', 'gfp-scope');
 
-const scan = (...paths) => [program, 'scan', '--tree', tree, ...paths.map((p) => path.join(tree, p))];
+const scan = (...paths) => [program, 'scan', '--no-cache', '--tree', tree, ...paths.map((p) => path.join(tree, p))];
 const rows = [
   ['scan of the whole tree', scan()],
   ['scan of fs', scan('fs')],
   ['scan of fs mm block drivers', scan('fs', 'mm', 'block', 'drivers')],
-  ['diff of fs/quota', [program, 'diff', '--tree', tree, path.join(tree, 'fs/quota')]],
+  ['diff of fs/quota', [program, 'diff', '--no-cache', '--tree', tree, path.join(tree, 'fs/quota')]],
   [
     'Coccinelle, fs',
     [
