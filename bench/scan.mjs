@@ -25,7 +25,14 @@ if (root === undefined || !Number.isInteger(runs) || runs < 1) {
 const tree = path.resolve(root);
 const program = path.join(here, '..', 'bin', 'gfp-scope');
 
-const scan = (...paths) => [program, 'scan', '--no-cache', '--tree', tree, ...paths.map((p) => path.join(tree, p))];
+const scan = (...paths) => [
+  program,
+  'scan',
+  '--no-cache',
+  '--tree',
+  tree,
+  ...paths.map((p) => path.join(tree, p)),
+];
 const rows = [
   ['scan of the whole tree', scan()],
   ['scan of fs', scan('fs')],
