@@ -53,7 +53,8 @@ export function chooseClasses(
 
   // Candidate classes: reclaim locks with a region that can be scoped, above or around a site.
   const candidates = new Set<string>();
-  for (const id of new Set([...callers.closure, ...callers.between])) {
+  const around = new Set([...callers.closure].map((node) => callers.functionOf(node).id));
+  for (const id of new Set([...around, ...callers.between])) {
     const fn = functions[id]!;
     for (const lock of locks.classes(fn)) {
       if (candidates.has(lock) || isUnknown(lock)) continue;

@@ -2,6 +2,7 @@ import type { Edge, Fn, Index, Way } from '../index/link.js';
 import type { Api } from '../kernel/types.js';
 import type { Locks } from './locks.js';
 import { conditionalScopesFor, scopesFor } from './locks.js';
+import { Owners } from './owners.js';
 import type { Tasks } from './tasks.js';
 
 /** A scope that is taken to exist: proposed ones by region, existing ones found in the code. */
@@ -25,10 +26,20 @@ export type ScopesAt = (fn: Fn, node: number) => OpenScope | undefined;
 /**
  * Coverage of functions by their callers. Works on the closure of callers of the functions asked for: a
  * function is covered if it has callers and every call of it is inside a scope or in a covered function.
+ *
+ * A **node** is a function, or a library function while it handles an object of a certain filesystem (see `Owners`): code
+ * that all filesystems share has other callers for each. Nodes of the first kind are numbered as the functions
+ * are; the edges given out here lead from node to node.
  */
 export class Callers {
-  /** Ids of every function from which one of the targets can be reached. */
+  /** Every node from which one of the targets can be reached. */
   readonly closure = new Set<number>();
+  /** Ids of the functions that the closure is about. */
+  private readonly reached = new Set<number>();
+  private readonly owners: Owners;
+  /** Function and filesystem of each node of the second kind, and their numbers. */
+  private readonly shared: { fn: number; owner: string }[] = [];
+  private readonly numbers = new Map<string, number>();
   private readonly locking = new Map<number, boolean>();
   private readonly sameTask = new Map<number, readonly Edge[]>();
   /** Ids of functions that call, on behalf of one in the closure, what that one handed to them. */
@@ -40,6 +51,7 @@ export class Callers {
     private readonly tasks: Tasks,
     targets: Iterable<number>,
   ) {
+    this.owners = new Owners(index);
     this.extend(targets);
   }
 
@@ -48,14 +60,32 @@ export class Callers {
     const queue = [...targets].filter((id) => !this.closure.has(id));
     for (const id of queue) this.closure.add(id);
     for (let i = 0; i < queue.length; i++) {
-      for (const edge of this.index.callers[queue[i]!]!) {
-        if (!this.isCaller(edge)) continue;
+      this.reached.add(this.functionOf(queue[i]!).id);
+      for (const edge of this.callersOf(queue[i]!)) {
         for (const way of edge.inner ?? []) for (const { fn } of way) this.between.add(fn);
         if (this.closure.has(edge.from)) continue;
         this.closure.add(edge.from);
         queue.push(edge.from);
       }
     }
+  }
+
+  /** The function that a node is about. */
+  functionOf(node: number): Fn {
+    const { functions } = this.index;
+    return functions[node] ?? functions[this.shared[node - functions.length]!.fn]!;
+  }
+
+  private node(fn: number, owner: string): number {
+    if (owner === '') return fn;
+    const key = `${fn} ${owner}`;
+    let node = this.numbers.get(key);
+    if (node === undefined) {
+      node = this.index.functions.length + this.shared.length;
+      this.shared.push({ fn, owner });
+      this.numbers.set(key, node);
+    }
+    return node;
   }
 
   /** Does the edge run the callee in the caller's task? */
@@ -65,7 +95,7 @@ export class Callers {
 
   /** The scope in which the call is made: open where it stands, or on every way on which a callback comes to run. */
   scopeAt(edge: Edge, scopes: ScopesAt): OpenScope | undefined {
-    const here = scopes(this.index.functions[edge.from]!, edge.node);
+    const here = scopes(this.functionOf(edge.from), edge.node);
     if (here || !edge.inner || edge.inner.length === 0) return here;
     const found = edge.inner.map((way) => this.scopeOnWay(way, scopes));
     return found.every((s) => s !== undefined) ? found[0] : undefined;
@@ -79,19 +109,29 @@ export class Callers {
     return undefined;
   }
 
-  callersOf(id: number): readonly Edge[] {
-    let mine = this.sameTask.get(id);
+  /** The calls of a node in the same task, by nodes. */
+  callersOf(node: number): readonly Edge[] {
+    let mine = this.sameTask.get(node);
     if (!mine) {
-      mine = this.index.callers[id]!.filter((e) => this.isCaller(e));
-      this.sameTask.set(id, mine);
+      const owner = this.shared[node - this.index.functions.length]?.owner ?? '';
+      mine = this.index.callers[this.functionOf(node).id]!.flatMap((edge) => {
+        if (!this.isCaller(edge)) return [];
+        const above = this.owners.above(edge, owner);
+        if (above === undefined) return [];
+        return above === '' && node === edge.to
+          ? [edge]
+          : [{ ...edge, from: this.node(edge.from, above), to: node }];
+      });
+      this.sameTask.set(node, mine);
     }
     return mine;
   }
 
   /** Nobody is known to call it from inside of a task: a root of paths. */
-  isRoot(id: number): boolean {
+  isRoot(node: number): boolean {
+    const { id } = this.functionOf(node);
     if (this.tasks.startedAs(id) !== undefined || this.index.escaped.has(id)) return true;
-    return this.callersOf(id).length === 0 && !this.isUnused(id);
+    return !this.index.callers[id]!.some((e) => this.isCaller(e)) && !this.isUnused(id);
   }
 
   isUnused(id: number): boolean {
@@ -102,13 +142,14 @@ export class Callers {
   }
 
   /** Is a lock waited for by the function, or by what it calls on the way to the functions asked for? */
-  private takesLocks(id: number): boolean {
+  private takesLocks(node: number): boolean {
+    const { id } = this.functionOf(node);
     let answer = this.locking.get(id);
     if (answer === undefined) {
       const below = new Set([id]);
       for (const at of below) {
         for (const edge of this.index.callees[at]!) {
-          if (this.closure.has(edge.to) && this.isCaller(edge)) below.add(edge.to);
+          if (this.reached.has(edge.to) && this.isCaller(edge)) below.add(edge.to);
         }
       }
       answer = [...below].some((at) =>
@@ -143,12 +184,20 @@ export class Callers {
     };
     /** Calls that hand locks on: to which function, which ones for certain, and whether what was held before as well. */
     const steps = new Map<number, { to: number; adds: number[] }[]>();
+    const calls = new Map<number, Edge[]>();
+    for (const to of this.closure) {
+      for (const edge of this.callersOf(to)) {
+        const list = calls.get(edge.from);
+        if (list) list.push(edge);
+        else calls.set(edge.from, [edge]);
+      }
+    }
     for (const from of this.closure) {
-      const fn = this.index.functions[from]!;
+      const fn = this.functionOf(from);
       const mine = this.locks.classes(fn).filter(interesting);
       const out: { to: number; adds: number[] }[] = [];
-      for (const edge of this.index.callees[from]!) {
-        if (!this.closure.has(edge.to) || !this.isCaller(edge) || this.scopeAt(edge, cover.scopes)) continue;
+      for (const edge of calls.get(from) ?? []) {
+        if (this.scopeAt(edge, cover.scopes)) continue;
         const adds = mine.filter((lock) => this.locks.mayHold(fn, lock, edge.node)).map(numberOf);
         for (const way of edge.inner ?? [])
           adds.push(...this.heldOnWay(way, cover, interesting).map(numberOf));
@@ -218,7 +267,7 @@ export class Callers {
   /** The same to the nearest call at which one of the locks may be held. */
   pathToHolder(target: number, scopes: ScopesAt, isOne: (lock: string) => boolean): Edge[] | undefined {
     return this.pathUp(target, scopes, ({ from, node }) => {
-      const fn = this.index.functions[from]!;
+      const fn = this.functionOf(from);
       return this.locks.classes(fn).some((lock) => isOne(lock) && this.locks.mayHold(fn, lock, node));
     });
   }
@@ -312,9 +361,10 @@ export class Cover {
     return true;
   }
 
-  /** The functions found to be covered so far: what the proofs given out rest on. */
+  /** Ids of the functions found to be covered so far: what the proofs given out rest on. */
   proven(): number[] {
-    return [...this.known].filter(([, covered]) => covered).map(([id]) => id);
+    const nodes = [...this.known].filter(([, covered]) => covered).map(([node]) => node);
+    return [...new Set(nodes.map((node) => this.callers.functionOf(node).id))];
   }
 }
 

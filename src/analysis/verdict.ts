@@ -187,7 +187,7 @@ function judge(
       reason: 'outside of any NOIO scope, and which locks block IO is not known yet',
       scopes: ids,
       paths: [
-        { steps: steps(index, path, fn, node), outcome: 'unknown' as const, locks: [] },
+        { steps: steps(findings, path, fn, node), outcome: 'unknown' as const, locks: [] },
         ...paths,
       ].slice(0, MAX_PATHS),
     };
@@ -201,7 +201,7 @@ function judge(
   const isReclaimLock = (lock: string): boolean => reclaim.chainFor(lock, fn.group) !== undefined;
   const now = locksUnder(after, held.now(fn.id));
   const stuck = locksUnder(best, held.best(fn.id)).filter(isReclaimLock);
-  const top = (way: readonly Edge[]): string => index.functions[way[0]?.from ?? fn.id]!.facts.name;
+  const top = (way: readonly Edge[]): string => callers.functionOf(way[0]?.from ?? fn.id).facts.name;
   const answer = (
     verdict: Verdict,
     outcome: SitePath['outcome'],
@@ -212,7 +212,7 @@ function judge(
     verdict,
     reason,
     scopes: ids,
-    paths: [{ steps: steps(index, way, fn, node), outcome, locks: on }, ...paths].slice(0, MAX_PATHS),
+    paths: [{ steps: steps(findings, way, fn, node), outcome, locks: on }, ...paths].slice(0, MAX_PATHS),
   });
   const holder = (cover: Cover, wanted: readonly string[]): { way: readonly Edge[]; lock: string } => {
     const is = (lock: string): boolean => wanted.includes(lock);
@@ -226,11 +226,10 @@ function judge(
   const inAll = (found: readonly string[]): string =>
     found.length > 1 ? `; in all ${found.length} reclaim locks may be held` : '';
 
-  const away = callers.pathToRoot(
-    fn.id,
-    best.scopes,
-    (id) => index.escaped.has(id) && tasks.startedAs(id) === undefined,
-  );
+  const away = callers.pathToRoot(fn.id, best.scopes, (node) => {
+    const { id } = callers.functionOf(node);
+    return index.escaped.has(id) && tasks.startedAs(id) === undefined;
+  });
   // Of the two obstacles the nearer one is named.
   const stuckAt = stuck.length > 0 ? holder(best, stuck) : undefined;
   if (away && (!stuckAt || away.length < stuckAt.way.length)) {
@@ -258,9 +257,13 @@ function judge(
     const reason = `${top(free)}() comes here in no scope and under no reclaim lock, others under ${lock}${inAll(reclaimLocks)}`;
     return answer('partial', 'lock-free', free, reason, reclaimLocks);
   }
-  const task = callers.pathToRoot(fn.id, scopes, (id) => tasks.startedAs(id) !== undefined);
+  const task = callers.pathToRoot(
+    fn.id,
+    scopes,
+    (node) => tasks.startedAs(callers.functionOf(node).id) !== undefined,
+  );
   if (task) {
-    const runs = tasks.startedAs(task[0]?.from ?? fn.id);
+    const runs = tasks.startedAs(callers.functionOf(task[0]?.from ?? fn.id).id);
     return answer('task', 'lock-free', task, `reached from ${top(task)}(), which runs as a ${runs}`);
   }
   const wait = reclaim.waitFor(fn.group);
@@ -279,17 +282,13 @@ function judge(
 }
 
 /** The paths to a site that end in a scope. */
-function pathsInScopes(
-  site: LocatedSite,
-  fn: Fn,
-  { index, callers }: Findings,
-  scopes: ScopesAt,
-): SitePath[] {
+function pathsInScopes(site: LocatedSite, fn: Fn, findings: Findings, scopes: ScopesAt): SitePath[] {
+  const { index, callers } = findings;
   return site.nodes.flatMap((node): SitePath[] => {
     const here = scopes(fn, node);
     if (here) return [{ steps: [stepAt(index, fn, node)], outcome: here.state, scope: here.id, locks: [] }];
     return callers.coveringCalls(fn.id, scopes, MAX_PATHS).map(({ path, scope }) => ({
-      steps: steps(index, path, fn, node),
+      steps: steps(findings, path, fn, node),
       outcome: scope.state,
       scope: scope.id,
       locks: [],
@@ -348,12 +347,12 @@ function opensOf({ index, locks }: Findings, fn: Fn, id: string): Step[] {
 
 /** One of the locks that may be held where a call is made. */
 function heldAt(
-  { index, locks }: Findings,
+  { callers, locks }: Findings,
   edge: Edge | undefined,
   wanted: readonly string[],
 ): string | undefined {
   if (!edge) return undefined;
-  const fn = index.functions[edge.from]!;
+  const fn = callers.functionOf(edge.from);
   return locks.classes(fn).find((lock) => wanted.includes(lock) && locks.mayHold(fn, lock, edge.node));
 }
 
@@ -376,9 +375,9 @@ function stepAt(index: Index, fn: Fn, node: number): Step {
 }
 
 /** A path of calls, outermost first, and the site itself. */
-function steps(index: Index, path: readonly Edge[], fn: Fn, node: number): Step[] {
+function steps({ index, callers }: Findings, path: readonly Edge[], fn: Fn, node: number): Step[] {
   const out: Step[] = path.map((edge) => ({
-    ...stepAt(index, index.functions[edge.from]!, edge.node),
+    ...stepAt(index, callers.functionOf(edge.from), edge.node),
     edge: edge.kind,
   }));
   out.push(stepAt(index, fn, node));

@@ -153,3 +153,11 @@ export interface Layer {
   readonly why: string;
   readonly source: string;
 }
+
+/** A function through which a filesystem gets hold of what belongs to another one. */
+export interface Opener {
+  readonly name: string;
+  /** It may be kept for later; false: only the function that called it, and what that calls, has it. */
+  readonly kept: boolean;
+  readonly source: string;
+}

@@ -1,0 +1,45 @@
+import type { Opener } from './types.js';
+
+function openers(source: string, kept: boolean, names: readonly string[]): Opener[] {
+  return names.map((name) => ({ name, kept, source }));
+}
+
+/**
+ * Functions that give a filesystem hold of a file, path or dentry that may be another filesystem's: by a name from user
+ * space or by a descriptor. What opens a path that one has already (`dentry_open()`), or looks below a mount that one has
+ * (`file_open_root()`), gives nothing new.
+ */
+export const OPENERS: readonly Opener[] = [
+  ...openers('include/linux/namei.h', true, [
+    'kern_path',
+    'kern_path_create',
+    'kern_path_locked',
+    'vfs_path_lookup',
+    'vfs_path_parent_lookup',
+  ]),
+  ...openers('include/linux/fs.h', true, ['filp_open', 'file_open_name']),
+  ...openers('include/linux/file.h', true, ['fget', 'fget_raw']),
+  ...openers('include/linux/fs_parser.h', true, ['fs_lookup_param']),
+  // What takes a path or descriptor for one system call puts it before it returns.
+  ...openers('include/linux/namei.h', false, [
+    'user_path_at',
+    'user_path_at_empty',
+    'user_path_create',
+    'user_path_locked_at',
+    'user_path',
+    'user_lpath',
+  ]),
+  ...openers('include/linux/file.h', false, ['fdget', 'fdget_raw', 'fdget_pos', 'fget_task']),
+  ...openers('include/linux/fdtable.h', false, [
+    'task_lookup_fdget_rcu',
+    'task_lookup_next_fdget_rcu',
+    'lookup_fdget_rcu',
+    'fget_task_next',
+  ]),
+];
+
+/**
+ * Members to which the VFS hands files of two filesystems, since 4.5 (`vfs_copy_file_range()`, fs/read_write.c); of the
+ * one that is not its own a filesystem may only read.
+ */
+export const FOREIGN_MEMBERS: readonly string[] = ['file_operations.copy_file_range'];

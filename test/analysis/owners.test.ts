@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest';
+import { Callers } from '../../src/analysis/coverage.js';
+import { Locks } from '../../src/analysis/locks.js';
+import { Tasks } from '../../src/analysis/tasks.js';
+import { functionIn, linked } from './linked.js';
+
+const VFS = `
+struct inode_operations { int (*setattr)(struct inode *inode); };
+struct inode { const struct inode_operations *i_op; };
+int notify_change(struct inode *inode) { return inode->i_op->setattr(inode); }
+long sys_chmod(struct inode *inode) { return notify_change(inode); }
+`;
+
+/** A filesystem; its own caller of the VFS is `NAME_ioctl()`. */
+const filesystem = (name: string, more = ''): string => `
+static struct file_system_type ${name}_fs_type = { .name = "${name}" };
+int ${name}_setattr(struct inode *inode) { return 0; }
+static const struct inode_operations ${name}_ops = { .setattr = ${name}_setattr };
+int ${name}_write(struct inode *inode) { return notify_change(inode); }
+long ${name}_ioctl(struct inode *inode) { ${more} return ${name}_write(inode); }
+`;
+
+/** Names of the functions that may come to run alpha_setattr(). */
+function above(beta: string): string[] {
+  const index = linked({
+    'fs/attr.c': VFS,
+    'fs/alpha/inode.c': filesystem('alpha'),
+    'fs/beta/inode.c': beta,
+  });
+  const callers = new Callers(index, new Locks(index), new Tasks(index), [
+    functionIn(index, 'alpha_setattr').id,
+  ]);
+  return [...callers.closure].map((node) => callers.functionOf(node).facts.name).sort();
+}
+
+const ALPHA = ['alpha_ioctl', 'alpha_setattr', 'alpha_write', 'notify_change', 'sys_chmod'];
+
+describe('whose object the VFS is called for', () => {
+  it('another filesystem has only its own', () => {
+    expect(above(filesystem('beta'))).toEqual(ALPHA);
+  });
+
+  it.each([
+    ['opened a file by name', 'lower = filp_open(name, 0, 0);'],
+    ['takes a path in its mount options', 'fs_lookup_param(fc, param, false, 0, &path);'],
+  ])('not so one that %s: all of its code may have it', (_, opens) => {
+    const beta = `${filesystem('beta')} int beta_mount(void) { ${opens} return 0; }`;
+    expect(above(beta)).toEqual([...ALPHA, 'beta_ioctl', 'beta_write'].sort());
+  });
+
+  it('a device that a path names is no file of a filesystem', () => {
+    const beta = `${filesystem('beta')} int beta_mount(void) { return fs_lookup_param(fc, param, 1, 0, &path); }`;
+    expect(above(beta)).toEqual(ALPHA);
+  });
+
+  it.each(['struct fd f = fdget(fd);', 'CLASS(fd, f)(fd);'])(
+    'what `%s` gives is there for the function and what it calls',
+    (takes) => {
+      const other = 'int beta_sync(struct inode *inode) { return notify_change(inode); }';
+      expect(above(filesystem('beta', takes) + other)).toEqual([...ALPHA, 'beta_ioctl', 'beta_write'].sort());
+      expect(above(filesystem('beta') + other.replace('{', `{ ${takes}`))).toEqual(
+        [...ALPHA, 'beta_sync'].sort(),
+      );
+    },
+  );
+
+  it('copy_file_range() gets files of two filesystems', () => {
+    const table = 'static const struct file_operations beta_file = { .copy_file_range = beta_ioctl };';
+    expect(above(filesystem('beta') + table)).toEqual([...ALPHA, 'beta_ioctl', 'beta_write'].sort());
+  });
+
+  it('a library that opens files by itself stands between', () => {
+    const index = linked({
+      'fs/attr.c': VFS,
+      'fs/alpha/inode.c': filesystem('alpha'),
+      'fs/cachefiles/io.c':
+        'int cache_open(void) { f = filp_open(n, 0, 0); } int cache_write(struct inode *inode) { return notify_change(inode); }',
+      'fs/beta/inode.c': `${filesystem('beta')} int beta_cache(struct inode *inode) { return cache_write(inode); }`,
+    });
+    const callers = new Callers(index, new Locks(index), new Tasks(index), [
+      functionIn(index, 'alpha_setattr').id,
+    ]);
+    const names = [...callers.closure].map((node) => callers.functionOf(node).facts.name);
+    expect(names).toContain('beta_cache');
+    expect(names).not.toContain('beta_write');
+  });
+});
