@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { lockFree } from '../../transforms/lock-free.js';
 import { lockScope } from '../../transforms/lock-scope.js';
 import type { Plan } from '../edit/plan.js';
@@ -7,6 +9,7 @@ import { extractFacts } from '../parse/extract.js';
 import type { FileFacts } from '../parse/facts.js';
 import { packFacts, unpackFacts } from '../parse/pack.js';
 import { readSource } from '../tree/files.js';
+import type { KernelTree } from '../tree/kernel-tree.js';
 import type { Analysis, AnalyzeOptions } from './api.js';
 import { type Choice, chooseClasses, isCovered } from './choice.js';
 import { Callers, Cover, existingScopes, type ScopesAt } from './coverage.js';
@@ -18,12 +21,17 @@ import { type LocatedSite, replacementFor, sitesOf } from './sites.js';
 import { Tasks } from './tasks.js';
 import { buildReport } from './verdict.js';
 
+/** A member that stands in more files than this is not looked for: it would bring half of the tree in. */
+const MAX_FILES_OF_MEMBER = 12;
+
 /** Everything that was found out about a tree for some paths; what transforms and reports are made from. */
 export interface Findings {
   readonly index: Index;
   readonly locks: Locks;
   readonly tasks: Tasks;
   readonly reclaim: Reclaim;
+  /** What IO in reclaim blocks on; only where a GFP_NOIO is among the sites. */
+  readonly io: Reclaim | undefined;
   readonly regions: Regions;
   readonly callers: Callers;
   readonly existing: ScopesAt;
@@ -90,7 +98,11 @@ async function analyzeIn(threads: Threads, options: AnalyzeOptions): Promise<Ana
     // Threads look for all names that may be asked for while this one finds out for which it asks.
     const fresh = new Set<string>();
     for (const file of read)
-      for (const fn of file.functions) if (!fn.isStatic && !lookedFor.has(fn.name)) fresh.add(fn.name);
+      for (const name of [
+        ...file.functions.filter((fn) => !fn.isStatic).map((fn) => fn.name),
+        ...(read === facts ? file.tables.map((entry) => entry.field) : []),
+      ])
+        if (!lookedFor.has(name)) fresh.add(name);
     const rest = listed.rest.filter((file) => !known.has(file));
     const search = filesByName(tree, rest, fresh, threads);
     // Until it is awaited below nobody else looks at its failure.
@@ -104,7 +116,15 @@ async function analyzeIn(threads: Threads, options: AnalyzeOptions): Promise<Ana
       const fn = findings.index.functions[id]!;
       if (!fn.facts.isStatic) names.add(fn.facts.name);
     }
-    const more = [...new Set([...names].flatMap((name) => named.get(name) ?? []))].filter(
+    const found = [...names].flatMap((name) => named.get(name) ?? []);
+    // Who calls what is stored in a member, if it is no member of everybody's; once, since each brings new members in.
+    if (read === facts) {
+      for (const field of uncalledMembers(findings)) {
+        const files = named.get(field) ?? [];
+        if (files.length <= MAX_FILES_OF_MEMBER) found.push(...files);
+      }
+    }
+    const more = [...new Set(found.flatMap((file) => [file, ...ownHeaders(tree, file)]))].filter(
       (f) => !known.has(f),
     );
     if (more.length > 0) {
@@ -216,6 +236,24 @@ function proofs({ sites, choice, ifReal }: Findings): number[] {
   return [...new Set([...own, ...covers.flatMap((c) => c.proven())])];
 }
 
+/** Members in which functions above a site are stored, and which nobody was seen to call. */
+function uncalledMembers({ index, callers }: Findings): Set<string> {
+  const out = new Set<string>();
+  for (const node of callers.closure)
+    for (const field of index.uncalled.get(callers.functionOf(node).id) ?? []) out.add(field);
+  return out;
+}
+
+/** The headers that a file includes from its own directory: without them the types of what it calls are not known. */
+function ownHeaders(tree: KernelTree, file: string): string[] {
+  const read = readSource(tree, file);
+  if (!('text' in read)) return [];
+  const directory = path.dirname(file);
+  return [...read.text.matchAll(/^[ \t]*#[ \t]*include[ \t]*"([^"]+)"/gm)]
+    .map((match) => path.join(directory, match[1]!))
+    .filter((header) => !header.startsWith('..') && existsSync(path.join(tree.root, header)));
+}
+
 function study(
   facts: readonly FileFacts[],
   asked: (file: string) => boolean,
@@ -254,5 +292,6 @@ function study(
     options.minimal ?? false,
   );
   const ifReal = new Cover(callers, existingScopes(index, locks, 'nofs', true));
-  return { index, locks, tasks, reclaim, regions, callers, existing, ifReal, sites, choice, source };
+  const io = sites.some((s) => s.api === 'noio') ? new Reclaim(index, locks, tasks, 'noio') : undefined;
+  return { index, locks, tasks, reclaim, io, regions, callers, existing, ifReal, sites, choice, source };
 }

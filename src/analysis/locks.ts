@@ -3,6 +3,7 @@ import { GUARD_CLASS_BY_NAME } from '../kernel/guards.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { SCOPE_APIS } from '../kernel/masks.js';
 import type { Api, LockPrimitive } from '../kernel/types.js';
+import { Flags, type HandedFlags, withFlag } from './flags.js';
 import { type Effect, type Exit, netEffect, type Run, run, type Success } from './states.js';
 import { TaskHeld } from './task-held.js';
 
@@ -85,11 +86,15 @@ export class Locks {
   private readonly runs = new Map<string, Run>();
   private readonly combined = new Map<number, NodeEffect[]>();
 
+  private readonly flags: Flags;
+  /** Summaries for a constant flag; null: the class is left as it was. */
+  private readonly variants = new Map<string, Summary | null>();
   private readonly taskHeld: TaskHeld;
   private summarising = true;
 
   constructor(private readonly index: Index) {
     this.taskHeld = new TaskHeld(index);
+    this.flags = new Flags(index);
     for (const fn of index.functions) {
       const effects = this.direct(fn);
       if (effects.length > 0) this.own.set(fn.id, effects);
@@ -250,7 +255,11 @@ export class Locks {
       const summary = this.summaries.get(edge.to);
       if (!summary) continue;
       const op = fn.facts.cfg[edge.node]!.op;
-      for (const [key, effect] of summary) {
+      const flags =
+        op.k === 'call' ? this.flags.handed(fn, this.index.functions[edge.to]!, op.args, true) : undefined;
+      for (const [key, whole] of summary) {
+        const effect = flags ? this.withFlags(edge.to, key, whole, flags) : whole;
+        if (!effect) continue;
         const lock = op.k === 'call' ? this.instantiate(fn, key, op.args) : key;
         if (lock === '') continue;
         const locks = atNode.get(edge.node) ?? new Map<string, Summary[]>();
@@ -280,6 +289,32 @@ export class Locks {
     return all;
   }
 
+  /** What calling the function with one of those flags does to the class: the same for each of them, or uncertain. */
+  private withFlags(
+    id: number,
+    lock: string,
+    whole: Summary,
+    { param, values }: HandedFlags,
+  ): Summary | undefined {
+    const fn = this.index.functions[id]!;
+    const each = values.map((value) => this.withFlag(fn, lock, whole, param, value));
+    const [first] = each;
+    if (each.every((e) => e?.act === first?.act && e?.success === first?.success)) return first;
+    const some = each.find((e) => e !== undefined)!;
+    return { ...some, success: 'maybe' };
+  }
+
+  private withFlag(fn: Fn, lock: string, whole: Summary, param: string, value: string): Summary | undefined {
+    const key = `${fn.id} ${lock} ${value}`;
+    const known = this.variants.get(key);
+    if (known !== undefined) return known ?? undefined;
+    const exits = run(withFlag(fn.facts, param, value), this.byNode(fn, lock)).exits;
+    const net = netEffect(exits, fn.facts.returnType !== 'int' && fn.facts.returnType !== 'bool');
+    const answer = net && { ...whole, ...net };
+    if (!this.summarising) this.variants.set(key, answer ?? null);
+    return answer;
+  }
+
   /** A lock that a function got from its caller, as the caller knows it. */
   private instantiate(caller: Fn, key: string, args: readonly string[]): string {
     const match = /^param:(\d+)(?: (.*))?$/.exec(key);
@@ -298,16 +333,9 @@ export class Locks {
     const key = `${fn.id} ${lock}`;
     let found = this.runs.get(key);
     if (!found) {
-      const byNode = new Map<number, Effect[]>();
-      for (const e of this.effects(fn)) {
-        if (e.lock !== lock) continue;
-        const list = byNode.get(e.node);
-        if (list) list.push(e);
-        else byNode.set(e.node, [e]);
-      }
       found = run(
         fn.facts,
-        byNode,
+        this.byNode(fn, lock),
         // While nothing is known yet, a function that finds its own object again is trusted to have left it open.
         lock[0] === '<'
           ? this.taskHeld.tests(fn, (f) => (this.summarising && f === fn) || this.leavesOpen(f, lock))
@@ -316,6 +344,17 @@ export class Locks {
       this.runs.set(key, found);
     }
     return found;
+  }
+
+  private byNode(fn: Fn, lock: string): Map<number, Effect[]> {
+    const byNode = new Map<number, Effect[]>();
+    for (const e of this.effects(fn)) {
+      if (e.lock !== lock) continue;
+      const list = byNode.get(e.node);
+      if (list) list.push(e);
+      else byNode.set(e.node, [e]);
+    }
+    return byNode;
   }
 
   /** Does the function return with the scope open when it succeeds? */

@@ -2,6 +2,8 @@ import type { Edge, Fn, Index } from '../index/link.js';
 import { CREATORS, LAYERS, OPTIONAL_LIBRARIES } from '../kernel/layers.js';
 import { RECLAIM_ENTRIES } from '../kernel/reclaim-contexts.js';
 import type { Api, ReclaimEntry } from '../kernel/types.js';
+import { Flags, withFlag } from './flags.js';
+import { Going } from './going.js';
 import { isUnknown, type Locks } from './locks.js';
 import type { Step } from './report.js';
 import type { Tasks } from './tasks.js';
@@ -13,6 +15,11 @@ export interface ReclaimChain {
   readonly entry: ReclaimEntry;
   /** The filesystem (or other part of the kernel) whose tables the chain goes through. */
   readonly group: string;
+  /**
+   * The lock is one of the inode that reclaim gets rid of, or of what embeds it. That has no user left: no other task holds
+   * it, so nobody waits for ever. lockdep knows the class only and may report it all the same.
+   */
+  readonly going: boolean;
   /** False where a constant argument seems to keep reclaim away from the acquire: withholds, but is no evidence. */
   readonly believable: boolean;
   /** What a reader must know to judge the chain. */
@@ -43,6 +50,7 @@ const SHARED_LAYERS = /^(?:fs|mm|include|block)$/;
 function byQuality(a: ReclaimChain, b: ReclaimChain): number {
   return (
     Number(b.believable) - Number(a.believable) ||
+    Number(a.going) - Number(b.going) ||
     Number(a.entry.rare ?? false) - Number(b.entry.rare ?? false) ||
     a.steps.length - b.steps.length ||
     (a.group < b.group ? -1 : a.group > b.group ? 1 : 0) ||
@@ -58,35 +66,24 @@ function isFilesystem(fn: Fn): boolean {
   return fn.file.globals.some(([, type]) => type === 'file_system_type');
 }
 
-/** Members that reclaim calls on an inode to which nobody has a reference. */
-const INODE_GOES = new Set(['evict_inode', 'destroy_inode', 'free_inode', 'invalidate_folio']);
-
 interface Given {
   readonly param: string;
+  /** Name of a constant, or several with `|` between them. */
   readonly flag: string;
 }
 
-/** Flags that stand for several. */
-const SEVERAL = /MASK|ALL|ANY|FLAGS/;
-
-/** Nodes that run when the parameter is that flag alone. */
+/** Nodes that run when the parameter is that flag alone, or those flags. */
 function reachable(fn: Fn, { param, flag }: Given): Set<number> {
+  const { cfg } = withFlag(fn.facts, param, flag);
   const seen = new Set([0]);
-  for (const node of seen) {
-    const { op, next } = fn.facts.cfg[node]!;
-    const absent =
-      op.k === 'test' &&
-      op.on === `v:${param}` &&
-      op.flags !== undefined &&
-      !op.flags.includes(flag) &&
-      !op.flags.some((f) => SEVERAL.test(f));
-    for (const [slot, to] of next.entries()) if (!absent || slot === 1) seen.add(to);
-  }
+  for (const node of seen) for (const to of cfg[node]!.next) seen.add(to);
   return seen;
 }
 
 interface Reached {
   readonly fn: number;
+  /** The variable that is the inode which goes, where it is known. */
+  readonly going: string | undefined;
   readonly from: Reached | undefined;
   readonly edge: Edge | undefined;
   /** What its caller hands in, where the function tests it: parameter and the name of a constant flag. */
@@ -104,6 +101,8 @@ export class Reclaim {
   private readonly byLock = new Map<string, ReclaimChain[]>();
   private readonly waited = new Map<string, ReclaimWait>();
   private readonly waits: Waits;
+  private readonly going: Going;
+  private readonly flags: Flags;
   /** Functions that make what reclaim only gets rid of. */
   private readonly creators = new Set<number>();
 
@@ -114,6 +113,8 @@ export class Reclaim {
     readonly api: Api,
   ) {
     this.waits = new Waits(index, tasks);
+    this.going = new Going(index);
+    this.flags = new Flags(index);
     const ends = new Set(LAYERS.filter((l) => l.ends.includes(api)).map((l) => l.name));
     for (const creator of CREATORS.filter((c) => c.ends.includes(api))) {
       for (const made of index.byName.get(creator.name) ?? []) {
@@ -153,14 +154,15 @@ export class Reclaim {
   ): void {
     const entryOf = new Map<number, ReclaimEntry>();
     const seen = new Set<string>();
-    const key = (fn: number, given?: Given): string =>
-      given ? `${fn} ${given.param} ${given.flag}` : String(fn);
+    const key = (fn: number, given?: Given, going?: string): string =>
+      `${fn}${given ? ` ${given.param} ${given.flag}` : ''}${going === undefined ? '' : ` ${going}`}`;
     const queue: Reached[] = [];
     for (const { entry, fn } of starts) {
-      if (seen.has(key(fn))) continue;
-      seen.add(key(fn));
+      const going = this.going.entry(entry, this.index.functions[fn]!);
+      if (seen.has(key(fn, undefined, going))) continue;
+      seen.add(key(fn, undefined, going));
       entryOf.set(fn, entry);
-      queue.push({ fn, from: undefined, edge: undefined, given: undefined });
+      queue.push({ fn, going, from: undefined, edge: undefined, given: undefined });
     }
     for (let i = 0; i < queue.length; i++) {
       const at = queue[i]!;
@@ -169,16 +171,12 @@ export class Reclaim {
       const runs = (node: number): boolean => !nodes || nodes.has(node);
       for (const a of this.locks.acquisitions(fn)) {
         if (!runs(a.node)) continue;
-        if (
-          (!a.direct && !this.namedHere(fn, a.node, a.lock)) ||
-          !a.blocking ||
-          found.has(a.lock) ||
-          isUnknown(a.lock)
-        )
-          continue;
-        if (!this.heldByCallers(at)) continue;
-        found.add(a.lock);
-        this.record(a.lock, a.node, at, group, entryOf, heedFlags);
+        if ((!a.direct && !this.namedHere(fn, a.node, a.lock)) || !a.blocking || isUnknown(a.lock)) continue;
+        const going = this.going.lock(fn, a.node, a.lock, at.going);
+        const known = going ? `${a.lock} of what goes` : a.lock;
+        if (found.has(a.lock) || found.has(known) || !this.heldByCallers(at)) continue;
+        found.add(known);
+        this.record(a.lock, a.node, at, group, entryOf, heedFlags, going);
       }
       for (const wait of this.waits.in(fn)) {
         if (!runs(wait.node)) continue;
@@ -187,7 +185,8 @@ export class Reclaim {
           if (seen.has(key(to)) || (other !== group && !this.index.isLibrary(other))) continue;
           seen.add(key(to));
           const edge: Edge = { from: at.fn, to, node: wait.node, kind: 'typed', how: 'pointer', via: '' };
-          queue.push({ fn: to, from: at, edge, given: undefined, waited: true });
+          const going = this.going.fromList(this.index.functions[to]!);
+          queue.push({ fn: to, going, from: at, edge, given: undefined, waited: true });
         }
         // The waits of the VFS, of mm and of the block layer are theirs, and for pages and buffers.
         if (wait.field && !SHARED_LAYERS.test(fn.group) && !this.waits.endsInInterrupt(wait.on)) {
@@ -197,13 +196,15 @@ export class Reclaim {
       for (const edge of this.index.callees[at.fn]!) {
         if (edge.kind === 'name' || edge.how === 'through' || !runs(edge.node)) continue;
         const given = heedFlags ? this.given(fn, edge) : undefined;
+        const going = this.going.handedOn(fn, edge, at.going);
         // With any argument it has been seen already if it has been seen without regard to one.
         if (seen.has(key(edge.to)) || seen.has(key(edge.to, given))) continue;
+        if (seen.has(key(edge.to, undefined, going)) || seen.has(key(edge.to, given, going))) continue;
         const to = this.index.functions[edge.to]!;
         if (ends.has(to.facts.name) || this.creators.has(to.id) || this.tasks.leavesTask(edge)) continue;
         if (!this.allowed(group, edge, to)) continue;
-        seen.add(key(edge.to, given));
-        queue.push({ fn: edge.to, from: at, edge, given });
+        seen.add(key(edge.to, given, going));
+        queue.push({ fn: edge.to, going, from: at, edge, given });
       }
     }
   }
@@ -218,19 +219,10 @@ export class Reclaim {
 
   /** The constant that a call hands to a parameter which the callee tests as a flag. */
   private given(from: Fn, edge: Edge): Given | undefined {
-    const { facts } = this.index.functions[edge.to]!;
-    if (!facts.testsFlags || edge.how !== 'call') return undefined;
     const { op } = from.facts.cfg[edge.node]!;
-    if (op.k !== 'call') return undefined;
-    for (const [i, arg] of op.args.entries()) {
-      const flag = /^v:([A-Z][A-Z0-9_]*)$/.exec(arg)?.[1];
-      const param = facts.params[i]?.[0];
-      if (flag === undefined || param === undefined || SEVERAL.test(flag)) continue;
-      const path = `v:${param}`;
-      if (facts.cfg.some(({ op: o }) => (o.k === 'set' || o.k === 'call') && o.to === path)) continue;
-      if (facts.cfg.some(({ op: o }) => o.k === 'test' && o.flags && o.on === path)) return { param, flag };
-    }
-    return undefined;
+    if (edge.how !== 'call' || op.k !== 'call') return undefined;
+    const handed = this.flags.handed(from, this.index.functions[edge.to]!, op.args, false);
+    return handed?.values.length === 1 ? { param: handed.param, flag: handed.values[0]! } : undefined;
   }
 
   private allowed(group: string, edge: Edge, to: Fn): boolean {
@@ -239,7 +231,7 @@ export class Reclaim {
       return false;
     const needs = OPTIONAL_LIBRARIES.find((l) => l.group === to.group);
     if (needs && group !== to.group && !this.index.setsTable(group, needs.table)) return false;
-    if (edge.how !== 'table') return to.group === group || this.index.isLibrary(to.group);
+    if (edge.via === '') return to.group === group || this.index.isLibrary(to.group);
     const owners = this.index.tableOwners(edge.via).get(edge.to);
     if (owners?.has(group)) return true;
     // Its own table comes first; a library's only where it has none for that member.
@@ -286,28 +278,17 @@ export class Reclaim {
     group: string,
     entryOf: ReadonlyMap<number, ReclaimEntry>,
     believable: boolean,
+    going: boolean,
   ): void {
     const way = this.way(node, at, entryOf);
     if (!way) return;
-    if (INODE_GOES.has(way.entry.field) && this.belongsToInode(lock)) {
-      way.notes.push(
-        'no other task holds that of the inode itself, which has no user left; lockdep sees one class',
-      );
+    if (going) {
+      way.notes.push('that of the inode itself, which has no user left; lockdep sees one class');
     }
-    const chain: ReclaimChain = { lock, group, ...way, believable };
+    const chain: ReclaimChain = { lock, group, ...way, going, believable };
     const list = this.byLock.get(lock);
     if (list) list.push(chain);
     else this.byLock.set(lock, [chain]);
-  }
-
-  private belongsToInode(lock: string): boolean {
-    const struct = lock.slice(0, Math.max(0, lock.indexOf('.')));
-    return (
-      struct === 'inode' ||
-      struct === 'address_space' ||
-      // A type says nothing of embedded or pointed to; the name of what embeds an inode does.
-      (/_inode(?:_info)?$/.test(struct) && this.index.hasMember(struct, 'inode'))
-    );
   }
 
   private way(
@@ -373,7 +354,7 @@ export class Reclaim {
     return [...this.waited.values()].filter((w) => w.group === group).sort((a, b) => (a.on < b.on ? -1 : 1));
   }
 
-  /** All chains to the class, shortest first. */
+  /** All chains to the class, best first. */
   chains(lock: string): readonly ReclaimChain[] {
     return this.byLock.get(lock) ?? [];
   }

@@ -16,9 +16,12 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
   const before = new Cover(callers, existing);
   const noio = new Cover(callers, existingScopes(index, locks, 'noio'));
   const interesting = (lock: string): boolean => reclaim.chains(lock).length > 0 || isUnknown(lock);
-  const held = {
+  const held: Held = {
     now: callers.heldOnEntry(choice.cover, interesting),
     best: callers.heldOnEntry(choice.best, interesting),
+    noio: findings.io
+      ? callers.heldOnEntry(noio, (lock) => interesting(lock) || findings.io!.chains(lock).length > 0)
+      : () => new Set(),
   };
   const existingIds = new Map<string, Scope>();
   const seen = (id: string, fn: Fn): void => {
@@ -87,12 +90,13 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
     ...sites.flatMap((s) => s.paths.flatMap((p) => p.locks)),
   ]);
   for (const lock of [...named].sort()) {
-    const chain = reclaim.chains(lock)[0];
+    const ofFs = reclaim.chains(lock)[0];
+    const chain = ofFs ?? findings.io?.chains(lock)[0];
     if (!chain) continue;
     const chosen = choice.classes.find((c) => c.lock === lock);
     reported.set(lock, {
       lock,
-      api: 'nofs',
+      api: ofFs ? 'nofs' : 'noio',
       entry: `${chain.entry.table}.${chain.entry.field}`,
       context: chain.entry.context,
       chain: chain.steps,
@@ -121,6 +125,9 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
   };
 }
 
+/** Lock classes that may be held on entry of a function outside of scopes: proposed ones, all possible ones, NOIO ones. */
+type Held = Readonly<Record<'now' | 'best' | 'noio', (id: number) => ReadonlySet<string>>>;
+
 interface Judgement {
   readonly verdict: Verdict;
   readonly reason: string;
@@ -129,13 +136,7 @@ interface Judgement {
   readonly paths: SitePath[];
 }
 
-function judge(
-  site: LocatedSite,
-  findings: Findings,
-  before: Cover,
-  after: Cover,
-  held: Readonly<Record<'now' | 'best', (id: number) => ReadonlySet<string>>>,
-): Judgement {
+function judge(site: LocatedSite, findings: Findings, before: Cover, after: Cover, held: Held): Judgement {
   const { index, callers, reclaim, locks, tasks } = findings;
   const { fn } = site;
   const none = { scopes: [] as string[], paths: [] as SitePath[] };
@@ -181,26 +182,20 @@ function judge(
         }
       : { verdict: 'opaque', reason: 'no caller of the function is known', ...none, paths };
   }
-  if (site.api === 'noio') {
-    return {
-      verdict: 'opaque',
-      reason: 'outside of any NOIO scope, and which locks block IO is not known yet',
-      scopes: ids,
-      paths: [
-        { steps: steps(findings, path, fn, node), outcome: 'unknown' as const, locks: [] },
-        ...paths,
-      ].slice(0, MAX_PATHS),
-    };
-  }
   const locksUnder = (cover: Cover, onEntry: ReadonlySet<string> | undefined): string[] => {
     const here = locks
       .classes(fn)
       .filter((lock) => site.nodes.some((n) => !cover.scopes(fn, n) && locks.mayHold(fn, lock, n)));
     return [...new Set([...here, ...(onEntry ?? [])])].sort();
   };
-  const isReclaimLock = (lock: string): boolean => reclaim.chainFor(lock, fn.group) !== undefined;
-  const now = locksUnder(after, held.now(fn.id));
-  const stuck = locksUnder(best, held.best(fn.id)).filter(isReclaimLock);
+  // What reclaim takes of an inode that has no user left is worth a scope, for lockdep, but nobody waits for it.
+  const isReclaimLock = (lock: string): boolean => reclaim.chainFor(lock, fn.group)?.going === false;
+  // GFP_KERNEL in place of GFP_NOIO allows both kinds of reclaim.
+  const isNoio = site.api === 'noio';
+  const blocksIo = (lock: string): boolean =>
+    isReclaimLock(lock) || findings.io?.chainFor(lock, fn.group) !== undefined;
+  const now = locksUnder(after, (isNoio ? held.noio : held.now)(fn.id));
+  const stuck = isNoio ? now.filter(blocksIo) : locksUnder(best, held.best(fn.id)).filter(isReclaimLock);
   const top = (way: readonly Edge[]): string => callers.functionOf(way[0]?.from ?? fn.id).facts.name;
   const answer = (
     verdict: Verdict,
@@ -226,19 +221,21 @@ function judge(
   const inAll = (found: readonly string[]): string =>
     found.length > 1 ? `; in all ${found.length} reclaim locks may be held` : '';
 
-  const away = callers.pathToRoot(fn.id, best.scopes, (node) => {
+  const away = callers.pathToRoot(fn.id, isNoio ? scopes : best.scopes, (node) => {
     const { id } = callers.functionOf(node);
     return index.escaped.has(id) && tasks.startedAs(id) === undefined;
   });
   // Of the two obstacles the nearer one is named.
-  const stuckAt = stuck.length > 0 ? holder(best, stuck) : undefined;
+  const stuckAt = stuck.length > 0 ? holder(isNoio ? after : best, stuck) : undefined;
   if (away && (!stuckAt || away.length < stuckAt.way.length)) {
     const reason = `not every caller of ${top(away)}() is known: its address is kept`;
     return answer('opaque', 'unknown', away, reason);
   }
   if (stuckAt) {
     const { way, lock } = stuckAt;
-    const reason = `${top(way)}() may hold ${lock} and no scope can be placed there${inAll(stuck)}`;
+    const reason = isNoio
+      ? `${top(way)}() may hold ${lock}, on which ${isReclaimLock(lock) ? 'reclaim' : 'IO'} blocks${inAll(stuck)}`
+      : `${top(way)}() may hold ${lock} and no scope can be placed there${inAll(stuck)}`;
     return answer('partial', 'lock-held', way, reason, stuck);
   }
   const [unknown] = now.filter(isUnknown);
@@ -266,6 +263,10 @@ function judge(
     const runs = tasks.startedAs(callers.functionOf(task[0]?.from ?? fn.id).id);
     return answer('task', 'lock-free', task, `reached from ${top(task)}(), which runs as a ${runs}`);
   }
+  if (isNoio) {
+    const reason = `outside of any NOIO scope from ${top(path)}(); no lock on which IO blocks is known to be held, but a queue may be frozen or a device suspended`;
+    return answer('opaque', 'unknown', path, reason);
+  }
   const wait = reclaim.waitFor(fn.group);
   if (wait) {
     const end = wait.steps.at(-1)!;
@@ -277,7 +278,12 @@ function judge(
       `reclaim waits for ${wait.on} in ${end.function}(), ${who}, and what that one holds up is not known`,
     );
   }
-  const reason = `outside of any scope from ${top(path)}(); no reclaim lock is held on the way`;
+  const [reported] = now.filter((lock) => reclaim.chainFor(lock, fn.group)?.going);
+  const lockdep =
+    reported === undefined
+      ? ''
+      : `; lockdep may report ${reported}, which reclaim takes of inodes that have no user left`;
+  const reason = `outside of any scope from ${top(path)}(); no reclaim lock is held on the way${lockdep}`;
   return answer('lock-free', 'lock-free', path, reason);
 }
 

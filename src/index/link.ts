@@ -1,4 +1,6 @@
 import type { EdgeKind } from '../analysis/report.js';
+import { LOCK_BY_NAME } from '../kernel/locks.js';
+import { REGISTRARS_BY_NAME } from '../kernel/tasks.js';
 import type { CallOp, FileFacts, FunctionFacts, Path, TableEntry } from '../parse/facts.js';
 import { lineAt } from '../parse/facts.js';
 
@@ -34,6 +36,45 @@ export type Way = readonly { readonly fn: number; readonly node: number }[];
 
 /** Ways followed for one parameter. */
 const MAX_WAYS = 16;
+
+/** What becomes of a function pointer that is handed to a function. */
+interface Fate {
+  /** All of its uses were seen and understood. */
+  readonly known: boolean;
+  /** It is called before that function returns. */
+  readonly called: boolean;
+  /** Members that it is kept in. */
+  readonly members: readonly { readonly owner: string; readonly field: string }[];
+  /** Calls of registrars that get it. */
+  readonly registered: readonly { readonly fn: number; readonly node: number }[];
+}
+
+const NOTHING: Fate = { known: true, called: false, members: [], registered: [] };
+const LOST: Fate = { ...NOTHING, known: false };
+const MAX_FATE_DEPTH = 6;
+
+/** Macros that only look at their argument. */
+const LEAVES_ALONE: ReadonlySet<string> = new Set([
+  'WARN_ON',
+  'WARN_ON_ONCE',
+  'BUG_ON',
+  'likely',
+  'unlikely',
+]);
+
+function bothFates(a: Fate, b: Fate): Fate {
+  if (!a.known || !b.known) return LOST;
+  return {
+    known: true,
+    called: a.called || b.called,
+    members: [...a.members, ...b.members],
+    registered: [...a.registered, ...b.registered],
+  };
+}
+
+function isRegistrar(name: string, position: number): boolean {
+  return REGISTRARS_BY_NAME.get(name)?.some((r) => r.arg === position) ?? false;
+}
 
 interface ParsedPath {
   readonly root: 'v' | 'c' | 't' | '#' | '@' | '';
@@ -102,6 +143,8 @@ export class Index {
   readonly addressTaken = new Set<number>();
   /** Functions that may be called from where nobody looked: their address, or their name in a macro, got away. */
   readonly escaped = new Set<number>();
+  /** Functions that are stored in members which nobody calls, and those members. */
+  readonly uncalled = new Map<number, string[]>();
   readonly files = new Map<string, FileFacts>();
   /** Flags that a function turns into a mask, with the mask. */
   readonly maskFlags = new Map<string, string>();
@@ -113,7 +156,11 @@ export class Index {
   private readonly structs = new Map<string, { file: string; fields: ReadonlyMap<string, string> }[]>();
   private readonly aliases = new Map<string, string>();
   private readonly typedefs = new Map<string, string>();
-  private readonly invokedParams = new Map<string, boolean>();
+  private wrappers: ReadonlySet<string> | undefined;
+  private readonly fates = new Map<string, Fate>();
+  /** Fates that are being worked out, by depth; and the lowest depth at which one was asked for again. */
+  private readonly openFates = new Map<string, number>();
+  private lowestOpen = Number.POSITIVE_INFINITY;
   /** `struct.field` of every member that is called, `.field` where the struct is not known. */
   private readonly calledMembers = new Set<string>();
   private readonly waysOfParams = new Map<string, readonly Way[]>();
@@ -132,6 +179,7 @@ export class Index {
         for (const fn of this.lookup(name, file.file)) this.escaped.add(fn.id);
     }
     for (const fn of this.functions) this.assignedFunctions(fn);
+    for (const fn of this.functions) this.keptFunctions(fn);
     for (let i = 0; i < this.functions.length; i++) {
       this.callees.push([]);
       this.callers.push([]);
@@ -351,7 +399,11 @@ export class Index {
       const base = path.replace(/^&/, '');
       const owner = base.slice(0, base.lastIndexOf(' '));
       const type = this.typeOf(fn, owner);
-      if (type !== '') return `${type}.${field}`;
+      if (type !== '') {
+        const held = this.lockWrappers().has(type) ? this.lockClass(fn, owner, depth + 1) : '';
+        if (held === '') return `${type}.${field}`;
+        return /^param:\d+$/.test(held) ? `${held} ${field}` : held;
+      }
       const param = p.root === 'v' ? fn.facts.params.findIndex(([name]) => name === p.name) : -1;
       if (param >= 0 && fn.facts.isMacro) return `param:${param} ${p.fields.join(' ')}`;
       const owners = this.lockFields.get(field);
@@ -378,6 +430,47 @@ export class Index {
       }
     }
     return '';
+  }
+
+  /**
+   * Structs that stand for the one lock in them (xfs's mrlock_t, f2fs_rwsem): small, and taken or dropped only by
+   * functions that got the struct itself as an argument and do just one of the two. Their locks are named by what they are a member of.
+   */
+  private lockWrappers(): ReadonlySet<string> {
+    if (this.wrappers) return this.wrappers;
+    const found = new Set<string>();
+    const members = new Set<string>();
+    for (const definitions of this.structs.values())
+      for (const { fields } of definitions) for (const type of fields.values()) members.add(type);
+    for (const [tag, definitions] of this.structs) {
+      if (!members.has(tag)) continue;
+      const isSmall = definitions.every(({ fields }) => {
+        const types = [...fields.values()];
+        return types.length <= 3 && types.filter((type) => LOCK_TYPES.test(type)).length === 1;
+      });
+      if (isSmall && !LOCK_TYPES.test(tag)) found.add(tag);
+    }
+    const used = new Set<string>();
+    this.wrappers = new Set();
+    for (const fn of this.functions) {
+      if (!fn.facts.locks) continue;
+      const seen = new Map<string, string>();
+      for (const [, op] of fn.facts.calls) {
+        const primitive = LOCK_BY_NAME.get(op.fn);
+        const path = (primitive && op.args[primitive.arg]?.replace(/^&/, '')) ?? '';
+        const cut = path.lastIndexOf(' ');
+        if (!primitive || cut < 0) continue;
+        const type = this.typeOf(fn, path.slice(0, cut));
+        if (!found.has(type)) continue;
+        const act = primitive.action === 'release' ? 'release' : 'acquire';
+        const both = (seen.get(type) ?? act) !== act;
+        seen.set(type, act);
+        if (!both && fn.facts.params.some(([name]) => path.slice(0, cut) === `v:${name}`)) used.add(type);
+        else found.delete(type);
+      }
+    }
+    this.wrappers = new Set([...found].filter((tag) => used.has(tag)));
+    return this.wrappers;
   }
 
   /** One of several locks in an array: a class for each constant index, `param:I #array` where the caller gives it. */
@@ -514,7 +607,13 @@ export class Index {
         this.calledMembers.has(member) ||
         this.calledMembers.has(field) ||
         (member === field && [...this.calledMembers].some((m) => m.endsWith(field)));
-      if (!isCalled) for (const id of functions.keys()) this.escaped.add(id);
+      if (isCalled) continue;
+      for (const id of functions.keys()) {
+        this.escaped.add(id);
+        const fields = this.uncalled.get(id);
+        if (fields) fields.push(field.slice(1));
+        else this.uncalled.set(id, [field.slice(1)]);
+      }
     }
   }
 
@@ -537,14 +636,19 @@ export class Index {
       const name = /^[&~]?v:(\w+)$/.exec(arg)?.[1];
       if (name === undefined || this.isLocal(fn, name)) continue;
       if (!this.byName.has(name) && !this.aliases.has(name)) continue;
-      const called = op.fn !== '' && this.invokes(op.fn, position, fn.file.file);
+      const fate = op.fn === '' ? LOST : this.fate(op.fn, position, fn.file.file);
+      const registered = isRegistrar(op.fn, position);
       for (const target of this.lookup(name, fn.file.file)) {
         if (target.facts.isMacro) continue;
         this.addressTaken.add(target.id);
-        if (!called) this.escaped.add(target.id);
-        const ways = called ? this.ways(op.fn, position, fn.file.file) : [];
+        if (!fate.known) this.escaped.add(target.id);
+        if (!registered) {
+          for (const at of fate.registered) this.linkInner(at, target.id, 'callback');
+          if (fate.known && !fate.called) continue;
+        }
+        const ways = fate.known ? this.ways(op.fn, position, fn.file.file) : [];
         this.edge(fn, target.id, node, 'typed', 'callback', '', ways);
-        for (const way of ways) this.linkThrough(way.at(-1)!, target.id);
+        for (const way of ways) this.linkInner(way.at(-1)!, target.id, 'through');
       }
     }
   }
@@ -559,62 +663,129 @@ export class Index {
     const found = type === '' ? undefined : this.tables.get(via);
     if (!found) return;
     this.calledMembers.add(via);
-    const called = this.invokes(callee, position, fn.file.file);
-    const ways = called ? this.ways(callee, position, fn.file.file) : [];
+    const fate = this.fate(callee, position, fn.file.file);
+    const followed = fate.known && fate.members.length === 0 && fate.registered.length === 0;
+    const ways = followed ? this.ways(callee, position, fn.file.file) : [];
     for (const id of found.keys()) {
-      if (!called) this.escaped.add(id);
+      if (!followed) this.escaped.add(id);
       this.edge(fn, id, node, 'typed', 'callback', via, ways);
     }
   }
 
   /**
-   * `filler = mapping->a_ops->read_folio`: where the value goes on from there is not followed, unless it is in a variable of
-   * its own that is called and nothing else, which `linkPointer` sees.
+   * `filler = mapping->a_ops->read_folio`: followed where the variable is called, tested and handed to what calls it, and
+   * nothing else; else what is stored there may be called from anywhere.
    */
   private memberReads(fn: Fn): void {
     for (const [to, from] of fn.facts.memberReads) {
       const cut = from.lastIndexOf(' ');
       const field = from.slice(cut + 1);
       if (!this.fieldTables.has(field)) continue;
-      const found = this.tables.get(`${this.typeOf(fn, from.slice(0, cut))}.${field}`);
+      const via = `${this.typeOf(fn, from.slice(0, cut))}.${field}`;
+      const found = this.tables.get(via);
       if (!found) continue;
       const name = /^v:(\w+)$/.exec(to)?.[1];
-      const followed =
-        name !== undefined &&
-        fn.facts.locals.some(([local]) => local === name) &&
-        this.onlySource(fn, name) === from &&
-        !fn.facts.calls.some(([, op]) => op.args.some((arg) => arg.replace(/^[&~]/, '') === to)) &&
-        !fn.facts.memberReads.some(([, source]) => source === to);
-      if (!followed) for (const id of found.keys()) this.escaped.add(id);
+      const fate = name !== undefined && this.isLocal(fn, name) ? this.fateIn(fn, name, 0) : LOST;
+      if (!fate.known || fate.members.length > 0 || fate.registered.length > 0) {
+        for (const id of found.keys()) this.escaped.add(id);
+        continue;
+      }
+      this.calledMembers.add(via);
+      for (const [node, op] of fn.facts.calls) {
+        // Where there is just this source, `linkPointer` sees it.
+        if ((op.fn === name || op.target === to) && this.onlySource(fn, name!) !== from) {
+          for (const id of found.keys()) this.edge(fn, id, node, 'typed', 'table', via);
+        }
+        for (const [position, arg] of op.args.entries())
+          if (arg === to) this.linkHandedMember(fn, node, op.fn, position, from);
+      }
     }
   }
 
-  /** Does every definition of the function call its argument itself, before it returns, and keep it nowhere? */
-  private invokes(name: string, position: number, file: string, depth = 0): boolean {
+  /** `setup(work, function)`: where the callee keeps its argument in a member, the function is stored there. */
+  private keptFunctions(fn: Fn): void {
+    for (const [, op] of fn.facts.calls) {
+      if (op.fn === '') continue;
+      for (const [position, arg] of op.args.entries()) {
+        const name = /^v:(\w+)$/.exec(arg)?.[1];
+        if (name === undefined || !this.byName.has(name) || this.isLocal(fn, name)) continue;
+        if (isRegistrar(op.fn, position)) continue;
+        const { known, members } = this.fate(op.fn, position, fn.file.file);
+        if (!known || members.length === 0) continue;
+        for (const target of this.lookup(name, fn.file.file)) {
+          if (target.facts.isMacro) continue;
+          for (const { owner, field } of members) this.store(owner, field, target.id, fn.file.file);
+        }
+      }
+    }
+  }
+
+  /** What becomes of a function pointer that is handed to a function known by name. */
+  private fate(name: string, position: number, file: string, depth = 0): Fate {
     const key = `${name} ${position} ${file}`;
-    const known = this.invokedParams.get(key);
-    if (known !== undefined) return known;
-    this.invokedParams.set(key, depth > 0);
+    const known = this.fates.get(key);
+    if (known) return known;
+    const open = this.openFates.get(key);
+    if (open !== undefined) {
+      // Recursion adds nothing, but what is found below it is not all there is.
+      this.lowestOpen = Math.min(this.lowestOpen, open);
+      return NOTHING;
+    }
+    this.openFates.set(key, depth);
     const targets = this.lookup(name, file);
-    const answer =
-      targets.length > 0 &&
-      depth < 6 &&
-      targets.every((target) => {
-        const param = target.facts.params[position]?.[0];
-        return param !== undefined && this.onlyCalls(target, param, depth);
-      });
-    this.invokedParams.set(key, answer);
+    const each = targets.map((target) => {
+      const param = target.facts.params[position]?.[0];
+      return param === undefined || depth >= MAX_FATE_DEPTH ? LOST : this.fateIn(target, param, depth);
+    });
+    const answer = targets.length === 0 ? LOST : each.reduce(bothFates, NOTHING);
+    this.openFates.delete(key);
+    // In a ring of functions only the one asked for first is known in full.
+    this.fates.set(key, this.lowestOpen < depth ? LOST : answer);
+    if (this.lowestOpen >= depth) this.lowestOpen = Number.POSITIVE_INFINITY;
     return answer;
   }
 
-  private linkThrough({ fn, node }: Way[number], target: number): void {
+  /** The same for a variable or parameter of a function. */
+  private fateIn(fn: Fn, name: string, depth: number): Fate {
+    const path = `v:${name}`;
+    let fate = NOTHING;
+    const goesTo = (owner: string, field: string): Fate =>
+      owner === '' || field === '' ? LOST : { ...NOTHING, members: [{ owner, field }] };
+    for (const [node, { op }] of fn.facts.cfg.entries()) {
+      if (op.k === 'ret' && op.value === path) return LOST;
+      if (op.k === 'set' && op.from === path) {
+        const cut = op.to.lastIndexOf(' ');
+        if (cut < 0) return LOST;
+        fate = bothFates(fate, goesTo(this.typeOf(fn, op.to.slice(0, cut)), op.to.slice(cut + 1)));
+      }
+      if (op.k !== 'call') continue;
+      if (op.fn === name || op.target === path) fate = bothFates(fate, { ...NOTHING, called: true });
+      for (const [i, arg] of op.args.entries()) {
+        if (arg.replace(/^[&~]/, '') !== path) continue;
+        if (op.fn === '' || arg !== path) return LOST;
+        if (isRegistrar(op.fn, i)) fate = bothFates(fate, { ...NOTHING, registered: [{ fn: fn.id, node }] });
+        else if (!LEAVES_ALONE.has(op.fn))
+          fate = bothFates(fate, this.fate(op.fn, i, fn.file.file, depth + 1));
+      }
+      if (!fate.known) return LOST;
+    }
+    for (const entry of fn.file.tables) {
+      if (entry.within !== fn.facts.name || entry.fn !== name) continue;
+      const owner = this.resolveTypedef(entry.struct);
+      const field = entry.field[0] === '#' ? this.fieldAt(owner, Number(entry.field.slice(1))) : entry.field;
+      fate = bothFates(fate, goesTo(owner, field));
+    }
+    return fate;
+  }
+
+  private linkInner({ fn, node }: Way[number], target: number, how: 'callback' | 'through'): void {
     const key = `${fn} ${node} ${target}`;
     if (this.linkedThrough.has(key)) return;
     this.linkedThrough.add(key);
-    this.edge(this.functions[fn]!, target, node, 'typed', 'through');
+    this.edge(this.functions[fn]!, target, node, 'typed', how);
   }
 
-  /** How a function that `invokes` its argument comes to call it. */
+  /** How a function that calls its argument comes to do so. */
   private ways(name: string, position: number, file: string, depth = 0): readonly Way[] {
     const key = `${name} ${position} ${file}`;
     const known = this.waysOfParams.get(key);
@@ -637,24 +808,6 @@ export class Index {
     const found = out.slice(0, MAX_WAYS);
     this.waysOfParams.set(key, found);
     return found;
-  }
-
-  /** The parameter is called, tested, or handed on to what calls it; it is not stored or returned. */
-  private onlyCalls(fn: Fn, param: string, depth: number): boolean {
-    const path = `v:${param}`;
-    let calls = false;
-    for (const { op } of fn.facts.cfg) {
-      if (op.k === 'ret' && op.value === path) return false;
-      if (op.k === 'set' && op.from === path) return false;
-      if (op.k !== 'call') continue;
-      if (op.fn === param || op.target === path) calls = true;
-      for (const [i, arg] of op.args.entries()) {
-        if (arg.replace(/^[&~]/, '') !== path) continue;
-        if (op.fn === '' || !this.invokes(op.fn, i, fn.file.file, depth + 1)) return false;
-        calls = true;
-      }
-    }
-    return calls;
   }
 
   private linkPointer(fn: Fn, node: number, target: Path): void {

@@ -6,7 +6,7 @@
  * a root, then the fields that are followed, each after a blank:
  * `v:name` a variable, `c:f(args)` the result of `f` (argument paths separated by `;`), `t:tag` a value
  * known to be of that struct. `->`, `.`, `[]`, `*` and `&` are all alike here.
- * `~v:x` is computed from `x` with `|` or `&`; `&v:x` is the address of a plain variable. Constants start with
+ * `~v:x` is computed from `x` with `|` or `&`, `~v:A|B` is the constants `A` and `B` together; `&v:x` is the address of a plain variable. Constants start with
  * `#`: `#0`, `#neg`, `#pos`, `#err` (an `ERR_PTR`), `#str`. `@n` is the result of the call in CFG node `n`.
  * `` (empty) is anything else.
  */

@@ -5,6 +5,9 @@ import type { Path } from './facts.js';
 /** Longest access path kept; what is longer is of no use for typing and is dropped. */
 const MAX_PATH = 240;
 
+/** A constant by its name, or several with `|` between them. */
+const FLAGS = /^~?v:[A-Z][A-Z0-9_]*(?:\|[A-Z][A-Z0-9_]*)*$/;
+
 /**
  * The access path of an expression (see `facts.ts`). `original` is the text before mending: the
  * `struct` of a type argument is blank in the parsed text and is looked up there.
@@ -78,6 +81,10 @@ function rawPath(cst: Cst, node: number, original: string): Path {
       const right = rawPath(cst, childByField(cst, node, 'right'), original);
       const operator = cst.type[childByField(cst, node, 'operator')];
       if (operator !== '|' && operator !== '&') return '';
+      // Constants that are put together keep their names.
+      if (operator === '|' && FLAGS.test(left) && FLAGS.test(right)) {
+        return `~${left.replace(/^~/, '')}|${right.replace(/^~?v:/, '')}`;
+      }
       return left[0] === 'v' || left[0] === '~'
         ? `~${left.replace(/^~/, '')}`
         : right[0] === 'v'
