@@ -12,6 +12,8 @@ const INODE_GOES: ReadonlySet<string> = new Set([
 /** Primitives that put a member of an object on a list. */
 const ADDS_TO_LIST = /^(?:__)?(?:h|l)?list_(?:bl_)?(?:nulls_)?(?:add|move|lru_add)/;
 
+const CONTAINER_OF = /^container_of(?:_const)?$/;
+
 /** Macros and functions that give the object back, with the argument that names its member. */
 const FROM_LIST = /^(?:h|l)?list_(?:first_)?(?:for_each_)?entry/;
 
@@ -21,6 +23,8 @@ const FROM_LIST = /^(?:h|l)?list_(?:first_)?(?:for_each_)?entry/;
  */
 export class Going {
   private readonly lists = new Map<string, boolean>();
+  /** `v:struct.v:member` of what container_of() is asked for. */
+  private readonly embedded = new Set<string>();
   private readonly only = new Map<string, boolean>();
   private readonly addedAt = new Map<string, { fn: Fn; path: Path }[]>();
 
@@ -64,7 +68,12 @@ export class Going {
       const member = /^v:(\w+)$/.exec(op.args.at(-1) ?? '')?.[1];
       if (name === undefined || member === undefined) continue;
       const type = this.index.typeOf(fn, `v:${name}`);
-      if (this.isOne(type) && this.onlyGoingOn(type, member)) return name;
+      const hasOther = fn.facts.cfg.some(
+        ({ op: o }) =>
+          (o.k === 'set' && o.to === `v:${name}`) ||
+          (o.k === 'call' && o.to === `v:${name}` && !FROM_LIST.test(o.fn)),
+      );
+      if (!hasOther && this.isOne(type) && this.onlyGoingOn(type, member)) return name;
     }
     return undefined;
   }
@@ -78,6 +87,19 @@ export class Going {
     );
   }
 
+  /** Is the member a part of the object, or the inode's own mapping, and no pointer to another one? */
+  private embeds(struct: string, member: string): boolean {
+    if (struct === 'inode') return member === 'i_mapping' || member === 'i_data';
+    if (this.embedded.size === 0) {
+      for (const fn of this.index.functions) {
+        for (const [, op] of fn.facts.calls) {
+          if (CONTAINER_OF.test(op.fn)) this.embedded.add(`${op.args[1] ?? ''}.${op.args[2] ?? ''}`);
+        }
+      }
+    }
+    return this.embedded.has(`v:${struct}.v:${member}`);
+  }
+
   /** Does the path lead to the inode and nowhere else? */
   private isIt(fn: Fn, path: Path, going: string, depth = 0): boolean {
     const p = parsePath(path.replace(/^&/, ''));
@@ -88,6 +110,7 @@ export class Going {
     for (let i = p.fields.length; i > 0; i--) {
       if (!this.isOne(index.typeOf(fn, prefix))) return false;
       prefix = prefix.slice(0, prefix.lastIndexOf(' '));
+      if (!this.embeds(index.typeOf(fn, prefix), p.fields[i - 1]!)) return false;
     }
     if (p.root === 'c') {
       const one = p.args.find((arg) => this.isIt(fn, arg, going, depth + 1));
@@ -120,7 +143,7 @@ export class Going {
   private converts(fn: Fn, name: string): boolean {
     return this.index.lookup(name, fn.file.file).every((to) => {
       const { params, calls } = to.facts;
-      return params.length === 1 && calls.every(([, op]) => /^container_of(?:_const)?$/.test(op.fn));
+      return params.length === 1 && calls.every(([, op]) => CONTAINER_OF.test(op.fn));
     });
   }
 
@@ -174,7 +197,7 @@ export class Going {
     const isEntry =
       param === 0 && [...INODE_GOES].some((member) => this.index.tableOwners(member).has(fn.id));
     const answer =
-      callers.length > 0 &&
+      (callers.length > 0 || isEntry) &&
       callers.every((edge) => {
         if (edge.how === 'table') return isEntry && INODE_GOES.has(edge.via);
         if (edge.how !== 'call') return false;

@@ -360,14 +360,24 @@ export class Reclaim {
   }
 
   /**
-   * The chain that matters to code of `group`: its own filesystem's, for library code any. Another filesystem's
+   * The chains that matter to code of `group`: its own filesystem's, for library code any. Another filesystem's
    * reclaim does not take a lock that this one holds.
    */
-  chainFor(lock: string, group: string): ReclaimChain | undefined {
+  private chainsFor(lock: string, group: string): readonly ReclaimChain[] {
     const chains = this.chains(lock);
-    return (
-      chains.find((c) => c.group === group) ??
-      (this.index.isLibrary(group) ? chains[0] : chains.find((c) => this.index.isLibrary(c.group)))
-    );
+    if (this.index.isLibrary(group)) return chains;
+    const own = chains.filter((c) => c.group === group);
+    return own.length > 0 ? own : chains.filter((c) => this.index.isLibrary(c.group));
+  }
+
+  /** The best of them, a chain of the group's own first. */
+  chainFor(lock: string, group: string): ReclaimChain | undefined {
+    const chains = this.chainsFor(lock, group);
+    return chains.find((c) => c.group === group) ?? chains[0];
+  }
+
+  /** May a task that holds the lock wait for ever for reclaim? Not so where reclaim takes it of going inodes only. */
+  endangers(lock: string, group: string): boolean {
+    return this.chainsFor(lock, group).some((chain) => !chain.going);
   }
 }

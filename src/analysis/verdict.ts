@@ -189,7 +189,7 @@ function judge(site: LocatedSite, findings: Findings, before: Cover, after: Cove
     return [...new Set([...here, ...(onEntry ?? [])])].sort();
   };
   // What reclaim takes of an inode that has no user left is worth a scope, for lockdep, but nobody waits for it.
-  const isReclaimLock = (lock: string): boolean => reclaim.chainFor(lock, fn.group)?.going === false;
+  const isReclaimLock = (lock: string): boolean => reclaim.endangers(lock, fn.group);
   // GFP_KERNEL in place of GFP_NOIO allows both kinds of reclaim.
   const isNoio = site.api === 'noio';
   const blocksIo = (lock: string): boolean =>
