@@ -156,6 +156,8 @@ async function analyzeIn(
       read = extra.facts;
       continue;
     }
+    // Their memory is wanted for what follows.
+    await threads.close();
     const report = buildReport(
       tree,
       findings,
