@@ -3,16 +3,27 @@ import path from 'node:path';
 import { lockFree } from '../../transforms/lock-free.js';
 import { lockScope } from '../../transforms/lock-scope.js';
 import type { Plan } from '../edit/plan.js';
+import { openCache } from '../index/cache.js';
 import { type Fn, Index } from '../index/link.js';
-import { filesByName, filesWithMasks, listTree, parseAll, Threads } from '../index/load.js';
+import {
+  filesByName,
+  filesWithMasks,
+  type Keeping,
+  type Listed,
+  listTree,
+  parseAll,
+  Threads,
+} from '../index/load.js';
+import { Witness } from '../index/witness.js';
 import { extractFacts } from '../parse/extract.js';
 import type { FileFacts } from '../parse/facts.js';
 import { packFacts, unpackFacts } from '../parse/pack.js';
 import { readSource } from '../tree/files.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
-import type { Analysis, AnalyzeOptions } from './api.js';
+import type { Analysis, AnalyzeOptions, Rechecked } from './api.js';
 import { type Choice, chooseClasses, isCovered } from './choice.js';
 import { Callers, Cover, existingScopes, type ScopesAt } from './coverage.js';
+import { KeptResults } from './kept.js';
 import { Locks } from './locks.js';
 import { Reclaim } from './reclaim.js';
 import { Regions } from './regions.js';
@@ -42,30 +53,41 @@ export interface Findings {
   readonly source: (file: string) => string;
 }
 
-/** Analyses the tree for the sites in the paths asked for. */
+/** Analyses the tree for the sites in the paths asked for, or takes what an earlier run kept of the same. */
 export async function analyze(options: AnalyzeOptions): Promise<Analysis> {
+  const { tree, paths, cache: folder } = options;
+  const listed = listTree(tree, paths);
+  if (!folder) return await inThreads(options, listed, undefined);
+  const cache = openCache({ folder, tree: tree.root });
+  const witness = new Witness(cache.stats, listed.all);
+  if (!cache.stats.isNew) witness.survey();
+  const results = new KeptResults(cache, witness, listed, options);
+  const anew = () => inThreads(options, listed, { cache, witness });
+  const found = results.find(sourcesOf(tree), anew);
+  if (found) {
+    cache.close();
+    return found;
+  }
+  return results.keep(await anew());
+}
+
+async function inThreads(
+  options: AnalyzeOptions,
+  listed: Listed,
+  keeping: Keeping | undefined,
+): Promise<Analysis> {
   const threads = new Threads(options.jobs, options.signal);
   try {
-    return await analyzeIn(threads, options);
+    return await analyzeIn(threads, options, listed, keeping);
   } finally {
     await threads.close();
   }
 }
 
-async function analyzeIn(threads: Threads, options: AnalyzeOptions): Promise<Analysis> {
-  const { tree, paths, onProgress, signal } = options;
-  const listed = listTree(tree, paths);
-  onProgress?.({ phase: 'listing', done: 0, total: 1 });
-  const masked = await filesWithMasks(tree, listed.asked, threads);
-  const known = new Set([...listed.core, ...masked]);
-  const first = await parseAll(tree, [...known], threads, onProgress, options.cache);
-  const skipped = [...listed.skipped, ...first.skipped];
-  let facts = [...first.facts];
-  const asked = (file: string): boolean =>
-    paths.some((p) => p === '' || file === p || file.startsWith(`${p}/`));
-
+/** Gives the texts of the files of a tree, each as it was when it was asked for first. */
+function sourcesOf(tree: KernelTree): (file: string) => string {
   const texts = new Map<string, string>();
-  const source = (file: string): string => {
+  return (file) => {
     let text = texts.get(file);
     if (text === undefined) {
       const read = readSource(tree, file);
@@ -74,6 +96,25 @@ async function analyzeIn(threads: Threads, options: AnalyzeOptions): Promise<Ana
     }
     return text;
   };
+}
+
+async function analyzeIn(
+  threads: Threads,
+  options: AnalyzeOptions,
+  listed: Listed,
+  keeping: Keeping | undefined,
+): Promise<Analysis> {
+  const { tree, paths, onProgress, signal } = options;
+  onProgress?.({ phase: 'listing', done: 0, total: 1 });
+  const masked = await filesWithMasks(tree, listed.asked, threads, keeping);
+  const known = new Set([...listed.core, ...masked]);
+  const first = await parseAll(tree, [...known], threads, onProgress, keeping);
+  const skipped = [...listed.skipped, ...first.skipped];
+  let facts = [...first.facts];
+  const asked = (file: string): boolean =>
+    paths.some((p) => p === '' || file === p || file.startsWith(`${p}/`));
+
+  const source = sourcesOf(tree);
 
   // What stands for a mask is known only now: the files asked for are read again where they use it.
   const flags = new Set(facts.flatMap((f) => f.maskFlags.map((m) => m.flag)));
@@ -104,7 +145,7 @@ async function analyzeIn(threads: Threads, options: AnalyzeOptions): Promise<Ana
       ])
         if (!lookedFor.has(name)) fresh.add(name);
     const rest = listed.rest.filter((file) => !known.has(file));
-    const search = filesByName(tree, rest, fresh, threads);
+    const search = filesByName(tree, rest, fresh, threads, keeping);
     // Until it is awaited below nobody else looks at its failure.
     search.catch(() => {});
     const findings = study(facts, asked, options, source);
@@ -129,11 +170,13 @@ async function analyzeIn(threads: Threads, options: AnalyzeOptions): Promise<Ana
     );
     if (more.length > 0) {
       for (const file of more) known.add(file);
-      const extra = await parseAll(tree, more, threads, onProgress, options.cache);
+      const extra = await parseAll(tree, more, threads, onProgress, keeping);
       facts.push(...extra.facts);
       read = extra.facts;
       continue;
     }
+    // Their memory is wanted for what follows.
+    await threads.close();
     const report = buildReport(
       tree,
       findings,
@@ -159,13 +202,8 @@ function planOf(findings: Findings, report: Report, options: AnalyzeOptions): Pl
 }
 
 /** What is wrong after an edit: see `Analysis.recheck`. */
-function recheck(
-  before: Findings,
-  after: Findings,
-  done: Plan,
-  options: AnalyzeOptions,
-): { file: string; function: string; message: string }[] {
-  const problems: { file: string; function: string; message: string }[] = [];
+function recheck(before: Findings, after: Findings, done: Plan, options: AnalyzeOptions): Rechecked[] {
+  const problems: Rechecked[] = [];
   const cover = new Cover(after.callers, after.existing);
   const byId = new Map(before.sites.map((s) => [`${s.file.file}:${s.line}:${s.column}`, s]));
   const functions = byPlace(after.index.functions);

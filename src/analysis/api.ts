@@ -41,7 +41,18 @@ export interface Analysis {
    * Analyses the tree again with the facts of edited files in place of theirs. Names the functions in which an allocation
    * whose mask `done` dropped is no longer inside a scope on every path, or in which there is still something to do.
    */
-  recheck(edited: readonly FileFacts[], done: Plan): { file: string; function: string; message: string }[];
+  recheck(edited: readonly FileFacts[], done: Plan): Rechecked[] | Promise<Rechecked[]>;
+  /**
+   * What `work` gives, plain values, if it depends on nothing but the tree, the options and what `name` says; a later run on the same
+   * state of the tree may take it from the cache.
+   */
+  readonly once?: <T>(name: string, work: () => T | Promise<T>) => Promise<T>;
+}
+
+export interface Rechecked {
+  readonly file: string;
+  readonly function: string;
+  readonly message: string;
 }
 
 export type Analyze = (options: AnalyzeOptions) => Promise<Analysis>;

@@ -68,8 +68,14 @@ export function chooseClasses(
 
   /** Classes of which only some regions count, by scope id. */
   const restricted = new Map<string, ReadonlySet<string>>();
+  const eligible = new Map<string, readonly RegionOf[]>();
+  for (const lock of candidates)
+    eligible.set(
+      lock,
+      regions.all(lock).filter((r) => r.state === 'placeable' && reclaim.chainFor(lock, r.fn.group)),
+    );
   const coverBy = (classes: ReadonlySet<string>): Cover =>
-    new Cover(callers, scopesOf(existing, classes, restricted, reclaim, regions, cost));
+    new Cover(callers, scopesOf(existing, classes, restricted, eligible, cost));
   const best = coverBy(candidates);
   let convertible = relevant.filter((s) => isCovered(s, best));
   const chosen = new Set(candidates);
@@ -78,13 +84,16 @@ export function chooseClasses(
   const order = [...candidates].sort(
     (a, b) => cost.get(b)! - cost.get(a)! || depth.get(a)! - depth.get(b)! || (a < b ? -1 : 1),
   );
+  let before = coverBy(chosen);
   for (const lock of order) {
-    const before = coverBy(chosen);
     chosen.delete(lock);
     const without = coverBy(chosen);
     // What only this class can cover, all cheaper ones being there.
     const lost = convertible.filter((s) => !isCovered(s, without));
-    if (lost.length === 0) continue;
+    if (lost.length === 0) {
+      before = without;
+      continue;
+    }
     chosen.add(lock);
     // Sites that would rest on it, those under a more distant scope included.
     const resting = sites.filter((s) => scopesOver(s, before).some((scope) => scope.id.endsWith(`:${lock}`)));
@@ -101,6 +110,7 @@ export function chooseClasses(
     const after = coverBy(chosen);
     convertible = convertible.filter((s) => isCovered(s, after));
     if (needed.size === 0) chosen.delete(lock);
+    before = needed.size === 0 ? without : after;
   }
   const picked = new Map<string, { regions: RegionOf[]; neededOnly: boolean }>();
   for (const lock of [...chosen].sort()) {
@@ -185,15 +195,14 @@ function scopesOf(
   existing: ScopesAt,
   classes: ReadonlySet<string>,
   restricted: ReadonlyMap<string, ReadonlySet<string>>,
-  reclaim: Reclaim,
-  regions: Regions,
+  eligible: ReadonlyMap<string, readonly RegionOf[]>,
   cost: ReadonlyMap<string, number>,
 ): ScopesAt {
   const perFunction = new Map<number, RegionOf[]>();
   for (const lock of classes) {
-    for (const r of regions.all(lock)) {
-      if (r.state !== 'placeable' || !reclaim.chainFor(lock, r.fn.group)) continue;
-      if (restricted.get(lock)?.has(scopeId(r.fn, lock)) === false) continue;
+    const only = restricted.get(lock);
+    for (const r of eligible.get(lock)!) {
+      if (only?.has(scopeId(r.fn, lock)) === false) continue;
       const list = perFunction.get(r.fn.id);
       if (list) list.push(r);
       else perFunction.set(r.fn.id, [r]);

@@ -42,6 +42,7 @@ export class Callers {
   private readonly numbers = new Map<string, number>();
   private readonly locking = new Map<number, boolean>();
   private readonly sameTask = new Map<number, readonly Edge[]>();
+  private readonly scopesAtEdges = new WeakMap<ScopesAt, Map<Edge, OpenScope | null>>();
   /** Ids of functions that call, on behalf of one in the closure, what that one handed to them. */
   readonly between = new Set<number>();
 
@@ -95,6 +96,21 @@ export class Callers {
 
   /** The scope in which the call is made: open where it stands, or on every way on which a callback comes to run. */
   scopeAt(edge: Edge, scopes: ScopesAt): OpenScope | undefined {
+    // The searches go over the same calls again and again.
+    let known = this.scopesAtEdges.get(scopes);
+    if (!known) {
+      known = new Map();
+      this.scopesAtEdges.set(scopes, known);
+    }
+    let found = known.get(edge);
+    if (found === undefined) {
+      found = this.findScopeAt(edge, scopes) ?? null;
+      known.set(edge, found);
+    }
+    return found ?? undefined;
+  }
+
+  private findScopeAt(edge: Edge, scopes: ScopesAt): OpenScope | undefined {
     const here = scopes(this.functionOf(edge.from), edge.node);
     if (here || !edge.inner || edge.inner.length === 0) return here;
     const found = edge.inner.map((way) => this.scopeOnWay(way, scopes));

@@ -83,12 +83,16 @@ const MAX_ROUNDS = 6;
 export class Locks {
   private readonly own = new Map<number, NodeEffect[]>();
   private readonly summaries = new Map<number, Map<string, Summary>>();
-  private readonly runs = new Map<string, Run>();
+  /** By function, then by lock class. */
+  private readonly runs = new Map<number, Map<string, Run>>();
   private readonly combined = new Map<number, NodeEffect[]>();
 
   private readonly flags: Flags;
   /** Summaries for a constant flag; null: the class is left as it was. */
   private readonly variants = new Map<string, Summary | null>();
+  private readonly classesOf = new Map<number, readonly string[]>();
+  private readonly acquisitionsOf = new Map<number, readonly Acquisition[]>();
+
   private readonly taskHeld: TaskHeld;
   private summarising = true;
 
@@ -178,7 +182,7 @@ export class Locks {
     const out = new Map<string, Summary>();
     const effects = this.effects(fn);
     for (const lock of new Set(effects.map((e) => e.lock))) {
-      this.runs.delete(`${fn.id} ${lock}`);
+      this.runs.get(fn.id)?.delete(lock);
       const { exits } = this.runOf(fn, lock);
       const net = netEffect(
         lock.endsWith(IF_REAL) ? this.realOnly(fn, exits) : exits,
@@ -330,8 +334,12 @@ export class Locks {
 
   /** States of one lock class (or scope class) through the function. */
   runOf(fn: Fn, lock: string): Run {
-    const key = `${fn.id} ${lock}`;
-    let found = this.runs.get(key);
+    let mine = this.runs.get(fn.id);
+    if (!mine) {
+      mine = new Map();
+      this.runs.set(fn.id, mine);
+    }
+    let found = mine.get(lock);
     if (!found) {
       found = run(
         fn.facts,
@@ -341,7 +349,7 @@ export class Locks {
           ? this.taskHeld.tests(fn, (f) => (this.summarising && f === fn) || this.leavesOpen(f, lock))
           : undefined,
       );
-      this.runs.set(key, found);
+      mine.set(lock, found);
     }
     return found;
   }
@@ -386,15 +394,25 @@ export class Locks {
   }
 
   /** Lock classes (no scopes) that the function acquires or drops somewhere. */
-  classes(fn: Fn): string[] {
-    return [...new Set(this.effects(fn).map((e) => e.lock))].filter((lock) => lock[0] !== '<');
+  classes(fn: Fn): readonly string[] {
+    let mine = this.classesOf.get(fn.id);
+    if (!mine) {
+      mine = [...new Set(this.effects(fn).map((e) => e.lock))].filter((lock) => lock[0] !== '<');
+      this.classesOf.set(fn.id, mine);
+    }
+    return mine;
   }
 
   /** Acquisitions of lock classes in the function. */
-  acquisitions(fn: Fn): Acquisition[] {
-    return this.effects(fn)
-      .filter((e) => e.act === 'acquire' && e.lock[0] !== '<')
-      .map((e) => ({ fn, node: e.node, lock: e.lock, blocking: e.blocking, direct: e.direct }));
+  acquisitions(fn: Fn): readonly Acquisition[] {
+    let mine = this.acquisitionsOf.get(fn.id);
+    if (!mine) {
+      mine = this.effects(fn)
+        .filter((e) => e.act === 'acquire' && e.lock[0] !== '<')
+        .map((e) => ({ fn, node: e.node, lock: e.lock, blocking: e.blocking, direct: e.direct }));
+      this.acquisitionsOf.set(fn.id, mine);
+    }
+    return mine;
   }
 
   /** What calling the function does to the class, seen from its caller. */

@@ -25,6 +25,7 @@ export interface RegionOf {
 export class Regions {
   private readonly takers = new Map<string, Fn[]>();
   private readonly cache = new Map<string, RegionOf>();
+  private readonly byLock = new Map<string, readonly RegionOf[]>();
   private readonly allocating: Set<number>;
 
   constructor(
@@ -78,8 +79,13 @@ export class Regions {
   }
 
   /** Every region of the class in the tree: functions that take it and leave it balanced. */
-  all(lock: string): RegionOf[] {
-    return (this.takers.get(lock) ?? []).map((fn) => this.region(fn, lock)).filter((r) => r !== undefined);
+  all(lock: string): readonly RegionOf[] {
+    let found = this.byLock.get(lock);
+    if (!found) {
+      found = (this.takers.get(lock) ?? []).map((fn) => this.region(fn, lock)).filter((r) => r !== undefined);
+      this.byLock.set(lock, found);
+    }
+    return found;
   }
 
   /** The region of the class in one function; undefined where the function passes the lock on to its caller. */

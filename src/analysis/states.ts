@@ -39,7 +39,7 @@ export interface Exit {
 
 export interface Run {
   /** Lowest and highest depth with which a node is entered (a pending acquisition counts as both); undefined: unreached. */
-  readonly entry: readonly ({ low: number; high: number } | undefined)[];
+  readonly entry: readonly ({ readonly low: number; readonly high: number } | undefined)[];
   readonly exits: readonly Exit[];
 }
 
@@ -125,6 +125,9 @@ function succeeded(success: Success, known: Known): boolean | undefined {
   }
 }
 
+/** Runs of each function, by what is asked: the same are asked for more than once, and again after an edit elsewhere. */
+const runs = new WeakMap<FunctionFacts, Map<string, Run>>();
+
 /**
  * Runs `effects` (CFG node → what it does to the resource, in order) through the function.
  * `open` names tests on whose true side the resource is held already although nothing here acquired it.
@@ -134,8 +137,35 @@ export function run(
   effects: ReadonlyMap<number, readonly Effect[]>,
   open?: ReadonlySet<number>,
 ): Run {
-  const tracked = trackedVariables(facts);
-  return attempt(facts, effects, tracked, open) ?? attempt(facts, effects, [], open)!;
+  let question = '';
+  for (const [node, list] of effects)
+    for (const { act, success } of list) question += `${node}${act}${success} `;
+  if (open) question += [...open].join();
+  let mine = runs.get(facts);
+  if (!mine) {
+    mine = new Map();
+    runs.set(facts, mine);
+  }
+  let found = mine.get(question);
+  if (!found) {
+    const tracked = trackedVariables(facts);
+    found = attempt(facts, effects, tracked, open) ?? attempt(facts, effects, [], open)!;
+    mine.set(question, found);
+  }
+  return found;
+}
+
+/** The depths with which a node may be entered, one object for each pair: there are few pairs and many nodes. */
+const DEPTHS = new Map<number, { readonly low: number; readonly high: number }>();
+
+function depths(low: number, high: number): { readonly low: number; readonly high: number } {
+  const key = low * 16 + high;
+  let found = DEPTHS.get(key);
+  if (!found) {
+    found = { low, high };
+    DEPTHS.set(key, found);
+  }
+  return found;
 }
 
 function attempt(
@@ -146,20 +176,31 @@ function attempt(
 ): Run | undefined {
   const { cfg } = facts;
   const slot = new Map(tracked.map((path, i) => [path, i]));
-  const seen: Map<string, State>[] = cfg.map(() => new Map());
+  /** Of states that are alike there is one, so that they can be compared as objects. */
+  const alike = new Map<string, State>();
+  const seen: (State[] | undefined)[] = new Array(cfg.length);
   const exits = new Map<string, Exit>();
   const work: [number, State][] = [];
   let overflow = false;
 
-  const push = (node: number, state: State): void => {
-    const key = `${state.depth}|${state.pending}|${state.success}|${state.env}`;
-    const states = seen[node]!;
-    if (states.has(key)) return;
-    if (states.size >= MAX_STATES) {
+  const push = (node: number, given: State): void => {
+    let states = seen[node];
+    if (!states) {
+      states = [];
+      seen[node] = states;
+    }
+    if (states.includes(given)) return;
+    const key = `${given.depth}|${given.pending}|${given.success}|${given.env}`;
+    let state = alike.get(key);
+    if (!state) {
+      state = given;
+      alike.set(key, state);
+    } else if (state !== given && states.includes(state)) return;
+    if (states.length >= MAX_STATES) {
       overflow = true;
       return;
     }
-    states.set(key, state);
+    states.push(state);
     work.push([node, state]);
   };
   const know = (state: State, path: Path, value: Known): State => {
@@ -214,17 +255,20 @@ function attempt(
       }
       continue;
     }
+    const acts = effects.get(node);
     if (op.k === 'set') {
-      states = overwrite(states, op.to).map((s) => know(s, op.to, knownOf(s, op.from)));
+      if (state.pending === op.to || slot.has(op.to))
+        states = overwrite(states, op.to).map((s) => know(s, op.to, knownOf(s, op.from)));
     } else if (op.k === 'call') {
       for (const arg of op.args) {
         if (arg[0] !== '&') continue;
         const path = arg.slice(1);
         states = overwrite(states, path).map((s) => know(s, path, 'u'));
       }
-      if (op.to !== '') states = overwrite(states, op.to).map((s) => know(s, op.to, 'u'));
+      if (op.to !== '' && (state.pending !== '' || slot.has(op.to)))
+        states = overwrite(states, op.to).map((s) => know(s, op.to, 'u'));
     }
-    for (const effect of effects.get(node) ?? []) {
+    for (const effect of acts ?? []) {
       states = states.flatMap((s): State[] => {
         if (effect.act === 'release') {
           // A release that happens only sometimes mirrors an acquisition that did: it never drops the caller's.
@@ -258,15 +302,15 @@ function attempt(
     for (const to of next) for (const s of states) push(to, s);
   }
   if (overflow && tracked.length > 0) return undefined;
-  const entry = seen.map((states) => {
-    if (states.size === 0) return undefined;
+  const entry = Array.from(seen, (states) => {
+    if (!states) return undefined;
     let low = Number.POSITIVE_INFINITY;
     let high = Number.NEGATIVE_INFINITY;
-    for (const s of states.values()) {
+    for (const s of states) {
       low = Math.min(low, s.depth);
       high = Math.max(high, s.pending === '' ? s.depth : s.depth + 1);
     }
-    return { low, high };
+    return depths(low, high);
   });
   return { entry, exits: [...exits.values()] };
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Analysis } from '../analysis/api.js';
 import { type Effect, run } from '../analysis/states.js';
 import { SCOPE_APIS } from '../kernel/masks.js';
@@ -21,10 +22,11 @@ export interface Problem {
  * dropped is outside of a scope, and a second run finds nothing to do. Functions that fail are left out
  * and named; what is returned has passed.
  */
-export function checkedChanges(
+export async function checkedChanges(
   analysis: Analysis,
   readHeader: (file: string) => string | undefined,
-): { changes: FileChange[]; problems: Problem[] } {
+): Promise<{ changes: FileChange[]; problems: Problem[] }> {
+  const once = analysis.once ?? (async (_, work) => await work());
   const includes = createIncludeResolver(readHeader);
   const problems: Problem[] = [];
   let plan = analysis.plan;
@@ -42,16 +44,26 @@ export function checkedChanges(
       drop([{ file: error.file, function: error.functionName ?? '', message: error.reason }]);
       continue;
     }
-    const after = new Map(changes.map((c) => [c.file, extractFacts(c.file, c.after, 'exact')]));
-    const local = changes.flatMap((c) => checkFile(c, after.get(c.file)!, plan));
-    if (local.length > 0) {
-      drop(local);
-      continue;
-    }
-    const whole = changes.length === 0 ? [] : analysis.recheck([...after.values()], plan);
-    if (whole.length === 0) return { changes, problems };
-    drop(whole);
+    const found =
+      changes.length === 0
+        ? []
+        : await once(`self-check ${digestOf(changes, plan)}`, () => failures(analysis, changes, plan));
+    if (found.length === 0) return { changes, problems };
+    drop(found);
   }
+}
+
+/** What is wrong with the edited files; with the whole only if each by itself is right. */
+async function failures(analysis: Analysis, changes: readonly FileChange[], plan: Plan): Promise<Problem[]> {
+  const after = new Map(changes.map((c) => [c.file, extractFacts(c.file, c.after, 'exact')]));
+  const local = changes.flatMap((c) => checkFile(c, after.get(c.file)!, plan));
+  return local.length > 0 ? local : await analysis.recheck([...after.values()], plan);
+}
+
+function digestOf(changes: readonly FileChange[], plan: Plan): string {
+  return createHash('sha256')
+    .update(JSON.stringify([changes, plan]))
+    .digest('hex');
 }
 
 /** The plan without what is in the functions named, and without every downgrade that rests on a scope of theirs. */

@@ -52,8 +52,20 @@ export interface Store {
   put(key: string, bytes: Uint8Array): void;
 }
 
+/** What a file was when it was read. */
+export interface Seen {
+  /** All of its status that changes when its contents may have. */
+  readonly look: string;
+  /** `contentHash` of what was read. */
+  readonly hash: string;
+  /** As long as it looks the same, it is the same. */
+  readonly sure: boolean;
+}
+
 /** Which contents the files of the tree have. File names are relative to its top. */
 export interface StatTable {
+  /** Nobody has looked at this tree yet. */
+  readonly isNew: boolean;
   /** `contentHash` of the file, if it is certain without reading it. One `stat`. */
   known(file: string): string | undefined;
   /**
@@ -61,6 +73,12 @@ export interface StatTable {
    * @throws the system error of a file that can't be read.
    */
   read(file: string): { readonly bytes: Buffer; readonly hash: string };
+  /** What the file is, without reading it if that is certain; an error of the system is a content like any other. */
+  see(file: string): Seen;
+  /** Takes over what somebody else, a thread, has read. */
+  note(file: string, seen: Seen): void;
+  /** Is the file what it was? Read again if its looks can't say. */
+  still(file: string, seen: Seen): boolean;
 }
 
 export interface Cache {
@@ -71,6 +89,8 @@ export interface Cache {
   readonly stats: StatTable;
   /** Writes what was put; if that can't be done, it is lost. */
   flush(): void;
+  /** Writes the facts that were put and lets go of the memory that they take. */
+  releaseFacts(): void;
   /** Writes what was put and lets go of the memory. */
   close(): void;
 }
@@ -118,6 +138,10 @@ export function openCache(options: CacheOptions): Cache {
     results,
     stats,
     flush,
+    releaseFacts: () => {
+      if (facts.flush()) tidy(folder, limit, now());
+      facts.release();
+    },
     close: () => {
       flush();
       facts.release();
@@ -330,6 +354,7 @@ const TABLE_FORMAT = 'stat-table-1';
 class Stats implements StatTable {
   private seen: Map<string, { readonly look: string; readonly hash: string }> | undefined;
   private changed = false;
+  private nothingKept = false;
 
   constructor(
     private readonly root: string,
@@ -337,34 +362,60 @@ class Stats implements StatTable {
     private readonly now: () => number,
   ) {}
 
+  get isNew(): boolean {
+    this.entries();
+    return this.nothingKept;
+  }
+
   known(file: string): string | undefined {
-    const entry = this.entries().get(file);
-    if (!entry) return undefined;
-    try {
-      if (look(statSync(path.join(this.root, file), { bigint: true })) === entry.look) return entry.hash;
-    } catch {
-      // Whoever reads it will say what is wrong.
-    }
-    return undefined;
+    return this.unchanged(file)?.hash;
   }
 
   read(file: string): { bytes: Buffer; hash: string } {
-    const fd = openSync(path.join(this.root, file), 'r');
+    const { bytes, seen } = readSeen(this.root, file, this.now);
+    this.note(file, seen);
+    return { bytes, hash: seen.hash };
+  }
+
+  see(file: string): Seen {
+    const known = this.unchanged(file);
+    if (known) return { ...known, sure: true };
     try {
-      const started = BigInt(Math.floor(this.now())) * 1_000_000n;
-      const before = fstatSync(fd, { bigint: true });
-      const bytes = readFileSync(fd);
-      const after = fstatSync(fd, { bigint: true });
-      const hash = contentHash(bytes);
-      const settled = look(before) === look(after) && before.size === BigInt(bytes.length);
-      const old = before.mtimeNs + RACY < started && before.ctimeNs + RACY < started;
-      if (before.isFile() && settled && old) {
-        this.entries().set(file, { look: look(before), hash });
-        this.changed = true;
-      } else if (this.entries().delete(file)) this.changed = true;
-      return { bytes, hash };
-    } finally {
-      closeSync(fd);
+      const { seen } = readSeen(this.root, file, this.now);
+      this.note(file, seen);
+      return seen;
+    } catch (error) {
+      return unreadable(error);
+    }
+  }
+
+  note(file: string, { look, hash, sure }: Seen): void {
+    if (sure) this.entries().set(file, { look, hash });
+    else this.entries().delete(file);
+    this.changed = true;
+  }
+
+  still(file: string, seen: Seen): boolean {
+    if (seen.sure) return this.lookOf(file) === seen.look;
+    try {
+      const { look, hash } = readSeen(this.root, file, this.now).seen;
+      return look === seen.look && hash === seen.hash;
+    } catch (error) {
+      return unreadable(error).hash === seen.hash;
+    }
+  }
+
+  private unchanged(file: string): { readonly look: string; readonly hash: string } | undefined {
+    const entry = this.entries().get(file);
+    return entry && this.lookOf(file) === entry.look ? entry : undefined;
+  }
+
+  private lookOf(file: string): string | undefined {
+    try {
+      return lookOf(statSync(`${this.root}/${file}`, { bigint: true }));
+    } catch {
+      // Whoever reads it will say what is wrong.
+      return undefined;
     }
   }
 
@@ -388,6 +439,7 @@ class Stats implements StatTable {
     const pack = Pack.open(this.table, TABLE_FORMAT);
     const bytes = pack?.get(this.root);
     if (!bytes) {
+      this.nothingKept = true;
       discard(this.table);
       return this.seen;
     }
@@ -399,8 +451,37 @@ class Stats implements StatTable {
   }
 }
 
-/** All of a file's status that changes when its contents may have. */
-function look({ size, mtimeNs, ctimeNs, ino }: BigIntStats): string {
+/**
+ * Reads a file of the tree at `root`.
+ * @throws the system error of a file that can't be read.
+ */
+export function readSeen(
+  root: string,
+  file: string,
+  now: () => number = Date.now,
+): { readonly bytes: Buffer; readonly seen: Seen } {
+  const fd = openSync(`${root}/${file}`, 'r');
+  try {
+    const started = BigInt(Math.floor(now())) * 1_000_000n;
+    const before = fstatSync(fd, { bigint: true });
+    const bytes = readFileSync(fd);
+    const after = fstatSync(fd, { bigint: true });
+    const look = lookOf(before);
+    const settled = look === lookOf(after) && before.size === BigInt(bytes.length);
+    const old = before.mtimeNs + RACY < started && before.ctimeNs + RACY < started;
+    return { bytes, seen: { look, hash: contentHash(bytes), sure: before.isFile() && settled && old } };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** What a file is that can't be read. */
+export function unreadable(error: unknown): Seen {
+  const what = `unreadable: ${(error as NodeJS.ErrnoException).code ?? String(error)}`;
+  return { look: what, hash: what, sure: false };
+}
+
+function lookOf({ size, mtimeNs, ctimeNs, ino }: BigIntStats): string {
   return `${size} ${mtimeNs} ${ctimeNs} ${ino}`;
 }
 

@@ -7,8 +7,9 @@ import type { FileFacts } from '../parse/facts.js';
 import { unpackFacts } from '../parse/pack.js';
 import { listFiles } from '../tree/files.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
-import { type Cache, openCache } from './cache.js';
+import type { Cache } from './cache.js';
 import type { ParseJob } from './parse-worker.js';
+import type { Witness } from './witness.js';
 
 /**
  * Where the code stands that every filesystem and block driver runs through. Callers elsewhere are found by name
@@ -42,7 +43,15 @@ export interface Listed {
   readonly asked: readonly string[];
   /** All others that may hold callers: read once somebody asks for their names. */
   readonly rest: readonly string[];
+  /** Every C file that is part of the state of the tree: those of the tree, and what else was asked for. */
+  readonly all: readonly string[];
   readonly skipped: readonly Skipped[];
+}
+
+/** What is kept of what is read. */
+export interface Keeping {
+  readonly cache: Cache;
+  readonly witness: Witness;
 }
 
 export function listTree(tree: KernelTree, paths: readonly string[]): Listed {
@@ -53,10 +62,12 @@ export function listTree(tree: KernelTree, paths: readonly string[]): Listed {
   ).files;
   const isCore = new Set(core);
   const all = paths.includes('') ? asked.files : listFiles(tree, ['']).files;
+  const inTree = new Set(all);
   return {
     core,
     asked: asked.files.filter((file) => !isCore.has(file)),
     rest: all.filter((file) => !isCore.has(file) && !ELSEWHERE.test(file)),
+    all: [...all, ...asked.files.filter((file) => !inTree.has(file))],
     skipped: asked.skipped,
   };
 }
@@ -66,10 +77,21 @@ export async function filesWithMasks(
   tree: KernelTree,
   files: readonly string[],
   threads: Threads,
+  keeping?: Keeping,
 ): Promise<string[]> {
-  const tasks = batches(files, SEARCH_BATCH).map((batch) => ({ root: tree.root, files: batch }));
-  const found = await threads.run('glanceAt', tasks);
-  return found.flat().map((glance) => glance.file);
+  const witness = isWanted(keeping);
+  const tasks = batches(files, SEARCH_BATCH).map((batch) => ({ root: tree.root, files: batch, witness }));
+  const out: string[] = [];
+  for (const { glances, seen } of await threads.run('glanceAt', tasks)) {
+    for (const [file, look] of seen) keeping!.witness.note(file, look);
+    for (const { file } of glances) out.push(file);
+  }
+  return out;
+}
+
+/** Must the threads say what the files were? */
+function isWanted(keeping: Keeping | undefined): boolean {
+  return keeping !== undefined && !keeping.witness.surveyed;
 }
 
 let sets = 0;
@@ -80,6 +102,7 @@ export async function filesByName(
   files: readonly string[],
   names: ReadonlySet<string>,
   threads: Threads,
+  keeping?: Keeping,
 ): Promise<Map<string, string[]>> {
   const out = new Map<string, string[]>();
   if (names.size === 0) return out;
@@ -91,10 +114,12 @@ export async function filesByName(
   const tasks = Array.from({ length: threads.jobs }, (_, t) => ({
     root: tree.root,
     files: files.filter((_, i) => i % threads.jobs === t),
+    witness: isWanted(keeping),
     names: shared,
     set,
   }));
-  for (const glances of await threads.run('glanceAt', tasks)) {
+  for (const { glances, seen } of await threads.run('glanceAt', tasks)) {
+    for (const [file, look] of seen) keeping!.witness.note(file, look);
     for (const glance of glances) {
       for (const name of glance.names) {
         const same = out.get(name);
@@ -164,24 +189,21 @@ export class Threads {
 }
 
 /**
- * Reads files as C; results are in the order of `files` whatever the threads do. What the cache in the folder `kept` has for
- * the content of a file is taken from there.
+ * Reads files as C; results are in the order of `files` whatever the threads do. What the cache has for the content of a file
+ * is taken from there.
  */
 export async function parseAll(
   tree: KernelTree,
   files: readonly string[],
   threads: Threads,
   onProgress?: (progress: Progress) => void,
-  kept: string | false = false,
+  keeping?: Keeping,
 ): Promise<{ facts: FileFacts[]; skipped: Skipped[] }> {
-  const cache = kept === false ? undefined : openCache({ folder: kept, tree: tree.root });
   const facts = new Map<string, FileFacts>();
-  const hashes = new Map<string, string>();
-  for (const file of cache ? files : []) {
-    const hash = hashOf(cache!, file);
-    const found = hash === undefined ? undefined : fromCache(cache!, file, hash);
+  for (const file of keeping ? files : []) {
+    const hash = keeping!.witness.hash(file);
+    const found = hash === undefined ? undefined : fromCache(keeping!.cache, file, hash);
     if (found) facts.set(file, found);
-    else if (hash !== undefined) hashes.set(file, hash);
   }
   let count = facts.size;
   const report = ({ files: batch }: ParseJob): void => {
@@ -189,29 +211,20 @@ export async function parseAll(
     onProgress?.({ phase: 'parsing', done: count, total: files.length });
   };
   const missing = files.filter((file) => !facts.has(file));
-  const tasks = batches(missing, PARSE_BATCH).map((batch) => ({ root: tree.root, files: batch }));
+  const witness = keeping !== undefined;
+  const tasks = batches(missing, PARSE_BATCH).map((batch) => ({ root: tree.root, files: batch, witness }));
   const skipped: Skipped[] = [];
   for (const result of await threads.run('parseFiles', tasks, report)) {
+    for (const [file, seen] of result.seen) keeping!.witness.note(file, seen);
     for (const { packed, hash } of result.facts) {
       const read = unpackFacts(packed);
       facts.set(read.file, read);
-      // Not if the file changed between the two looks at it.
-      if (cache && hashes.get(read.file) === hash)
-        cache.facts.put(`${hash} ${read.file}`, Buffer.from(packed, 'latin1'));
+      keeping?.cache.facts.put(`${hash} ${read.file}`, Buffer.from(packed, 'latin1'));
     }
     skipped.push(...result.skipped);
   }
-  cache?.close();
+  keeping?.cache.releaseFacts();
   return { facts: files.flatMap((file) => facts.get(file) ?? []), skipped };
-}
-
-/** `contentHash` of the file as it is now; undefined where it can't be read. */
-function hashOf(cache: Cache, file: string): string | undefined {
-  try {
-    return cache.stats.known(file) ?? cache.stats.read(file).hash;
-  } catch {
-    return undefined;
-  }
 }
 
 /** The facts of a file of that content; its name stands in them, too. */

@@ -1,37 +1,64 @@
 import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import type { Skipped } from '../analysis/report.js';
 import { extractFacts } from '../parse/extract.js';
 import { packFacts } from '../parse/pack.js';
-import { readSource } from '../tree/files.js';
-import { contentHash } from './cache.js';
+import { sourceOf } from '../tree/files.js';
+import { reasonOf } from '../tree/kernel-tree.js';
+import { readSeen, type Seen, unreadable } from './cache.js';
 
 /** What a thread is given: tree-relative files below `root`. */
 export interface ParseJob {
   readonly root: string;
   readonly files: readonly string[];
+  /** Say what each file was. */
+  readonly witness: boolean;
 }
 
 export interface ParseResult {
-  /** As `packFacts` made them, with the `contentHash` of what they were read from. */
+  /** As `packFacts` made them, with the `contentHash` of what they were read from, if `witness` asks for it. */
   readonly facts: { readonly packed: string; readonly hash: string }[];
   readonly skipped: Skipped[];
+  /** What the files were, in order, if `witness` asks for it. */
+  readonly seen: (readonly [file: string, seen: Seen])[];
 }
 
 /** Reads and parses the files of one job. An entry point of a worker thread. */
-export function parseFiles({ root, files }: ParseJob): ParseResult {
+export function parseFiles({ root, files, witness }: ParseJob): ParseResult {
   const facts: ParseResult['facts'] = [];
   const skipped: Skipped[] = [];
+  const seen: [string, Seen][] = [];
   for (const file of files) {
-    const source = readSource({ root, version: '' }, file);
+    const bytes = read(root, file, witness, seen);
+    if (!(bytes instanceof Uint8Array)) {
+      skipped.push({ file, reason: reasonOf(bytes.error) });
+      continue;
+    }
+    const source = sourceOf(file, bytes);
     if ('skipped' in source) skipped.push(source.skipped);
     else
       facts.push({
         packed: packFacts(extractFacts(file, source.text)),
-        hash: contentHash(Buffer.from(source.text, 'latin1')),
+        hash: witness ? seen.at(-1)![1].hash : '',
       });
   }
-  return { facts, skipped };
+  return { facts, skipped, seen };
+}
+
+function read(
+  root: string,
+  file: string,
+  witness: boolean,
+  noted: [string, Seen][],
+): Buffer | { readonly error: unknown } {
+  try {
+    if (!witness) return readFileSync(`${root}/${file}`);
+    const { bytes, seen } = readSeen(root, file);
+    noted.push([file, seen]);
+    return bytes;
+  } catch (error) {
+    if (witness) noted.push([file, unreadable(error)]);
+    return { error };
+  }
 }
 
 /** What a file outside of the core says at a glance. */
@@ -50,24 +77,28 @@ export interface GlanceJob extends ParseJob {
   readonly set?: number;
 }
 
+export interface GlanceResult {
+  /** Of the files that show something. */
+  readonly glances: Glance[];
+  /** As in `ParseResult`. */
+  readonly seen: (readonly [file: string, seen: Seen])[];
+}
+
 const MASKS = ['GFP_NOFS', 'GFP_NOIO', '__GFP_FS', '__GFP_IO'].map((mask) => Buffer.from(mask, 'latin1'));
 
-/** Glances at the files of one job; those that show nothing are left out. An entry point of a worker thread. */
-export function glanceAt({ root, files, names: text, set }: GlanceJob): Glance[] {
+/** Glances at the files of one job. An entry point of a worker thread. */
+export function glanceAt({ root, files, witness, names: text, set }: GlanceJob): GlanceResult {
   if (text && wanted?.set !== set) wanted = wantedNames(text, set ?? 0);
-  const out: Glance[] = [];
+  const glances: Glance[] = [];
+  const seen: [string, Seen][] = [];
   for (const file of files) {
-    let bytes: Buffer;
-    try {
-      bytes = readFileSync(path.join(root, file));
-    } catch {
-      continue;
-    }
+    const bytes = read(root, file, witness, seen);
+    if (!(bytes instanceof Uint8Array)) continue;
     const hasMask = !text && MASKS.some((mask) => bytes.includes(mask));
     const names = text && wanted ? namesIn(bytes, wanted) : [];
-    if (hasMask || names.length > 0) out.push({ file, hasMask, names });
+    if (hasMask || names.length > 0) glances.push({ file, hasMask, names });
   }
-  return out;
+  return { glances, seen };
 }
 
 /** One bit for each hash of a name looked for: most words of a file are dismissed by it. */

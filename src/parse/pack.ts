@@ -69,9 +69,7 @@ const NOP: Op = { k: 'nop' };
 export function packFacts(facts: FileFacts): string {
   const bodies: string[] = [];
   const packed = facts.functions.map((f): Packed => {
-    const calls = JSON.stringify(
-      f.calls.map(([node, { fn, target, args, to, start, end }]) => [node, fn, target, args, to, start, end]),
-    );
+    const calls = packCalls(f.calls);
     const flow = JSON.stringify(f.cfg.map(packNode));
     const statements = JSON.stringify(
       f.statements.flatMap((s) => [KIND_NUMBER.get(s.kind)!, s.start, s.end, s.parent, s.from, s.to]),
@@ -111,6 +109,47 @@ export function packFacts(facts: FileFacts): string {
   const steps = JSON.stringify(lines.map((at, i) => at - (lines[i - 1] ?? 0)));
   const header: Header = { ...rest, packed, linesLength: steps.length };
   return `${JSON.stringify(header)}\n${steps}${bodies.join('')}`;
+}
+
+/** Ends each field of a call. Paths are made of names and of what stands in `facts.ts`: it is in none. */
+const END = '\x01';
+
+/** Calls are what is read most often: the fields one after the other, the arguments after their number. */
+function packCalls(calls: FunctionFacts['calls']): string {
+  const fields: (string | number)[] = [];
+  for (const [node, { fn, target, args, to, start, end }] of calls)
+    fields.push(node, fn, target, to, start, end - start, args.length, ...args);
+  fields.push('');
+  return fields.join(END);
+}
+
+function unpackCalls(text: string, from: number, to: number): [number, CallOp][] {
+  const out: [number, CallOp][] = [];
+  let at = from;
+  const field = (): string => {
+    const end = text.indexOf(END, at);
+    const found = text.slice(at, end);
+    at = end + 1;
+    return found;
+  };
+  const number = (): number => {
+    let value = 0;
+    for (let digit = text.charCodeAt(at++) - 48; digit >= 0; digit = text.charCodeAt(at++) - 48)
+      value = value * 10 + digit;
+    return value;
+  };
+  while (at < to) {
+    const node = number();
+    const fn = field();
+    const target = field();
+    const result = field();
+    const start = number();
+    const end = start + number();
+    const args: Path[] = [];
+    for (let n = number(); n > 0; n--) args.push(field());
+    out.push([node, { k: 'call', fn, target, args, to: result, start, end }]);
+  }
+  return out;
 }
 
 /** `[kind, statement, next…, what the kind has]`; a call says no more than that it is the next one. */
@@ -261,10 +300,7 @@ class PackedFunction implements FunctionFacts {
       for (const [node, { op }] of this.flow.entries()) if (op.k === 'call') out.push([node, op]);
       return out;
     }
-    type Call = [number, string, Path, Path[], Path, number, number];
-    return (JSON.parse(this.text.slice(this.callsAt, this.flowAt)) as Call[]).map(
-      ([node, fn, target, args, to, start, end]) => [node, { k: 'call', fn, target, args, to, start, end }],
-    );
+    return unpackCalls(this.text, this.callsAt, this.flowAt);
   }
 
   get cfg(): readonly CfgNode[] {

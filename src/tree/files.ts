@@ -101,7 +101,7 @@ export function listFiles(tree: KernelTree, paths: readonly string[]): Listing {
     }
   }
   return {
-    files: [...files].sort(byBytes),
+    files: sortedByBytes([...files]),
     skipped: [...skipped].sort(([a], [b]) => byBytes(a, b)).map(([file, reason]) => ({ file, reason })),
   };
 }
@@ -114,6 +114,11 @@ export function readSource(tree: KernelTree, file: string): Source {
   } catch (error) {
     return { skipped: { file, reason: reasonOf(error) } };
   }
+  return sourceOf(file, bytes);
+}
+
+/** `readSource` of a file that somebody has read. */
+export function sourceOf(file: string, bytes: Buffer): Source {
   if (bytes.includes(0)) return { skipped: { file, reason: 'binary file' } };
   return { text: bytes.toString('latin1') };
 }
@@ -137,6 +142,12 @@ export function filesMentioning(tree: KernelTree, word: string, files: readonly 
 
 function isC(file: string): boolean {
   return file.endsWith('.c') || file.endsWith('.h');
+}
+
+/** In the order of `byBytes`. */
+function sortedByBytes(names: string[]): string[] {
+  // The order of UTF-16 is that of UTF-8 but for what is beyond the first plane.
+  return names.some((name) => /[\ud800-\uffff]/.test(name)) ? names.sort(byBytes) : names.sort();
 }
 
 /** Order of git and of `LC_ALL=C sort`: by the bytes of the whole name. */

@@ -25,7 +25,7 @@ async function convert(
   const { headersOf }: typeof import('../../src/cli/work.js') = await import(built('cli/work.js'));
   const tree = openKernelTree(root);
   const analysis = await analyze({ tree, paths: PATHS, jobs: availableParallelism() });
-  return { report: analysis.report, ...checkedChanges(analysis, headersOf(tree)) };
+  return { report: analysis.report, ...(await checkedChanges(analysis, headersOf(tree))) };
 }
 
 for (const version of KERNEL_VERSIONS) {

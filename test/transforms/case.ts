@@ -122,7 +122,7 @@ export async function runCase(
       ...(minimal === undefined ? {} : { minimal }),
       ...(lockFree === undefined ? {} : { lockFree }),
     });
-    const { changes, problems } = checkedChanges(analysis, headersOf(tree));
+    const { changes, problems } = await checkedChanges(analysis, headersOf(tree));
     const after = new Map(changes.map((change) => [change.file, change.after]));
     const own = after.get(CASE_FILE) ?? text;
     after.delete(CASE_FILE);
