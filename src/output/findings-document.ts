@@ -69,9 +69,11 @@ export function findingsDocument(
     '## What stands in the way',
     ...obstacles(report.sites),
     '## Paths under a reclaim lock',
-    `The ${paths.length} \`partial\` sites with the shortest evidence, one of each lock class. Each was read against the source: *real* means that the path
-and the chain can both happen, so that the mask must stay or a scope must be found; it does not mean that the kernel is
-wrong today, since the mask is there.`,
+    `The ${paths.length} \`partial\` sites with the shortest evidence, one of each lock class. Each was read against the source. *Real* means that
+reclaim can come to wait for a task that holds the lock here, if the mask were dropped without a scope; it does not mean that the kernel
+is wrong today, since the mask is there. *False* means that it can't, whatever other locks may be held. Most chains
+begin with the eviction of an inode that has no links left and whose last reference reclaim drops. That is rare, for the names of
+such an inode are gone from the cache, but a dentry of a stacked filesystem or an exported handle may hold it.`,
     ...paths.map((path, i) => heldPath(path, i + 1, notes.get(path.site.id))),
     '## Reclaim locks',
     `Lock classes that reclaim takes and that are held on some path to a site, with the shortest chain, by the part of the kernel
