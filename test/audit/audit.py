@@ -3,17 +3,27 @@
 """Looks, for a sample of the sites that gfp-scope says are in a scope, for a chain of callers with none.
 
 Deliberately simple, and shares no code with src/: function bounds from universal-ctags, everything else
-is text. A caller of F is any function in whose body `F(` stands, or that is stored in a table together
-with nobody known to call it (then F is a root: it is entered from outside with no scope).
+is text. Callers of F are the functions
+- in whose body, or in a macro used there, `F(` stands;
+- that call `->M(` or `.M(`, where F is what a table or an assignment gives the member M; only those of the
+  same part of the kernel (fs/ext4) and of shared code (fs/*.c, mm, block, fs.h, a folder of fs without a filesystem);
+- that hand F to a function which calls that argument.
+F is a root, entered from outside with no scope, if nobody calls it, or if it is handed on in any other way.
+
+A scope is open from a save (or a call of a function with more saves than restores) to a restore (likewise); a
+restore after which the block returns or jumps does not count. A proposed one is open from its line to the next
+line that unlocks what the lock is called; so is what stands between other such lines of the function.
 
 usage: audit.py SCAN.json LINUX [--sample N] [--seed N] [--explained FILE] [DIR...]
 
 FILE has a reason for each site on which both may differ; the status is 1 if one is missing or stale.
 
-SCAN.json is what `gfp-scope scan --format json` printed. DIRs are where callers are looked for (default:
-the directories of the sites, with fs mm include). Prints JSON: {"sites": N, "disagreements": {site: chain}}.
+SCAN.json is what `gfp-scope scan --format json` printed. DIRs are where callers are looked for (default: fs, mm,
+block, kernel, net, security, include, and the parts of drivers etc. that have sites).
+Prints JSON: {"sites": N, "disagreements": {site: chain}}.
 """
 import argparse
+import bisect
 import collections
 import json
 import os
@@ -22,11 +32,19 @@ import re
 import subprocess
 import sys
 
-SAVE = re.compile(r"\bmemalloc_no(?:fs|io)_save\s*\(")
-RESTORE = re.compile(r"\bmemalloc_no(?:fs|io)_restore\s*\(")
+SAVE = re.compile(r"\bmemalloc_no(?:fs|io|reclaim)_save\s*\(")
+RESTORE = re.compile(r"\bmemalloc_no(?:fs|io|reclaim)_restore\s*\(")
 CALL = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
+MEMBER_CALL = re.compile(r"(?:->|\.)\s*([A-Za-z_]\w*)\s*\)?\s*\(")
+HANDED = re.compile(r"([=,(?:])\s*&?([A-Za-z_]\w*)\s*(?=[,);:}])")
+STORED = re.compile(r"(?:=\s*|[{,(]\s*)&?([A-Za-z_]\w*)\s*(?=[,}\n;])")
+MACRO = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)\([^)\n]*\)((?:\\\n|[^\n])*)", re.M)
+UNLOCKS = re.compile(r"unlock|(?:^|_)up(?:_|$)")
+LOCKS = re.compile(r"(?:^|_)(?:lock|down)(?:_|$)")
 HIDE = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])+\'', re.S)
 KEYWORDS = {"if", "for", "while", "switch", "return", "sizeof", "typeof", "defined", "__attribute__"}
+SHARED = {"fs", "mm", "block"}
+EVERYWHERE = ["fs", "mm", "block", "kernel", "net", "security", "include"]
 MAX_DEPTH = 40
 
 
@@ -35,28 +53,80 @@ def blank(match):
     return re.sub(r"[^\n]", " ", match.group())
 
 
-class Function:
-    __slots__ = ("name", "file", "line", "end", "body", "calls", "is_static")
+def part_of(file):
+    return "/".join(file.split("/")[:-1][:2])
 
-    def __init__(self, name, file, line, end, body, is_static):
-        self.name, self.file, self.line, self.end, self.body = name, file, line, end, body
-        self.is_static = is_static
+
+class Function:
+    __slots__ = ("name", "file", "line", "end", "body", "body_line", "params", "calls", "is_static", "events")
+
+    def __init__(self, tag, file, head, body, body_line, is_static):
+        self.name, self.file, self.line, self.end = tag["name"], file, tag["line"], tag["end"]
+        self.body, self.body_line, self.is_static = body, body_line, is_static
+        self.params = parameters(head)
         self.calls = collections.defaultdict(list)
+        self.events = None
         for match in CALL.finditer(body):
-            if match.group(1) not in KEYWORDS and match.start() > 0:
+            if match.group(1) not in KEYWORDS:
                 self.calls[match.group(1)].append(match.start())
+
+    def offset_of(self, line, column=0):
+        """Where a 1-based line of the file begins in the body, and the column after that."""
+        at = 0
+        for _ in range(line - self.body_line):
+            at = self.body.find("\n", at) + 1
+            if at == 0:
+                return len(self.body)
+        return at + column
+
+    def declares(self, name):
+        if name in self.params:
+            return True
+        found = re.finditer(r"\b(\w+)\s+(?:\*\s*)*%s\s*[;=,\[]" % name, self.body)
+        return any(m.group(1) not in ("return", "else", "case", "goto") for m in found)
+
+
+def parameters(head):
+    """Names of the parameters, in order; head is the text from the name to the body."""
+    depth, current, parts = 0, "", []
+    for char in head[head.find("("):]:
+        if char == "(":
+            depth += 1
+            if depth == 1:
+                continue
+        elif char == ")":
+            depth -= 1
+            if depth == 0:
+                break
+        elif char == "," and depth == 1:
+            parts.append(current)
+            current = ""
+            continue
+        current += char
+    names = []
+    for part in parts + [current]:
+        pointer = re.search(r"\(\s*\*\s*(\w+)", part)
+        words = re.findall(r"\w+", part)
+        names.append(pointer.group(1) if pointer else words[-1] if words else "")
+    return names
 
 
 class Tree:
     def __init__(self, root, dirs):
         self.root = root
-        self.texts = {}
         self.functions = []
         self.by_name = collections.defaultdict(list)
         self.by_file = collections.defaultdict(list)
         self.callers = collections.defaultdict(list)
-        self.stored = collections.defaultdict(set)
+        self.member_calls = collections.defaultdict(list)
+        self.members = collections.defaultdict(set)  # function name -> (member, file)
+        self.handed = collections.defaultdict(list)  # function name -> (function that hands it on, offset)
+        self.roots = collections.defaultdict(set)  # function name -> files
+        self.outside = []
+        self.macros = {}
+        self.filesystems = set()
         self.read(dirs)
+        self.link()
 
     def read(self, dirs):
         command = ["ctags", "-R", "--languages=C", "--langmap=C:.c.h", "--kinds-C=f", "--fields=+neSm",
@@ -70,73 +140,226 @@ class Tree:
         for file, found in tags.items():
             with open(os.path.join(self.root, file), encoding="latin1", newline="") as source:
                 text = HIDE.sub(blank, source.read())
+            if "register_filesystem" in text:
+                self.filesystems.add(part_of(file))
+            for name, body in MACRO.findall(text):
+                self.macros.setdefault(name, set()).update(CALL.findall(body))
             starts = [0] + [m.end() for m in re.finditer("\n", text)]
-            covered = []
+            at, outside = 0, []
             for tag in sorted(found, key=lambda t: t["line"]):
                 begin, end = starts[tag["line"] - 1], starts[min(tag["end"], len(starts) - 1)]
-                chunk = text[begin:end]
-                brace = chunk.find("{")
-                fn = Function(tag["name"], file, tag["line"], tag["end"], chunk[brace + 1:] if brace >= 0 else "",
-                              "static" in text[starts[max(0, tag["line"] - 2)]:begin + max(brace, 0)])
-                covered.append((begin + max(brace, 0), end))
+                brace = text.find("{", begin, end)
+                brace = begin if brace < 0 else brace
+                body_line = bisect.bisect_right(starts, brace + 1)
+                before = text[starts[max(0, tag["line"] - 2)]:brace]
+                # The body keeps the line of its brace, so that columns are those of the file.
+                body = " " * (brace + 1 - starts[body_line - 1]) + text[brace + 1:end]
+                fn = Function(tag, file, text[text.find(tag["name"], begin):brace], body, body_line,
+                              "static" in before)
                 self.functions.append(fn)
                 self.by_name[fn.name].append(fn)
                 self.by_file[file].append(fn)
-            # What stands outside of all bodies: initialisers, and macros.
-            at = 0
-            for begin, end in covered + [(len(text), len(text))]:
-                for match in re.finditer(r"(?:=\s*|[{,(]\s*)&?([A-Za-z_]\w*)\s*(?=[,}\n;])", text[at:begin]):
-                    self.stored[match.group(1)].add(file)
+                outside.append(text[at:max(at, brace)])
                 at = max(at, end)
+            self.outside.append((file, "\n".join(outside) + text[at:]))
+
+    def link(self):
+        for fn in self.functions:
+            for name, places in list(fn.calls.items()):
+                # A macro of this name calls what stands in its body, two levels deep.
+                if name in self.macros and name not in self.by_name:
+                    inner = self.macros[name]
+                    inner = inner.union(*(self.macros.get(i, ()) for i in inner))
+                    for target in inner & self.by_name.keys():
+                        fn.calls[target].extend(places)
         for fn in self.functions:
             for name, places in fn.calls.items():
                 self.callers[name].append((fn, places))
-        # A function whose name stands in a body without parentheses is handed on: it is called from who knows where.
-        known = set(self.by_name)
-        for fn in self.functions:
-            for match in re.finditer(r"[=,(]\s*&?([A-Za-z_]\w*)\s*[,);]", fn.body):
-                if match.group(1) in known:
-                    self.stored[match.group(1)].add(fn.file)
+            for match in MEMBER_CALL.finditer(fn.body):
+                self.member_calls[match.group(1)].append((fn, match.start()))
+            self.hand_on(fn)
+        for file, text in self.outside:
+            for match in STORED.finditer(text):
+                name = match.group(1)
+                if name not in self.by_name or text.endswith("ALLOW_ERROR_INJECTION", 0, match.start()):
+                    continue
+                member = re.search(r"\.(\w+)\s*$", text[max(0, match.start() - 80):match.start()])
+                if member:
+                    self.members[name].add((member.group(1), file))
+                else:
+                    self.roots[name].add(file)
+
+    def hand_on(self, fn):
+        """Names of functions in the body that are not called there."""
+        for match in HANDED.finditer(fn.body):
+            how, name = match.groups()
+            if name not in self.by_name or fn.declares(name):
+                continue
+            if how == "=":
+                left = re.search(r"(->|\.)?\s*(\w+)\s*$", fn.body[max(0, match.start() - 80):match.start()])
+                if left and left.group(1):
+                    self.members[name].add((left.group(2), fn.file))
+                elif left and left.group(2) in fn.calls:
+                    self.handed[name] += [(fn, place) for place in fn.calls[left.group(2)]]
+                else:
+                    self.roots[name].add(fn.file)
+                continue
+            callee, position = enclosing_call(fn.body, match.start(2))
+            calls = self.calls_of_argument(callee, position, fn.file, 4) if callee else []
+            if calls:
+                self.handed[name] += calls
+            else:
+                self.roots[name].add(fn.file)
+
+    def calls_of_argument(self, name, position, file, depth):
+        """Where the function calls its argument, itself or by handing it on: functions and offsets."""
+        found = []
+        for fn in self.by_name.get(name, ()):
+            if fn.is_static and fn.file != file and not fn.file.endswith(".h"):
+                continue
+            if position >= len(fn.params) or depth == 0:
+                return []
+            param = re.escape(fn.params[position])
+            found += [(fn, m.start()) for m in re.finditer(r"\b%s\s*\)?\s*\(" % param, fn.body)]
+            for match in re.finditer(r"[,(]\s*%s\s*(?=[,)])" % param, fn.body):
+                callee, at = enclosing_call(fn.body, match.end())
+                if callee and callee != name:
+                    found += self.calls_of_argument(callee, at, fn.file, depth - 1)
+        return found
+
+    def is_shared(self, file):
+        folder = os.path.dirname(file)
+        return folder in SHARED or file.startswith("include/linux/fs") or (
+            folder.startswith("fs/") and part_of(file) not in self.filesystems)
+
+    def visible(self, fn, file):
+        return not fn.is_static or file == fn.file or fn.file.endswith(".h")
+
+    def is_root(self, fn):
+        return any(self.visible(fn, file) for file in self.roots.get(fn.name, ()))
 
     def callers_of(self, fn):
         for caller, places in self.callers[fn.name]:
-            if caller is fn:
+            if caller is not fn and self.visible(fn, caller.file):
+                yield caller, places
+        for caller, place in self.handed.get(fn.name, ()):
+            if caller is not fn:
+                yield caller, [place]
+        for member, file in self.members.get(fn.name, ()):
+            if not self.visible(fn, file):
                 continue
-            if fn.is_static and caller.file != fn.file and not fn.file.endswith(".h"):
+            for caller, place in self.member_calls[member]:
+                if caller is not fn and (part_of(caller.file) == part_of(file) or self.is_shared(caller.file)):
+                    yield caller, [place]
+
+
+def enclosing_call(body, offset):
+    """Name of the call in whose arguments the offset is, and which argument; '' where that is not a call by name."""
+    depth, position = 0, 0
+    for at in range(offset - 1, max(-1, offset - 2000), -1):
+        char = body[at]
+        if char in ")]}":
+            depth += 1
+        elif char in "([{":
+            if depth:
+                depth -= 1
                 continue
-            yield caller, places
+            name = re.search(r"(->|\.)?\s*\b([A-Za-z_]\w*)\s*$", body[max(0, at - 80):at])
+            if char != "(" or not name or name.group(1) or name.group(2) in KEYWORDS:
+                return "", 0
+            return name.group(2), position
+        elif char == "," and not depth:
+            position += 1
+        elif char == ";":
+            break
+    return "", 0
 
 
 class Scopes:
-    """Functions that leave a scope open, by one textual rule: more saves (or starts) than restores (or stops)."""
+    """Where scopes are open. Functions that leave one open are found by one textual rule, see above."""
 
     def __init__(self, tree, proposed):
         self.proposed = proposed
         self.starts, self.stops = set(), set()
+        # From scratch each time: what seemed to start a scope may call something that turns out to stop it.
         for _ in range(8):
-            before = len(self.starts) + len(self.stops)
+            starts, stops = set(), set()
             for fn in tree.functions:
-                opens = len(SAVE.findall(fn.body)) + sum(len(p) for n, p in fn.calls.items() if n in self.starts)
-                closes = len(RESTORE.findall(fn.body)) + sum(len(p) for n, p in fn.calls.items() if n in self.stops)
-                if opens and not closes:
-                    self.starts.add(fn.name)
-                elif closes and not opens:
-                    self.stops.add(fn.name)
-            if len(self.starts) + len(self.stops) == before:
+                calls = fn.calls.keys()
+                if "memalloc_no" in fn.body or calls & self.starts or calls & self.stops:
+                    marks = self.marks(fn)
+                    if marks and marks[-1][1]:
+                        starts.add(fn.name)
+                    elif marks and not any(is_open for _, is_open in marks):
+                        stops.add(fn.name)
+            starts -= stops
+            if (starts, stops) == (self.starts, self.stops):
                 break
-        self.starts -= self.stops
+            self.starts, self.stops = starts, stops
+
+    def marks(self, fn):
+        """Offset and whether a scope is open from there on, for each save and restore on the way to the end."""
+        found = [(m.start(), True) for m in SAVE.finditer(fn.body)]
+        found += [(m.start(), False) for m in RESTORE.finditer(fn.body)]
+        for name in fn.calls.keys() & self.starts:
+            found += [(place, True) for place in fn.calls[name]]
+        for name in fn.calls.keys() & self.stops:
+            found += [(place, False) for place in fn.calls[name]]
+        return sorted(on_the_way(fn.body, found))
+
+    def events_of(self, fn):
+        """Lists as `marks` has them: of the function's own scopes, of proposed ones, of those that calls leave open."""
+        if fn.events is None:
+            saved = on_the_way(fn.body, [(m.start(), True) for m in SAVE.finditer(fn.body)]
+                               + [(m.start(), False) for m in RESTORE.finditer(fn.body)])
+            own = []
+            for line, lock in self.proposed.get((fn.file, fn.name), ()):
+                # One entry stands for all regions of the lock in the function.
+                first, found = fn.offset_of(line), re.search(r"(\w+)(?:\[\w*\])?$", lock)
+                own.append((first, True))
+                if not found:
+                    continue
+                lines = re.finditer(r"\b(\w+)\s*\((?:[^;()]|\([^;()]*\))*\b%s\b" % found.group(1), fn.body)
+                named = [(m.start(1), m.end(), m.group(1)) for m in lines]
+                own += [(start, True) for start, _, how in named if LOCKS.search(how)]
+                own += on_the_way(fn.body, [(end, False) for _, end, how in named if UNLOCKS.search(how)])
+            called = [(place, True) for name in fn.calls.keys() & self.starts for place in fn.calls[name]]
+            called += [(place, False) for name in fn.calls.keys() & self.stops for place in fn.calls[name]]
+            fn.events = (sorted(saved), sorted(own), sorted(on_the_way(fn.body, called)))
+        return fn.events
 
     def open_at(self, fn, offset):
-        if (fn.file, fn.name) in self.proposed:
-            return True
-        before = fn.body[:offset]
-        if SAVE.search(before):
-            return True
-        return any(place < offset for name in self.starts for place in fn.calls.get(name, ()))
+        for events in self.events_of(fn):
+            before = [is_open for place, is_open in events if place <= offset]
+            if before and before[-1]:
+                return True
+        return False
+
+
+def exits(body, place):
+    """Is there a return or jump that is not conditional between the statement at that place and the end of its block?"""
+    rest = re.split("[{}]", body[place:place + 2000], maxsplit=1)[0]
+    words = [re.match(r"\s*(\w*)", statement).group(1) for statement in rest.split(";")[1:]]
+    return any(word in ("return", "goto", "continue", "break") for word in words)
+
+
+def on_the_way(body, marks):
+    """Without the restores after which the block returns or jumps, and those behind the last return of a function."""
+    kept = []
+    for place, is_open in marks:
+        if not is_open:
+            before = body[:place]
+            if before.count("{") > before.count("}"):
+                if exits(body, place) or before.endswith("return "):
+                    continue
+            elif re.search(r"\n\treturn\b", before):
+                continue
+        kept.append((place, is_open))
+    return kept
 
 
 def chain_without(tree, scopes, fn, offset):
-    """Breadth first over callers outside of scopes, to a function that nobody calls or that is stored somewhere."""
+    """Breadth first over callers outside of scopes, to a root."""
     if scopes.open_at(fn, offset):
         return None
     way = {id(fn): (fn, None)}
@@ -144,7 +367,7 @@ def chain_without(tree, scopes, fn, offset):
     while queue:
         at, depth = queue.popleft()
         callers = list(tree.callers_of(at))
-        if at.name in tree.stored or not callers or depth >= MAX_DEPTH:
+        if tree.is_root(at) or not callers or depth >= MAX_DEPTH:
             chain = []
             step = way[id(at)]
             while step:
@@ -170,32 +393,27 @@ def main():
     args = parser.parse_args()
     with open(args.scan, encoding="utf8") as source:
         scan = json.load(source)
-    sites = [s for s in scan["sites"] if s["verdict"] in ("covered", "scopable", "lock-free") and s["function"]]
+    # lock-free says that no lock is held, not that there is a scope: there is nothing to look for.
+    sites = [s for s in scan["sites"] if s["verdict"] in ("covered", "scopable") and s["function"]]
     sites.sort(key=lambda s: s["id"])
     if len(sites) > args.sample:
         sites = random.Random(args.seed).sample(sites, args.sample)
-    proposed = {(s["file"], s["function"]) for s in scan["scopes"] if s["state"] == "proposed"}
-    dirs = args.dirs or sorted({"fs", "mm", "include"} | {s["file"].split("/")[0] for s in sites})
+    proposed = collections.defaultdict(list)
+    for scope in scan["scopes"]:
+        if scope["state"] == "proposed":
+            proposed[scope["file"], scope["function"]].append((scope["line"], scope["lock"]))
+    parts = {part_of(s["file"]) for s in sites}
+    dirs = args.dirs or EVERYWHERE + sorted(p for p in parts if p.split("/")[0] not in EVERYWHERE)
     dirs = [d for d in dirs if os.path.isdir(os.path.join(args.tree, d))]
     tree = Tree(args.tree, dirs)
     scopes = Scopes(tree, proposed)
     found, unread = {}, []
     for site in sites:
-        # lock-free says that no lock is held, not that there is a scope: there is nothing to look for.
-        if site["verdict"] == "lock-free":
-            continue
         own = [f for f in tree.by_file[site["file"]] if f.line <= site["line"] <= f.end]
         if not own:
             unread.append(site["id"])
             continue
-        fn = own[-1]
-        lines = [m.end() for m in re.finditer("\n", fn.body)]
-        skip = fn.body.count("\n")
-        total = fn.end - fn.line
-        index = site["line"] - fn.line - (total - skip) - 1
-        offset = lines[index] if 0 <= index < len(lines) else 0
-        # The end of the line: a save on the line itself comes before the allocation.
-        chain = chain_without(tree, scopes, fn, offset + site["column"])
+        chain = chain_without(tree, scopes, own[-1], own[-1].offset_of(site["line"], site["column"]))
         if chain:
             found[site["id"]] = chain
     verdicts = collections.Counter(s["verdict"] for s in sites)

@@ -11,7 +11,7 @@ import { describeKernel } from '../kernel-trees.js';
 import { type Ran, startProgram } from '../program.js';
 import { maskWords } from './mask-words.js';
 
-const OWN = fileURLToPath(new URL('upstream-quota.json', import.meta.url));
+const OWN = fileURLToPath(new URL('upstream.json', import.meta.url));
 
 const Upstream = z.object({
   conversions: z.array(
