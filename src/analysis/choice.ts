@@ -27,6 +27,8 @@ export interface Choice {
   readonly cover: Cover;
   /** Coverage if every region of every candidate class had a scope: what is outside of this can't be helped. */
   readonly best: Cover;
+  /** Why each candidate class was chosen, or another one in its place: a sentence, by class. */
+  readonly why: ReadonlyMap<string, string>;
 }
 
 export function scopeId(fn: Fn, lock: string): string {
@@ -85,7 +87,14 @@ export function chooseClasses(
     (a, b) => cost.get(b)! - cost.get(a)! || depth.get(a)! - depth.get(b)! || (a < b ? -1 : 1),
   );
   let before = coverBy(chosen);
+  const why = new Map<string, string>();
+  const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
   for (const lock of order) {
+    const places = counted(cost.get(lock)!, 'region');
+    why.set(
+      lock,
+      `Not chosen: with ${places} the most expensive of the classes left, and every site is covered without it.`,
+    );
     chosen.delete(lock);
     const without = coverBy(chosen);
     // What only this class can cover, all cheaper ones being there.
@@ -95,6 +104,8 @@ export function chooseClasses(
       continue;
     }
     chosen.add(lock);
+    const missing = `${counted(lost.length, 'site')} ${lost.length === 1 ? 'has' : 'have'} no cover without it`;
+    why.set(lock, `Chosen: ${missing}, all cheaper classes being there; ${places} can have a scope.`);
     // Sites that would rest on it, those under a more distant scope included.
     const resting = sites.filter((s) => scopesOver(s, before).some((scope) => scope.id.endsWith(`:${lock}`)));
     if (!minimal && cost.get(lock)! <= WIDESPREAD * (resting.length + 1)) continue;
@@ -106,6 +117,12 @@ export function chooseClasses(
       }
     }
     restricted.set(lock, needed);
+    why.set(
+      lock,
+      needed.size === 0
+        ? `Not chosen: ${missing}, but only code that all filesystems share could have the scopes.`
+        : `Chosen where sites need it only (${needed.size} of ${places}): ${missing}, and it is held in too many places besides.`,
+    );
     // What only shared code could cover stays as it is.
     const after = coverBy(chosen);
     convertible = convertible.filter((s) => isCovered(s, after));
@@ -119,7 +136,7 @@ export function chooseClasses(
     const list = only ? all.filter((r) => only.has(scopeId(r.fn, lock))) : all;
     if (list.length > 0) picked.set(lock, { regions: list, neededOnly: only !== undefined });
   }
-  return { ...settle(picked, regions, existing, callers), best };
+  return { ...settle(picked, regions, existing, callers), best, why };
 }
 
 /** How many of the other classes may be held, in one function, where a class is taken. */
@@ -144,7 +161,7 @@ function settle(
   regions: Regions,
   existing: ScopesAt,
   callers: Callers,
-): Omit<Choice, 'best'> {
+): Omit<Choice, 'best' | 'why'> {
   const byFunction = new Map<number, RegionOf[]>();
   for (const { regions: list } of picked.values()) {
     for (const r of list) {

@@ -23,7 +23,7 @@ const FROM_LIST = /^(?:h|l)?list_(?:first_)?(?:for_each_)?entry/;
  */
 export class Going {
   private readonly lists = new Map<string, boolean>();
-  /** `v:struct.v:member` of what container_of() is asked for. */
+  /** `t:struct.v:member` of what container_of() is asked for. */
   private readonly embedded = new Set<string>();
   private readonly only = new Map<string, boolean>();
   private readonly addedAt = new Map<string, { fn: Fn; path: Path }[]>();
@@ -97,7 +97,7 @@ export class Going {
         }
       }
     }
-    return this.embedded.has(`v:${struct}.v:${member}`);
+    return this.embedded.has(`t:${struct}.v:${member}`);
   }
 
   /** Does the path lead to the inode and nowhere else? */

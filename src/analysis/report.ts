@@ -84,6 +84,8 @@ export interface ReclaimLock {
   /** A short phrase: `evicting an inode`. */
   readonly context: string;
   readonly chain: readonly Step[];
+  /** Why the class was chosen or not, `''` where it was no candidate. */
+  readonly choice: string;
   /** Every region of the class in the tree, and why one is not edited. */
   readonly regions: readonly Region[];
 }
@@ -107,5 +109,7 @@ export interface Report {
   readonly sites: readonly Site[];
   readonly scopes: readonly Scope[];
   readonly locks: readonly ReclaimLock[];
+  /** Calls through pointers of which no target is known, in all that was read. */
+  readonly unresolved: number;
   readonly skipped: readonly Skipped[];
 }

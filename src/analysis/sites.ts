@@ -19,6 +19,9 @@ export interface LocatedSite {
   readonly column: number;
 }
 
+/** Bits that GFP_NOFS and GFP_NOIO have in common with GFP_KERNEL: who tests one of them sees no difference. */
+const OTHER_BITS = /^__GFP_(?!FS$|IO$|BITS)\w+$/;
+
 const LOOKED_AT = 'looks at the mask itself';
 
 const ALLOCATOR_NAMES = new Set(ALLOCATORS.map((a) => a.name));
@@ -199,7 +202,7 @@ function usesOf(index: Index, fn: Fn, variable: Path, seen: Set<string>): { node
       } else if (op.k === 'ret' && bare(op.value) === name) {
         // A function of masks: what becomes of its result is seen where it is called.
         if (fn.facts.returnType !== 'gfp_t' || seen.size === 0) return { nodes, kept: 'returns the mask' };
-      } else if (op.k === 'test' && bare(op.on) === name) {
+      } else if (op.k === 'test' && bare(op.on) === name && !op.flags?.every((f) => OTHER_BITS.test(f))) {
         looked ||= LOOKED_AT;
       }
     }

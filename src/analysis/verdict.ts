@@ -85,13 +85,17 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
       });
     }
   }
-  const named = new Set([
-    ...choice.classes.map((c) => c.lock),
-    ...sites.flatMap((s) => s.paths.flatMap((p) => p.locks)),
-  ]);
-  for (const lock of [...named].sort()) {
-    const ofFs = reclaim.chains(lock)[0];
-    const chain = ofFs ?? findings.io?.chains(lock)[0];
+  /** Lock classes, and the part of the kernel whose chain matters: that of the first site or region. */
+  const named = new Map<string, string>();
+  const name = (lock: string, group: string): void => {
+    if (!named.has(lock)) named.set(lock, group);
+  };
+  for (const c of choice.classes) for (const r of c.regions) name(c.lock, r.fn.group);
+  for (const [i, s] of sites.entries())
+    for (const p of s.paths) for (const lock of p.locks) name(lock, findings.sites[i]!.fn?.group ?? '');
+  for (const [lock, group] of [...named].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const ofFs = reclaim.chainFor(lock, group) ?? reclaim.chains(lock)[0];
+    const chain = ofFs ?? findings.io?.chainFor(lock, group) ?? findings.io?.chains(lock)[0];
     if (!chain) continue;
     const chosen = choice.classes.find((c) => c.lock === lock);
     reported.set(lock, {
@@ -100,6 +104,7 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
       entry: `${chain.entry.table}.${chain.entry.field}`,
       context: chain.entry.context,
       chain: chain.steps,
+      choice: choice.why.get(lock) ?? '',
       regions: regions.all(lock).map((r): Region => {
         const left = chosen?.left.get(`${r.fn.file.file} ${r.fn.facts.name}`);
         const state =
@@ -121,6 +126,7 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
     sites,
     scopes: [...existingIds.values(), ...proposed].sort(order),
     locks: [...reported.values()],
+    unresolved: index.unresolved.length,
     skipped,
   };
 }

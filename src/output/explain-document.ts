@@ -122,6 +122,7 @@ export const explainSchema = z
         entry: z.string().describe('Where memory reclaim enters, e.g. super_operations.evict_inode'),
         context: z.string().describe('What reclaim does there'),
         chain: z.array(stepSchema),
+        choice: z.string().describe('Why the class was chosen or not; empty where it was no candidate'),
         regions: z.array(
           z.strictObject({
             file: z.string(),
@@ -151,6 +152,7 @@ export function explainDocument(explanation: Explanation): ExplainDocument {
       entry: lock.entry,
       context: lock.context,
       chain: lock.chain.map(stepEntry),
+      choice: lock.choice,
       regions: lock.regions.map(({ file, function: name, line, state, reason }) => ({
         file,
         function: name,

@@ -38,6 +38,7 @@ function lockText(lock: ReclaimLock, bold: (text: string) => string): string {
   let text = `${bold(lock.lock)}\n`;
   text += `  ${reclaim} takes this lock while ${lock.context} (${lock.entry}):\n`;
   text += chainText(lock.chain, `acquires ${lock.lock}`, '    ');
+  if (lock.choice !== '') text += `  ${oneLine(lock.choice)}\n`;
   text += `  Held in ${counted(lock.regions.length, 'region')}:\n`;
   return (
     text +

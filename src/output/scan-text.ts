@@ -64,6 +64,8 @@ function totals(report: Report): string {
       [0],
     );
   }
+  if (report.unresolved > 0)
+    text += `${counted(report.unresolved, 'call')} through a pointer of which no target is known, in all that was read\n`;
   return text;
 }
 

@@ -21,6 +21,13 @@ function rawPath(cst: Cst, node: number, original: string): Path {
   switch (cst.type[node]) {
     case 'identifier':
     case 'type_identifier':
+      // `struct` before a name is blank in the parsed text: a type that stands as an argument.
+      if (
+        /\b(?:struct|union|enum)\s+$/.test(
+          original.slice(Math.max(0, cst.start[node]! - 10), cst.start[node]!),
+        )
+      )
+        return `t:${textOf(cst, node)}`;
       return constant(textOf(cst, node)) ?? `v:${textOf(cst, node)}`;
     case 'field_identifier':
       return `v:${textOf(cst, node)}`;

@@ -101,6 +101,7 @@ export async function session(argv: readonly string[], setting: Setting = {}): P
         sites: [SITE],
         scopes: [],
         locks: [],
+        unresolved: 0,
         skipped: [],
         ...setting.report,
       };

@@ -110,6 +110,7 @@ describe('an explanation in words', () => {
         Filesystem reclaim takes this lock while evicting an inode (super_operations.evict_inode):
           demo_evict_inode  fs/demo/super.c:20   calls demo_truncate
           demo_truncate     fs/demo/inode.c:200  acquires demo_inode.map_sem
+        Chosen: 2 sites have no cover without it, all cheaper classes being there; 3 regions can have a scope.
         Held in 2 regions:
           fs/demo/dir.c:38    demo_create  scope proposed
           fs/demo/inode.c:88  demo_fill    no scope can be placed  released in another function

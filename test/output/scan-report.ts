@@ -157,6 +157,8 @@ export const REPORT: Report = {
         { function: 'demo_evict_inode', file: 'fs/demo/super.c', line: 20, edge: 'direct' },
         { function: 'demo_truncate', file: 'fs/demo/inode.c', line: 200 },
       ],
+      choice:
+        'Chosen: 2 sites have no cover without it, all cheaper classes being there; 3 regions can have a scope.',
       regions: [
         { file: 'fs/demo/dir.c', function: 'demo_create', line: 38, state: 'proposed', reason: '' },
         {
@@ -169,5 +171,6 @@ export const REPORT: Report = {
       ],
     },
   ],
+  unresolved: 3,
   skipped: [{ file: 'fs/demo/blob.c', reason: 'binary file' }],
 };

@@ -21,6 +21,7 @@ describe('the scan listing', () => {
         opaque    1  callers, lock or function not understood: kept
       1 scope proposed
         1  memalloc_nofs, lock demo_inode.map_sem
+      3 calls through a pointer of which no target is known, in all that was read
       "
     `);
   });

@@ -130,6 +130,7 @@ const REPORT: Report = {
   ),
   scopes: [],
   locks: [],
+  unresolved: 0,
   skipped: [],
 };
 
