@@ -326,7 +326,7 @@ export function buildFlow(cst: Cst, body: number, original: string): Flow {
     const names = textOf(cst, childByField(cst, node, 'right'))
       .replace(/[()\s]/g, '')
       .split('|');
-    return names.every((name) => /^[A-Z][A-Z0-9_]*$/.test(name)) ? names : undefined;
+    return names.every((name) => /^_*[A-Z][A-Z0-9_]*$/.test(name)) ? names : undefined;
   };
 
   const loop = (
