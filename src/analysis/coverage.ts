@@ -39,10 +39,10 @@ export class Callers {
   private readonly owners: Owners;
   /** Function and filesystem of each node of the second kind, and their numbers. */
   private readonly shared: { fn: number; owner: string }[] = [];
-  private readonly numbers = new Map<string, number>();
+  private readonly numbers = new Map<string, Map<number, number>>();
   private readonly locking = new Map<number, boolean>();
-  private readonly sameTask = new Map<number, readonly Edge[]>();
-  private readonly scopesAtEdges = new WeakMap<ScopesAt, Map<Edge, OpenScope | null>>();
+  /** Calls of each node, as the index has them, and the nodes that they come from where those are others. */
+  private readonly sameTask = new Map<number, { edges: readonly Edge[]; from?: Int32Array }>();
   /** Ids of functions that call, on behalf of one in the closure, what that one handed to them. */
   readonly between = new Set<number>();
 
@@ -79,12 +79,16 @@ export class Callers {
 
   private node(fn: number, owner: string): number {
     if (owner === '') return fn;
-    const key = `${fn} ${owner}`;
-    let node = this.numbers.get(key);
+    let ofOwner = this.numbers.get(owner);
+    if (!ofOwner) {
+      ofOwner = new Map();
+      this.numbers.set(owner, ofOwner);
+    }
+    let node = ofOwner.get(fn);
     if (node === undefined) {
       node = this.index.functions.length + this.shared.length;
       this.shared.push({ fn, owner });
-      this.numbers.set(key, node);
+      ofOwner.set(fn, node);
     }
     return node;
   }
@@ -96,21 +100,6 @@ export class Callers {
 
   /** The scope in which the call is made: open where it stands, or on every way on which a callback comes to run. */
   scopeAt(edge: Edge, scopes: ScopesAt): OpenScope | undefined {
-    // The searches go over the same calls again and again.
-    let known = this.scopesAtEdges.get(scopes);
-    if (!known) {
-      known = new Map();
-      this.scopesAtEdges.set(scopes, known);
-    }
-    let found = known.get(edge);
-    if (found === undefined) {
-      found = this.findScopeAt(edge, scopes) ?? null;
-      known.set(edge, found);
-    }
-    return found ?? undefined;
-  }
-
-  private findScopeAt(edge: Edge, scopes: ScopesAt): OpenScope | undefined {
     const here = scopes(this.functionOf(edge.from), edge.node);
     if (here || !edge.inner || edge.inner.length === 0) return here;
     const found = edge.inner.map((way) => this.scopeOnWay(way, scopes));
@@ -130,17 +119,21 @@ export class Callers {
     let mine = this.sameTask.get(node);
     if (!mine) {
       const owner = this.shared[node - this.index.functions.length]?.owner ?? '';
-      mine = this.index.callers[this.functionOf(node).id]!.flatMap((edge) => {
-        if (!this.isCaller(edge)) return [];
-        const above = this.owners.above(edge, owner);
-        if (above === undefined) return [];
-        return above === '' && node === edge.to
-          ? [edge]
-          : [{ ...edge, from: this.node(edge.from, above), to: node }];
-      });
+      const edges: Edge[] = [];
+      const from: number[] = [];
+      for (const edge of this.index.callers[this.functionOf(node).id]!) {
+        const above = this.isCaller(edge) ? this.owners.above(edge, owner) : undefined;
+        if (above === undefined) continue;
+        edges.push(edge);
+        from.push(this.node(edge.from, above));
+      }
+      const same = edges.every((edge, i) => edge.to === node && edge.from === from[i]);
+      mine = same ? { edges } : { edges, from: Int32Array.from(from) };
       this.sameTask.set(node, mine);
     }
-    return mine;
+    const { edges, from } = mine;
+    // There are many nodes of the second kind: their edges are made when asked for.
+    return from ? edges.map((edge, i) => ({ ...edge, from: from[i]!, to: node })) : edges;
   }
 
   /** Nobody is known to call it from inside of a task: a root of paths. */
@@ -198,43 +191,38 @@ export class Callers {
       }
       return n;
     };
-    /** Calls that hand locks on: to which function, which ones for certain, and whether what was held before as well. */
-    const steps = new Map<number, { to: number; adds: number[] }[]>();
-    const calls = new Map<number, Edge[]>();
+    /** Nodes that a node hands on to what it holds, and which classes are held in a call of a node for certain: pairs. */
+    const steps = new Map<number, number[]>();
+    const adds: number[] = [];
+    const classes = new Map<number, readonly string[]>();
     for (const to of this.closure) {
       for (const edge of this.callersOf(to)) {
-        const list = calls.get(edge.from);
-        if (list) list.push(edge);
-        else calls.set(edge.from, [edge]);
-      }
-    }
-    for (const from of this.closure) {
-      const fn = this.functionOf(from);
-      const mine = this.locks.classes(fn).filter(interesting);
-      const out: { to: number; adds: number[] }[] = [];
-      for (const edge of calls.get(from) ?? []) {
         if (this.scopeAt(edge, cover.scopes)) continue;
-        const adds = mine.filter((lock) => this.locks.mayHold(fn, lock, edge.node)).map(numberOf);
+        const fn = this.functionOf(edge.from);
+        let mine = classes.get(fn.id);
+        if (!mine) {
+          mine = this.locks.classes(fn).filter(interesting);
+          classes.set(fn.id, mine);
+        }
+        for (const lock of mine) if (this.locks.mayHold(fn, lock, edge.node)) adds.push(to, numberOf(lock));
         for (const way of edge.inner ?? [])
-          adds.push(...this.heldOnWay(way, cover, interesting).map(numberOf));
-        out.push({ to: edge.to, adds });
+          for (const lock of this.heldOnWay(way, cover, interesting)) adds.push(to, numberOf(lock));
+        const list = steps.get(edge.from);
+        if (list) list.push(to);
+        else steps.set(edge.from, [to]);
       }
-      if (out.length > 0) steps.set(from, out);
     }
     // A bit for each class.
     const words = (names.length + 31) >> 5;
     const place = new Map([...this.closure].map((id, i) => [id, i * words]));
     const held = new Uint32Array(this.closure.size * words);
     // Callers came into the closure after what they call: from the other end most of it is done in one sweep.
-    const order = [...steps].reverse().map(([from, list]) => ({
-      at: place.get(from)!,
-      into: Int32Array.from(list, ({ to }) => place.get(to)!),
-    }));
-    for (const list of steps.values()) {
-      for (const { to, adds } of list) {
-        const into = place.get(to)!;
-        for (const n of adds) held[into + (n >> 5)]! |= 1 << (n & 31);
-      }
+    const order = [...this.closure].reverse().flatMap((from) => {
+      const list = steps.get(from);
+      return list ? [{ at: place.get(from)!, into: Int32Array.from(list, (to) => place.get(to)!) }] : [];
+    });
+    for (let i = 0; i < adds.length; i += 2) {
+      held[place.get(adds[i]!)! + (adds[i + 1]! >> 5)]! |= 1 << (adds[i + 1]! & 31);
     }
     for (let changed = true; changed; ) {
       changed = false;

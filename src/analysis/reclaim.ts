@@ -194,7 +194,7 @@ export class Reclaim {
         }
       }
       for (const edge of this.index.callees[at.fn]!) {
-        if (edge.kind === 'name' || edge.how === 'through' || !runs(edge.node)) continue;
+        if (edge.kind === 'name' || edge.kept || edge.how === 'through' || !runs(edge.node)) continue;
         const given = heedFlags ? this.given(fn, edge) : undefined;
         const going = this.going.handedOn(fn, edge, at.going);
         // With any argument it has been seen already if it has been seen without regard to one.

@@ -27,6 +27,11 @@ export interface Edge {
   readonly how: 'call' | 'table' | 'callback' | 'pointer' | 'through';
   /** For `table`: `super_operations.evict_inode`. */
   readonly via: string;
+  /**
+   * For `table`: the function came into the member as an argument of whoever keeps it there. Which of several such functions an
+   * object has, its type does not say: a caller that counts, and no evidence.
+   */
+  readonly kept?: true;
   /** For `callback`: the ways by which the callee comes to call it. */
   readonly inner?: readonly Way[];
 }
@@ -156,6 +161,8 @@ export class Index {
   private readonly structs = new Map<string, { file: string; fields: ReadonlyMap<string, string> }[]>();
   private readonly aliases = new Map<string, string>();
   private readonly typedefs = new Map<string, string>();
+  /** `struct.field id` of functions that are in a member by `keptFunctions` only. */
+  private readonly keptIn = new Set<string>();
   private wrappers: ReadonlySet<string> | undefined;
   private readonly fates = new Map<string, Fate>();
   /** Fates that are being worked out, by depth; and the lowest depth at which one was asked for again. */
@@ -593,8 +600,18 @@ export class Index {
     how: Edge['how'],
     via = '',
     inner?: readonly Way[],
+    kept = false,
   ): void {
-    const edge: Edge = { from: from.id, to, node, kind, how, via, ...(inner ? { inner } : {}) };
+    const edge: Edge = {
+      from: from.id,
+      to,
+      node,
+      kind,
+      how,
+      via,
+      ...(inner ? { inner } : {}),
+      ...(kept ? { kept } : {}),
+    };
     this.callees[from.id]!.push(edge);
     this.callers[to]!.push(edge);
   }
@@ -714,7 +731,11 @@ export class Index {
         if (!known || members.length === 0) continue;
         for (const target of this.lookup(name, fn.file.file)) {
           if (target.facts.isMacro) continue;
-          for (const { owner, field } of members) this.store(owner, field, target.id, fn.file.file);
+          for (const { owner, field } of members) {
+            const key = `${owner}.${field}`;
+            if (!this.tables.get(key)?.has(target.id)) this.keptIn.add(`${key} ${target.id}`);
+            this.store(owner, field, target.id, fn.file.file);
+          }
         }
       }
     }
@@ -819,8 +840,10 @@ export class Index {
         const via = `${type}.${field}`;
         this.calledMembers.add(via);
         const found = this.tables.get(via);
-        if (found) for (const id of found.keys()) this.edge(fn, id, node, 'typed', 'table', via);
-        else this.unresolved.push({ from: fn.id, node });
+        if (found) {
+          for (const id of found.keys())
+            this.edge(fn, id, node, 'typed', 'table', via, undefined, this.keptIn.has(`${via} ${id}`));
+        } else this.unresolved.push({ from: fn.id, node });
         // What was stored through a pointer of unknown type may be meant here, too.
         for (const id of this.tables.get(`.${field}`)?.keys() ?? []) {
           if (!found?.has(id)) this.edge(fn, id, node, 'name', 'table', via);
