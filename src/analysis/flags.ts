@@ -47,7 +47,11 @@ export class Flags {
 
   private valuesOf(fn: Fn, path: Path, depth = 0): Set<string> | undefined {
     if (path === '#0') return new Set(['']);
-    const constant = /^~?v:([A-Z][A-Z0-9_]*(?:\|[A-Z0-9_|]+)?)$/.exec(path)?.[1];
+    // `~v:A` without a `|` is computed from `A` and something else.
+    const constant = /^(?:v:([A-Z][A-Z0-9_]*)|~v:([A-Z][A-Z0-9_]*\|[A-Z0-9_|]+))$/
+      .exec(path)
+      ?.slice(1)
+      .find((c) => c !== undefined);
     if (constant !== undefined) return SEVERAL.test(constant) ? undefined : new Set([constant]);
     const name = /^v:(\w+)$/.exec(path)?.[1];
     if (name === undefined || depth > 3 || !fn.facts.locals.some(([local]) => local === name))

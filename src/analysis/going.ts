@@ -152,8 +152,8 @@ export class Going {
     const key = `${struct}.${member}`;
     let answer = this.lists.get(key);
     if (answer === undefined) {
-      const places = this.placesOf(member).filter(
-        ({ fn, path }) => this.index.typeOf(fn, path.slice(0, path.lastIndexOf(' '))) === struct,
+      const places = this.placesOf(member).filter(({ fn, path }) =>
+        ['', struct].includes(this.index.typeOf(fn, path.slice(0, path.lastIndexOf(' ')))),
       );
       answer =
         places.length > 0 &&

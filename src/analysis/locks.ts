@@ -309,7 +309,7 @@ export class Locks {
   }
 
   private withFlag(fn: Fn, lock: string, whole: Summary, param: string, value: string): Summary | undefined {
-    const key = `${fn.id} ${lock} ${value}`;
+    const key = `${fn.id} ${lock} ${param} ${value}`;
     const known = this.variants.get(key);
     if (known !== undefined) return known ?? undefined;
     const exits = run(withFlag(fn.facts, param, value), this.byNode(fn, lock)).exits;

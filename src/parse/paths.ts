@@ -93,7 +93,7 @@ function rawPath(cst: Cst, node: number, original: string): Path {
         return `~${left.replace(/^~/, '')}|${right.replace(/^~?v:/, '')}`;
       }
       return left[0] === 'v' || left[0] === '~'
-        ? `~${left.replace(/^~/, '')}`
+        ? `~${left.replace(/^~/, '').replace(/\|.*/, '')}`
         : right[0] === 'v'
           ? `~${right}`
           : '';

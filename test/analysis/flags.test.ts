@@ -63,6 +63,9 @@ describe('locks that a flag picks', () => {
     ],
     ['none', 'item_lock(it, 0); mark();', ['- -']],
     ['any', 'item_lock(it, any); mark();', ['maybe maybe']],
+    ['one and any', 'item_lock(it, MODE_EXCL | any); mark();', ['maybe maybe']],
+    ['two and any', 'item_lock(it, MODE_EXCL | MODE_INODE | any); mark();', ['maybe maybe']],
+    ['one if any', 'item_lock(it, MODE_EXCL & any); mark();', ['maybe maybe']],
     ['by a name that the callee does not test', 'item_lock(it, MODE_BOTH); mark();', ['maybe maybe']],
     [
       'handed back',
