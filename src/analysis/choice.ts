@@ -1,5 +1,6 @@
 import type { Fn } from '../index/link.js';
-import { type Callers, Cover, type OpenScope, type ScopesAt } from './coverage.js';
+import type { Callers } from './callers.js';
+import { Cover, type OpenScope, type ScopesAt } from './coverage.js';
 import { isUnknown, type Locks } from './locks.js';
 import type { Reclaim } from './reclaim.js';
 import { overlap, type RegionOf, type Regions } from './regions.js';
@@ -254,7 +255,7 @@ export function scopesOver(site: LocatedSite, cover: Cover): OpenScope[] {
     else above = true;
   }
   if (above && cover.covered(fn.id)) {
-    for (const { scope } of cover.callers.coveringCalls(fn.id, cover.scopes)) found.set(scope.id, scope);
+    for (const { scope } of cover.coveringCalls(fn.id)) found.set(scope.id, scope);
   }
   return [...found.values()];
 }
