@@ -49,7 +49,6 @@ export class Callers {
 
   constructor(
     readonly index: Index,
-    private readonly locks: Locks,
     private readonly tasks: Tasks,
     targets: Iterable<number>,
   ) {
@@ -140,11 +139,11 @@ export class Callers {
   }
 
   /** Does reclaim alone make the call, and does it wait for no lock on the way to the functions asked for? */
-  isExcused(edge: Edge): boolean {
-    return RECLAIM_ONLY.test(edge.via) && !this.takesLocks(edge.to);
+  isExcused(edge: Edge, locks: Locks): boolean {
+    return RECLAIM_ONLY.test(edge.via) && !this.takesLocks(edge.to, locks);
   }
 
-  private takesLocks(id: number): boolean {
+  private takesLocks(id: number, locks: Locks): boolean {
     let answer = this.locking.get(id);
     if (answer === undefined) {
       const below = new Set([id]);
@@ -153,9 +152,7 @@ export class Callers {
           if (this.reached.has(edge.to) && this.isCaller(edge)) below.add(edge.to);
         }
       }
-      answer = [...below].some((at) =>
-        this.locks.acquisitions(this.index.functions[at]!).some((a) => a.blocking),
-      );
+      answer = [...below].some((at) => locks.acquisitions(this.index.functions[at]!).some((a) => a.blocking));
       this.locking.set(id, answer);
     }
     return answer;

@@ -32,6 +32,7 @@ export class Cover {
 
   constructor(
     readonly callers: Callers,
+    private readonly locks: Locks,
     readonly scopes: ScopesAt,
   ) {}
 
@@ -44,7 +45,7 @@ export class Cover {
     let marks = this.marks.get(id);
     if (!marks) {
       marks = Uint8Array.from(this.index.callers[id]!, (edge) =>
-        this.scopeAt(edge) ? IN_SCOPE : this.callers.isExcused(edge) ? EXCUSED : OUTSIDE,
+        this.scopeAt(edge) ? IN_SCOPE : this.callers.isExcused(edge, this.locks) ? EXCUSED : OUTSIDE,
       );
       this.marks.set(id, marks);
     }
@@ -107,9 +108,10 @@ export class Cover {
   }
 
   /** The same to the nearest call at which one of the locks may be held. */
-  pathToHolder(target: number, locks: Locks, isOne: (lock: string) => boolean): Edge[] | undefined {
+  pathToHolder(target: number, isOne: (lock: string) => boolean): Edge[] | undefined {
+    const { callers, locks } = this;
     return this.pathUp(target, ({ node }, from) => {
-      const fn = this.callers.functionOf(from);
+      const fn = callers.functionOf(from);
       return locks.classes(fn).some((lock) => isOne(lock) && locks.mayHold(fn, lock, node));
     });
   }
@@ -139,8 +141,8 @@ export class Cover {
    * Lock classes that may be held on entry of each function on paths outside any scope. `interesting` limits
    * the classes followed.
    */
-  heldOnEntry(locks: Locks, interesting: (lock: string) => boolean): (node: number) => ReadonlySet<string> {
-    const { callers, index } = this;
+  heldOnEntry(interesting: (lock: string) => boolean): (node: number) => ReadonlySet<string> {
+    const { callers, index, locks } = this;
     const names: string[] = [];
     const numbers = new Map<string, number>();
     const numberOf = (lock: string): number => {

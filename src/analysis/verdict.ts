@@ -13,14 +13,14 @@ const MAX_PATHS = 24;
 /** Turns findings into the report: a verdict with a reason and paths for every site. */
 export function buildReport(tree: KernelTree, findings: Findings, skipped: readonly Skipped[]): Report {
   const { index, reclaim, regions, choice, existing, callers, locks } = findings;
-  const before = new Cover(callers, existing);
-  const noio = new Cover(callers, existingScopes(index, locks, 'noio'));
+  const before = new Cover(callers, locks, existing);
+  const noio = new Cover(callers, locks, existingScopes(index, locks, 'noio'));
   const interesting = (lock: string): boolean => reclaim.chains(lock).length > 0 || isUnknown(lock);
   const held: Held = {
-    now: choice.cover.heldOnEntry(locks, interesting),
-    best: choice.best.heldOnEntry(locks, interesting),
+    now: choice.cover.heldOnEntry(interesting),
+    best: choice.best.heldOnEntry(interesting),
     noio: findings.io
-      ? noio.heldOnEntry(locks, (lock) => interesting(lock) || findings.io!.chains(lock).length > 0)
+      ? noio.heldOnEntry((lock) => interesting(lock) || findings.io!.chains(lock).length > 0)
       : () => new Set(),
   };
   const existingIds = new Map<string, Scope>();
@@ -221,7 +221,7 @@ function judge(site: LocatedSite, findings: Findings, before: Cover, after: Cove
       .classes(fn)
       .find((lock) => is(lock) && site.nodes.some((n) => !cover.scopes(fn, n) && locks.mayHold(fn, lock, n)));
     if (own !== undefined) return { way: [], lock: own };
-    const way = cover.pathToHolder(fn.id, locks, is) ?? path;
+    const way = cover.pathToHolder(fn.id, is) ?? path;
     return { way, lock: heldAt(findings, way[0], wanted) ?? wanted[0]! };
   };
   const inAll = (found: readonly string[]): string =>
