@@ -10,17 +10,25 @@ import type { Tasks } from './tasks.js';
  */
 const RECLAIM_ONLY = /^shrinker\.(?:scan_objects|count_objects)$/;
 
+/** What to do about a call that a walk has met: go on from where it is made, leave it, or end the walk with it. */
+export type Go = 'on' | 'off' | 'end';
+
 /**
- * Says of a call that a walk has met what to do: go on from where it is made, leave it, or end the walk with it. Gets the edge of
- * the index, its place in `callers` of the function, the nodes that it leads to and comes from, and its path.
+ * Says of a call how to go on. Gets the edge of the index, its place in `callers` of the function, the nodes that it leads to and comes from, and its path.
  */
-export type Meet = (
-  edge: Edge,
-  place: number,
-  to: number,
-  from: number,
-  path: () => Edge[],
-) => 'on' | 'off' | 'end';
+export type Meet = (edge: Edge, place: number, to: number, from: number, path: () => Edge[]) => Go;
+
+/** The closure the other way round: nodes by their places in it, which calls lead from each, and where to. */
+export interface Downwards {
+  readonly nodes: readonly number[];
+  /** Place of each node; -1: not in the closure. */
+  readonly place: Int32Array;
+  /** Where the calls of a place begin in `into` and `via`; they end where the next one's begin. */
+  readonly starts: Int32Array;
+  /** Place of the node that the call leads to, and the place of its edge in `callers` of that one's function. */
+  readonly into: Int32Array;
+  readonly via: Int32Array;
+}
 
 /**
  * Who calls the functions asked for, and who calls those, up to the last.
@@ -43,6 +51,7 @@ export class Callers {
   private readonly locking = new Map<number, boolean>();
   /** By node, see `calls`. */
   private readonly links: (Int32Array | undefined)[] = [];
+  private down: Downwards | undefined;
   /** The walk in which each node was met last. */
   private met = new Int32Array(0);
   private walks = 0;
@@ -74,6 +83,32 @@ export class Callers {
       }
     }
     this.met = new Int32Array(this.size);
+    this.down = undefined;
+  }
+
+  get downwards(): Downwards {
+    if (this.down) return this.down;
+    const nodes = [...this.closure];
+    const place = new Int32Array(this.size).fill(-1);
+    for (const [i, node] of nodes.entries()) place[node] = i;
+    const starts = new Int32Array(nodes.length + 1);
+    for (const node of nodes) {
+      const calls = this.calls(node);
+      for (let c = 1; c < calls.length; c += 2) starts[place[calls[c]!]!]!++;
+    }
+    for (let i = 0, sum = 0; i <= nodes.length; i++) starts[i] = sum += starts[i]!;
+    const into = new Int32Array(starts[nodes.length]!);
+    const via = new Int32Array(starts[nodes.length]!);
+    for (const [i, node] of nodes.entries()) {
+      const calls = this.calls(node);
+      for (let c = 0; c < calls.length; c += 2) {
+        const at = --starts[place[calls[c + 1]!]!]!;
+        into[at] = i;
+        via[at] = calls[c]!;
+      }
+    }
+    this.down = { nodes, place, starts, into, via };
+    return this.down;
   }
 
   /** The function that a node is about. */

@@ -1,6 +1,6 @@
 import type { Edge, Fn, Index, Way } from '../index/link.js';
 import type { Api } from '../kernel/types.js';
-import type { Callers } from './callers.js';
+import type { Callers, Go } from './callers.js';
 import type { Locks } from './locks.js';
 import { conditionalScopesFor, scopesFor } from './locks.js';
 
@@ -29,6 +29,9 @@ export class Cover {
   private readonly known = new Map<number, boolean>();
   /** By function: what is known of each of its callers' calls. */
   private readonly marks = new Map<number, Uint8Array>();
+  /** By what a path is to end at: which nodes are below such a one, see `spread`. */
+  private readonly below = new Map<(node: number) => boolean, Uint8Array>();
+  private belowScopes: Uint8Array | undefined;
 
   constructor(
     readonly callers: Callers,
@@ -97,30 +100,35 @@ export class Cover {
   }
 
   /**
-   * From a function up over calls outside any scope to the nearest function that nobody calls (or for which `ends`
-   * holds). Outermost first; undefined if there is none (all runs are covered).
+   * From a function up over calls outside any scope to the nearest that `ends` holds for, by default one that nobody
+   * calls. Outermost first; undefined if there is none. What was found out for `ends` is kept: to be the same function each time.
    */
-  pathToRoot(
-    target: number,
-    ends: (node: number) => boolean = (node) => this.callers.isRoot(node),
-  ): Edge[] | undefined {
-    return ends(target) ? [] : this.pathUp(target, (_, from) => ends(from));
+  pathTo(target: number, ends: (node: number) => boolean): Edge[] | undefined {
+    if (ends(target)) return [];
+    let below = this.below.get(ends);
+    if (!below) {
+      below = this.spread(ends, (mark) => mark === OUTSIDE);
+      this.below.set(ends, below);
+    }
+    const { place } = this.callers.downwards;
+    return this.pathUp(target, (_, from) => (ends(from) ? 'end' : below[place[from]!] === 1 ? 'on' : 'off'));
   }
 
-  /** The same to the nearest call at which one of the locks may be held. */
-  pathToHolder(target: number, isOne: (lock: string) => boolean): Edge[] | undefined {
+  /** The same to the nearest call at which one of the locks may be held; `held` is what `heldOnEntry` gave for them. */
+  pathToHolder(target: number, wanted: readonly string[], held: HeldOnEntry): Edge[] | undefined {
     const { callers, locks } = this;
+    const isUnder = held.under(wanted);
     return this.pathUp(target, ({ node }, from) => {
       const fn = callers.functionOf(from);
-      return locks.classes(fn).some((lock) => isOne(lock) && locks.mayHold(fn, lock, node));
+      const holds = locks.classes(fn).some((lock) => wanted.includes(lock) && locks.mayHold(fn, lock, node));
+      return holds ? 'end' : isUnder(from) ? 'on' : 'off';
     });
   }
 
-  private pathUp(target: number, ends: (edge: Edge, from: number) => boolean): Edge[] | undefined {
-    return this.callers.walk(target, (edge, place, at, from) => {
-      if (this.marksOf(this.callers.functionOf(at).id)[place] !== OUTSIDE) return 'off';
-      return ends(edge, from) ? 'end' : 'on';
-    });
+  private pathUp(target: number, meet: (edge: Edge, from: number) => Go): Edge[] | undefined {
+    return this.callers.walk(target, (edge, place, at, from) =>
+      this.marksOf(this.callers.functionOf(at).id)[place] === OUTSIDE ? meet(edge, from) : 'off',
+    );
   }
 
   /** The calls inside a scope that are nearest above a function: they are what covers it. At most `limit`, nearest first. */
@@ -128,12 +136,45 @@ export class Cover {
     target: number,
     limit = Number.POSITIVE_INFINITY,
   ): { edge: Edge; scope: OpenScope; path: Edge[] }[] {
+    const { callers } = this;
+    const marksAt = (node: number): Uint8Array => this.marksOf(callers.functionOf(node).id);
+    // Of a covered function every way up ends in a scope; else there may be few of these among many others.
+    let isBelow = (_: number): boolean => true;
+    if (!this.covered(target)) {
+      this.belowScopes ??= this.spread(
+        (node) => marksAt(node).includes(IN_SCOPE),
+        (mark) => mark !== IN_SCOPE,
+      );
+      const { place } = callers.downwards;
+      isBelow = (node) => this.belowScopes![place[node]!] === 1;
+    }
     const out: { edge: Edge; scope: OpenScope; path: Edge[] }[] = [];
-    this.callers.walk(target, (edge, place, at, _, path) => {
-      if (this.marksOf(this.callers.functionOf(at).id)[place] !== IN_SCOPE) return 'on';
+    callers.walk(target, (edge, place, at, from, path) => {
+      if (marksAt(at)[place] !== IN_SCOPE) return isBelow(from) ? 'on' : 'off';
       out.push({ edge, scope: this.scopeAt(edge)!, path: path() });
       return out.length >= limit ? 'end' : 'off';
     });
+    return out;
+  }
+
+  /** By place: 1 for the nodes that `starts` holds for, and for all that is called from them over calls with such marks. */
+  private spread(starts: (node: number) => boolean, through: (mark: number) => boolean): Uint8Array {
+    const { nodes, starts: first, into, via } = this.callers.downwards;
+    const out = new Uint8Array(nodes.length);
+    const work: number[] = [];
+    const meet = (place: number): void => {
+      if (out[place] === 1) return;
+      out[place] = 1;
+      work.push(place);
+    };
+    for (const [i, node] of nodes.entries()) if (starts(node)) meet(i);
+    for (let at = work.pop(); at !== undefined; at = work.pop()) {
+      for (let e = first[at]!; e < first[at + 1]!; e++) {
+        const to = into[e]!;
+        if (out[to] === 0 && through(this.marksOf(this.callers.functionOf(nodes[to]!).id)[via[e]!]!))
+          meet(to);
+      }
+    }
     return out;
   }
 
@@ -141,19 +182,9 @@ export class Cover {
    * Lock classes that may be held on entry of each function on paths outside any scope. `interesting` limits
    * the classes followed.
    */
-  heldOnEntry(interesting: (lock: string) => boolean): (node: number) => ReadonlySet<string> {
+  heldOnEntry(interesting: (lock: string) => boolean): HeldOnEntry {
     const { callers, index, locks } = this;
-    const names: string[] = [];
-    const numbers = new Map<string, number>();
-    const numberOf = (lock: string): number => {
-      let n = numbers.get(lock);
-      if (n === undefined) {
-        n = names.length;
-        names.push(lock);
-        numbers.set(lock, n);
-      }
-      return n;
-    };
+    const names = new Names();
     const classes = new Map<number, readonly string[]>();
     const heldAt = (id: number, node: number): number[] => {
       const fn = index.functions[id]!;
@@ -162,54 +193,41 @@ export class Cover {
         mine = locks.classes(fn).filter(interesting);
         classes.set(id, mine);
       }
-      return mine.filter((lock) => locks.mayHold(fn, lock, node)).map(numberOf);
+      return mine.filter((lock) => locks.mayHold(fn, lock, node)).map((lock) => names.number(lock));
     };
-    /** By function and call of it: numbers of the classes that are held there. */
-    const atCalls = new Map<number, readonly (readonly number[])[]>();
-    const heldAtCalls = (id: number): readonly (readonly number[])[] => {
+    /** By function: the calls of it at which classes are held, with the numbers of these. */
+    const atCalls = new Map<number, ReadonlyMap<number, readonly number[]>>();
+    const heldAtCalls = (id: number): ReadonlyMap<number, readonly number[]> => {
       let all = atCalls.get(id);
       if (!all) {
         const marks = this.marksOf(id);
-        all = index.callers[id]!.map((edge, place) => {
-          if (marks[place] === IN_SCOPE) return [];
+        const found = new Map<number, readonly number[]>();
+        for (const [place, edge] of index.callers[id]!.entries()) {
+          if (marks[place] === IN_SCOPE) continue;
           const ways = (edge.inner ?? []).filter((way) => !this.scopeOnWay(way)).flat();
-          return [{ fn: edge.from, node: edge.node }, ...ways].flatMap((at) => heldAt(at.fn, at.node));
-        });
+          const numbers = [{ fn: edge.from, node: edge.node }, ...ways].flatMap((at) =>
+            heldAt(at.fn, at.node),
+          );
+          if (numbers.length > 0) found.set(place, numbers);
+        }
+        all = found;
         atCalls.set(id, all);
       }
       return all;
     };
-    const order = [...callers.closure];
-    const place = new Int32Array(callers.size).fill(-1);
-    for (const [i, node] of order.entries()) place[node] = i;
-    /** Calls outside of scopes by places of the nodes they lead from: where each one's begin, and where they lead to. */
-    const starts = new Int32Array(order.length + 1);
-    const each = (visit: (to: number, from: number) => void): void => {
-      for (const [i, node] of order.entries()) {
-        const marks = this.marksOf(callers.functionOf(node).id);
-        const calls = callers.calls(node);
-        for (let c = 0; c < calls.length; c += 2)
-          if (marks[calls[c]!] !== IN_SCOPE) visit(i, place[calls[c + 1]!]!);
-      }
-    };
-    each((_, from) => {
-      starts[from]!++;
-    });
-    for (let i = 0, sum = 0; i <= order.length; i++) starts[i] = sum += starts[i]!;
-    const into = new Int32Array(starts[order.length]!);
-    each((to, from) => {
-      into[--starts[from]!] = to;
-    });
+    const { nodes, place, starts, into, via } = callers.downwards;
+    for (const node of nodes) heldAtCalls(callers.functionOf(node).id);
     // A bit for each class.
-    for (const node of order) heldAtCalls(callers.functionOf(node).id);
-    const words = (names.length + 31) >> 5;
-    const held = new Uint32Array(order.length * words);
-    const dirty = new Uint8Array(order.length);
-    for (const [i, node] of order.entries()) {
-      const calls = callers.calls(node);
+    const words = (names.all.length + 31) >> 5;
+    const held = new Uint32Array(nodes.length * words);
+    const dirty = new Uint8Array(nodes.length);
+    const marks = nodes.map((node) => this.marksOf(callers.functionOf(node).id));
+    for (const [i, node] of nodes.entries()) {
       const at = heldAtCalls(callers.functionOf(node).id);
+      if (at.size === 0) continue;
+      const calls = callers.calls(node);
       for (let c = 0; c < calls.length; c += 2) {
-        for (const n of at[calls[c]!]!) {
+        for (const n of at.get(calls[c]!) ?? []) {
           held[i * words + (n >> 5)]! |= 1 << (n & 31);
           dirty[i] = 1;
         }
@@ -218,11 +236,12 @@ export class Cover {
     // Callers came into the closure after what they call: from the other end most of it is done in one sweep.
     for (let more = true; more; ) {
       more = false;
-      for (let i = order.length - 1; i >= 0; i--) {
+      for (let i = nodes.length - 1; i >= 0; i--) {
         if (dirty[i] === 0) continue;
         dirty[i] = 0;
         for (let e = starts[i]!; e < starts[i + 1]!; e++) {
           const to = into[e]!;
+          if (marks[to]![via[e]!] === IN_SCOPE) continue;
           for (let w = 0; w < words; w++) {
             const before = held[to * words + w]!;
             const after = (before | held[i * words + w]!) >>> 0;
@@ -234,9 +253,56 @@ export class Cover {
         }
       }
     }
+    return new HeldOnEntry(names, place, held, words);
+  }
+}
+
+/** Names and their numbers, in the order in which they were first asked for. */
+class Names {
+  readonly all: string[] = [];
+  private readonly numbers = new Map<string, number>();
+
+  number(name: string): number {
+    let n = this.numbers.get(name);
+    if (n === undefined) {
+      n = this.all.length;
+      this.all.push(name);
+      this.numbers.set(name, n);
+    }
+    return n;
+  }
+
+  has(name: string): boolean {
+    return this.numbers.has(name);
+  }
+}
+
+/** Lock classes that may be held on entry of each node: a bit for each class, `words` words of 32 for each place. */
+export class HeldOnEntry {
+  constructor(
+    private readonly names: Names,
+    private readonly place: Int32Array,
+    private readonly held: Uint32Array,
+    private readonly words: number,
+  ) {}
+
+  of(node: number): ReadonlySet<string> {
+    const at = (this.place[node] ?? -1) * this.words;
+    const isSet = (n: number): boolean => (this.held[at + (n >> 5)]! & (1 << (n & 31))) !== 0;
+    return new Set(at < 0 ? [] : this.names.all.filter((_, n) => isSet(n)));
+  }
+
+  /** Tells whether one of the classes may be held on entry of a node. */
+  under(wanted: readonly string[]): (node: number) => boolean {
+    const mask = new Uint32Array(this.words);
+    for (const lock of wanted) {
+      if (!this.names.has(lock)) continue;
+      const n = this.names.number(lock);
+      mask[n >> 5]! |= 1 << (n & 31);
+    }
     return (node) => {
-      const at = (place[node] ?? -1) * words;
-      return new Set(at < 0 ? [] : names.filter((_, n) => (held[at + (n >> 5)]! & (1 << (n & 31))) !== 0));
+      const at = (this.place[node] ?? -1) * this.words;
+      return at >= 0 && mask.some((bits, w) => (this.held[at + w]! & bits) !== 0);
     };
   }
 }
@@ -248,19 +314,19 @@ export class Cover {
 export function existingScopes(index: Index, locks: Locks, api: Api, ifReal = false): ScopesAt {
   const surely = scopesFor(api);
   const kinds = ifReal ? [...surely, ...conditionalScopesFor(api)] : surely;
-  const cache = new Map<number, string[]>();
+  const cache = new Map<number, readonly { readonly kind: string; readonly scope: OpenScope }[]>();
   return (fn, node) => {
     let mine = cache.get(fn.id);
     if (!mine) {
-      mine = kinds.filter((kind) => locks.has(fn, kind));
+      mine = kinds
+        .filter((kind) => locks.has(fn, kind))
+        .map((kind) => {
+          const scope = { id: existingScopeId(index, locks, fn, kind), state: 'existing' } as const;
+          return { kind, scope: surely.includes(kind) ? scope : { ...scope, ifReal: true } };
+        });
       cache.set(fn.id, mine);
     }
-    for (const kind of mine) {
-      if (!locks.mustHold(fn, kind, node)) continue;
-      const id = existingScopeId(index, locks, fn, kind);
-      return surely.includes(kind) ? { id, state: 'existing' } : { id, state: 'existing', ifReal: true };
-    }
-    return undefined;
+    return mine.find(({ kind }) => locks.mustHold(fn, kind, node))?.scope;
   };
 }
 

@@ -1,7 +1,5 @@
 import type { Edge, Fn, Index } from '../index/link.js';
-import { FOREIGN_MEMBERS, OPENERS } from '../kernel/openers.js';
-
-const OPENER_BY_NAME = new Map(OPENERS.map((o) => [o.name, o]));
+import { FOREIGN_MEMBERS } from '../kernel/openers.js';
 
 /** Parts of the kernel that open files and paths by trade: having an opener says nothing of what they work on. */
 const VFS = /^(?:fs|mm|include|block|kernel|security|init|lib|ipc)$/;
@@ -22,18 +20,10 @@ export class Owners {
 
   constructor(private readonly index: Index) {
     const transient: number[] = [];
-    for (const fn of index.functions) {
+    for (const { fn, kept } of index.openings) {
       if (VFS.test(fn.group)) continue;
-      for (const [, op] of fn.facts.calls) {
-        // CLASS(fd, name)(…)
-        const opener = OPENER_BY_NAME.get(
-          op.fn === 'CLASS' ? (op.args[0] ?? '').replace('v:', 'fdget_').replace('_fd', '') : op.fn,
-        );
-        // fs_lookup_param(…, true, …) wants a block device and looks at its number.
-        if (!opener || (op.fn === 'fs_lookup_param' && op.args[2] === '#pos')) continue;
-        if (opener.kept) this.stacking.add(fn.group);
-        else transient.push(fn.id);
-      }
+      if (kept) this.stacking.add(fn.group);
+      else transient.push(fn.id);
     }
     for (const member of FOREIGN_MEMBERS) transient.push(...index.tableOwners(member).keys());
     this.follow(transient, this.handed, (from, to) => from.group === to.group);

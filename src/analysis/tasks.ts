@@ -8,7 +8,7 @@ const BY_FIELD = new Map(CALLBACK_FIELDS.map((f) => [`${f.struct}.${f.field}`, f
 export class Tasks {
   private readonly roots = new Map<number, RunsIn>();
 
-  constructor(private readonly index: Index) {
+  constructor(index: Index) {
     for (const edges of index.callees) {
       for (const edge of edges) {
         const runs = this.runsElsewhere(edge);
@@ -23,9 +23,7 @@ export class Tasks {
   private runsElsewhere(edge: Edge): RunsIn | undefined {
     if (edge.how === 'table') return BY_FIELD.get(edge.via);
     if (edge.how !== 'callback') return undefined;
-    const op = this.index.functions[edge.from]!.facts.cfg[edge.node]!.op;
-    const registrars = op.k === 'call' ? REGISTRARS_BY_NAME.get(op.fn) : undefined;
-    return registrars?.find((r) => r.runs !== 'same-task')?.runs;
+    return REGISTRARS_BY_NAME.get(edge.handedTo ?? '')?.find((r) => r.runs !== 'same-task')?.runs;
   }
 
   /** The callee does not run in the caller's task: no scope and no lock of the caller is there. */

@@ -2,7 +2,7 @@ import type { Edge, Fn, Index } from '../index/link.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
 import type { Findings } from './analyze.js';
 import { isCovered, scopeId, scopesOver } from './choice.js';
-import { Cover, existingScopeId, existingScopes } from './coverage.js';
+import { Cover, existingScopeId, existingScopes, type HeldOnEntry } from './coverage.js';
 import { conditionalScopesFor, isUnknown, scopesFor } from './locks.js';
 import type { ReclaimLock, Region, Report, Scope, Site, SitePath, Skipped, Step, Verdict } from './report.js';
 import { type LocatedSite, replacementFor } from './sites.js';
@@ -12,16 +12,19 @@ const MAX_PATHS = 24;
 
 /** Turns findings into the report: a verdict with a reason and paths for every site. */
 export function buildReport(tree: KernelTree, findings: Findings, skipped: readonly Skipped[]): Report {
-  const { index, reclaim, regions, choice, existing, callers, locks } = findings;
+  const { index, reclaim, regions, choice, existing, callers, locks, tasks } = findings;
   const before = new Cover(callers, locks, existing);
   const noio = new Cover(callers, locks, existingScopes(index, locks, 'noio'));
   const interesting = (lock: string): boolean => reclaim.chains(lock).length > 0 || isUnknown(lock);
-  const held: Held = {
+  const idOf = (node: number): number => callers.functionOf(node).id;
+  const above: Above = {
+    isRoot: (node) => callers.isRoot(node),
+    isStarted: (node) => tasks.startedAs(idOf(node)) !== undefined,
+    isKept: (node) => index.escaped.has(idOf(node)) && tasks.startedAs(idOf(node)) === undefined,
     now: choice.cover.heldOnEntry(interesting),
     best: choice.best.heldOnEntry(interesting),
-    noio: findings.io
-      ? noio.heldOnEntry((lock) => interesting(lock) || findings.io!.chains(lock).length > 0)
-      : () => new Set(),
+    noio:
+      findings.io && noio.heldOnEntry((lock) => interesting(lock) || findings.io!.chains(lock).length > 0),
   };
   const existingIds = new Map<string, Scope>();
   const seen = (id: string, fn: Fn): void => {
@@ -42,7 +45,7 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
 
   const sites = findings.sites.map((site): Site => {
     const nofs = site.api === 'nofs';
-    const judged = judge(site, findings, nofs ? before : noio, nofs ? choice.cover : noio, held);
+    const judged = judge(site, findings, nofs ? before : noio, nofs ? choice.cover : noio, above);
     for (const path of judged.paths) {
       if (path.outcome !== 'existing' || path.scope === undefined) continue;
       const step = path.steps[0];
@@ -131,8 +134,20 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
   };
 }
 
-/** Lock classes that may be held on entry of a function outside of scopes: proposed ones, all possible ones, NOIO ones. */
-type Held = Readonly<Record<'now' | 'best' | 'noio', (id: number) => ReadonlySet<string>>>;
+/** What is above the functions of the closure: ends of paths, and lock classes that may be held there outside of scopes. */
+interface Above {
+  readonly isRoot: (node: number) => boolean;
+  /** It is the body of a worker, kthread, timer … */
+  readonly isStarted: (node: number) => boolean;
+  /** Its address is kept, and not all of its callers are known. */
+  readonly isKept: (node: number) => boolean;
+  /** Outside of the scopes that are there or proposed. */
+  readonly now: HeldOnEntry;
+  /** Outside of all possible scopes. */
+  readonly best: HeldOnEntry;
+  /** Outside of NOIO scopes; only where a GFP_NOIO is among the sites. */
+  readonly noio: HeldOnEntry | undefined;
+}
 
 interface Judgement {
   readonly verdict: Verdict;
@@ -142,8 +157,8 @@ interface Judgement {
   readonly paths: SitePath[];
 }
 
-function judge(site: LocatedSite, findings: Findings, before: Cover, after: Cover, held: Held): Judgement {
-  const { index, callers, reclaim, locks, tasks } = findings;
+function judge(site: LocatedSite, findings: Findings, before: Cover, after: Cover, above: Above): Judgement {
+  const { callers, reclaim, locks, tasks } = findings;
   const { fn } = site;
   const none = { scopes: [] as string[], paths: [] as SitePath[] };
   if (!fn || site.nodes.length === 0) return { verdict: 'opaque', reason: site.unclear, ...none };
@@ -177,7 +192,7 @@ function judge(site: LocatedSite, findings: Findings, before: Cover, after: Cove
 
   // Some path is outside of every scope. What stands in the way is what no scope could cover.
   const node = site.nodes.find((n) => !scopes(fn, n)) ?? site.nodes[0]!;
-  const path = after.pathToRoot(fn.id);
+  const path = after.pathTo(fn.id, above.isRoot);
   if (!path) {
     return callers.runsInReclaim(fn.id)
       ? {
@@ -200,8 +215,9 @@ function judge(site: LocatedSite, findings: Findings, before: Cover, after: Cove
   const isNoio = site.api === 'noio';
   const blocksIo = (lock: string): boolean =>
     isReclaimLock(lock) || findings.io?.chainFor(lock, fn.group) !== undefined;
-  const now = locksUnder(after, (isNoio ? held.noio : held.now)(fn.id));
-  const stuck = isNoio ? now.filter(blocksIo) : locksUnder(best, held.best(fn.id)).filter(isReclaimLock);
+  const heldNow = isNoio ? above.noio! : above.now;
+  const now = locksUnder(after, heldNow.of(fn.id));
+  const stuck = isNoio ? now.filter(blocksIo) : locksUnder(best, above.best.of(fn.id)).filter(isReclaimLock);
   const top = (way: readonly Edge[]): string => callers.functionOf(way[0]?.from ?? fn.id).facts.name;
   const answer = (
     verdict: Verdict,
@@ -221,16 +237,13 @@ function judge(site: LocatedSite, findings: Findings, before: Cover, after: Cove
       .classes(fn)
       .find((lock) => is(lock) && site.nodes.some((n) => !cover.scopes(fn, n) && locks.mayHold(fn, lock, n)));
     if (own !== undefined) return { way: [], lock: own };
-    const way = cover.pathToHolder(fn.id, is) ?? path;
+    const way = cover.pathToHolder(fn.id, wanted, cover === best ? above.best : heldNow) ?? path;
     return { way, lock: heldAt(findings, way[0], wanted) ?? wanted[0]! };
   };
   const inAll = (found: readonly string[]): string =>
     found.length > 1 ? `; in all ${found.length} reclaim locks may be held` : '';
 
-  const away = (isNoio ? after : best).pathToRoot(fn.id, (node) => {
-    const { id } = callers.functionOf(node);
-    return index.escaped.has(id) && tasks.startedAs(id) === undefined;
-  });
+  const away = (isNoio ? after : best).pathTo(fn.id, above.isKept);
   // Of the two obstacles the nearer one is named.
   const stuckAt = stuck.length > 0 ? holder(isNoio ? after : best, stuck) : undefined;
   if (away && (!stuckAt || away.length < stuckAt.way.length)) {
@@ -255,12 +268,12 @@ function judge(site: LocatedSite, findings: Findings, before: Cover, after: Cove
   }
   const reclaimLocks = now.filter(isReclaimLock);
   if (reclaimLocks.length > 0) {
-    const free = best.pathToRoot(fn.id) ?? path;
+    const free = best.pathTo(fn.id, above.isRoot) ?? path;
     const { lock } = holder(after, reclaimLocks);
     const reason = `${top(free)}() comes here in no scope and under no reclaim lock, others under ${lock}${inAll(reclaimLocks)}`;
     return answer('partial', 'lock-free', free, reason, reclaimLocks);
   }
-  const task = after.pathToRoot(fn.id, (node) => tasks.startedAs(callers.functionOf(node).id) !== undefined);
+  const task = after.pathTo(fn.id, above.isStarted);
   if (task) {
     const runs = tasks.startedAs(callers.functionOf(task[0]?.from ?? fn.id).id);
     return answer('task', 'lock-free', task, `reached from ${top(task)}(), which runs as a ${runs}`);

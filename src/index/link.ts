@@ -1,5 +1,6 @@
 import type { EdgeKind } from '../analysis/report.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
+import { openerOf } from '../kernel/openers.js';
 import { REGISTRARS_BY_NAME } from '../kernel/tasks.js';
 import type { CallOp, FileFacts, FunctionFacts, Path, TableEntry } from '../parse/facts.js';
 import { lineAt } from '../parse/facts.js';
@@ -32,6 +33,8 @@ export interface Edge {
    * object has, its type does not say: a caller that counts, and no evidence.
    */
   readonly kept?: true;
+  /** For `callback`: the name of the function that it is handed to, `''` where that is a pointer's. */
+  readonly handedTo?: string;
   /** For `callback`: the ways by which the callee comes to call it. */
   readonly inner?: readonly Way[];
 }
@@ -51,7 +54,7 @@ interface Fate {
   /** Members that it is kept in. */
   readonly members: readonly { readonly owner: string; readonly field: string }[];
   /** Calls of registrars that get it. */
-  readonly registered: readonly { readonly fn: number; readonly node: number }[];
+  readonly registered: readonly { readonly fn: number; readonly node: number; readonly by: string }[];
 }
 
 const NOTHING: Fate = { known: true, called: false, members: [], registered: [] };
@@ -79,6 +82,16 @@ function bothFates(a: Fate, b: Fate): Fate {
 
 function isRegistrar(name: string, position: number): boolean {
   return REGISTRARS_BY_NAME.get(name)?.some((r) => r.arg === position) ?? false;
+}
+
+/** Stands for a path that is not always the same. */
+const SEVERAL = '?';
+
+/** The name in `v:name`, `&v:name` or `~v:name`; undefined for any other path. */
+function nameIn(path: Path): string | undefined {
+  const from = path[0] === '&' || path[0] === '~' ? 3 : 2;
+  if (path[from - 2] !== 'v' || path.length === from) return undefined;
+  return path.includes(' ', from) || path.includes('|', from) ? undefined : path.slice(from);
 }
 
 interface ParsedPath {
@@ -144,6 +157,8 @@ export class Index {
   private readonly ownedTables = new Set<string>();
   /** Calls whose target stays unknown: fn id and CFG node. */
   readonly unresolved: { from: number; node: number }[] = [];
+  /** Calls of functions that give hold of a file by name or descriptor. */
+  readonly openings: { readonly fn: Fn; readonly kept: boolean }[] = [];
   /** Functions whose address is taken somewhere. */
   readonly addressTaken = new Set<number>();
   /** Functions that may be called from where nobody looked: their address, or their name in a macro, got away. */
@@ -176,6 +191,8 @@ export class Index {
   private readonly prototypes = new Map<string, { returnType: string; params: readonly string[] }>();
   private readonly fieldTables = new Map<string, Set<number>>();
   private readonly lockFields = new Map<string, Set<string>>();
+  /** By function: what `onlySource` gives, or `SEVERAL`. */
+  private readonly sources = new Map<number, Map<Path, Path>>();
   private readonly variableCache = new Map<number, Map<string, string>>();
 
   constructor(files: readonly FileFacts[]) {
@@ -252,6 +269,9 @@ export class Index {
       alias = this.aliases.get(alias);
     }
     if (!all) return [];
+    const [only] = all;
+    if (all.length === 1)
+      return only!.file.file === file || !only!.facts.isStatic || only!.file.file.endsWith('.h') ? all : [];
     const own = all.filter((f) => f.file.file === file);
     if (own.length > 0) return own;
     const visible = all.filter((f) => !f.facts.isStatic || f.file.file.endsWith('.h'));
@@ -374,19 +394,22 @@ export class Index {
 
   /** The path that a local variable gets its value from, where there is just one; else ''. */
   onlySource(fn: Fn, name: string): Path {
-    let found = '';
-    for (const { op } of fn.facts.cfg) {
-      if (op.k === 'set' && op.to === `v:${name}`) {
-        if (op.from === '' || op.from[0] === '#') continue;
-        if (found !== '' && found !== op.from) return '';
-        found = op.from;
-      } else if (op.k === 'call' && op.to === `v:${name}`) {
-        const from = op.fn === '' ? '' : `c:${op.fn}(${op.args.join(';')})`;
-        if (found !== '' && found !== from) return '';
-        found = from;
+    let sources = this.sources.get(fn.id);
+    if (!sources) {
+      sources = new Map();
+      for (const { op } of fn.facts.cfg) {
+        if ((op.k !== 'set' && op.k !== 'call') || !op.to.startsWith('v:')) continue;
+        let from: Path;
+        if (op.k === 'call') from = op.fn === '' ? '' : `c:${op.fn}(${op.args.join(';')})`;
+        else if (op.from === '' || op.from[0] === '#') continue;
+        else from = op.from;
+        const before = sources.get(op.to);
+        sources.set(op.to, before === undefined || before === '' || before === from ? from : SEVERAL);
       }
+      this.sources.set(fn.id, sources);
     }
-    return found;
+    const found = sources.get(`v:${name}`) ?? '';
+    return found === SEVERAL ? '' : found;
   }
 
   /**
@@ -599,19 +622,9 @@ export class Index {
     kind: EdgeKind,
     how: Edge['how'],
     via = '',
-    inner?: readonly Way[],
-    kept = false,
+    more: Pick<Edge, 'inner' | 'kept' | 'handedTo'> = {},
   ): void {
-    const edge: Edge = {
-      from: from.id,
-      to,
-      node,
-      kind,
-      how,
-      via,
-      ...(inner ? { inner } : {}),
-      ...(kept ? { kept } : {}),
-    };
+    const edge: Edge = { from: from.id, to, node, kind, how, via, ...more };
     this.callees[from.id]!.push(edge);
     this.callers[to]!.push(edge);
   }
@@ -643,6 +656,8 @@ export class Index {
   }
 
   private linkCall(fn: Fn, node: number, op: CallOp): void {
+    const opener = openerOf(op);
+    if (opener) this.openings.push({ fn, kept: opener.kept });
     if (op.fn !== '' && !this.isLocal(fn, op.fn)) {
       for (const target of this.lookup(op.fn, fn.file.file)) this.edge(fn, target.id, node, 'direct', 'call');
     } else {
@@ -650,7 +665,7 @@ export class Index {
     }
     for (const [position, arg] of op.args.entries()) {
       if (op.fn !== '') this.linkHandedMember(fn, node, op.fn, position, arg);
-      const name = /^[&~]?v:(\w+)$/.exec(arg)?.[1];
+      const name = nameIn(arg);
       if (name === undefined || this.isLocal(fn, name)) continue;
       if (!this.byName.has(name) && !this.aliases.has(name)) continue;
       const fate = op.fn === '' ? LOST : this.fate(op.fn, position, fn.file.file);
@@ -660,11 +675,11 @@ export class Index {
         this.addressTaken.add(target.id);
         if (!fate.known) this.escaped.add(target.id);
         if (!registered) {
-          for (const at of fate.registered) this.linkInner(at, target.id, 'callback');
+          for (const at of fate.registered) this.linkInner(at, target.id, 'callback', at.by);
           if (fate.known && !fate.called) continue;
         }
         const ways = fate.known ? this.ways(op.fn, position, fn.file.file) : [];
-        this.edge(fn, target.id, node, 'typed', 'callback', '', ways);
+        this.edge(fn, target.id, node, 'typed', 'callback', '', { inner: ways, handedTo: op.fn });
         for (const way of ways) this.linkInner(way.at(-1)!, target.id, 'through');
       }
     }
@@ -685,7 +700,7 @@ export class Index {
     const ways = followed ? this.ways(callee, position, fn.file.file) : [];
     for (const id of found.keys()) {
       if (!followed) this.escaped.add(id);
-      this.edge(fn, id, node, 'typed', 'callback', via, ways);
+      this.edge(fn, id, node, 'typed', 'callback', via, { inner: ways, handedTo: callee });
     }
   }
 
@@ -721,11 +736,13 @@ export class Index {
 
   /** `setup(work, function)`: where the callee keeps its argument in a member, the function is stored there. */
   private keptFunctions(fn: Fn): void {
+    if (!fn.facts.handsNames) return;
     for (const [, op] of fn.facts.calls) {
       if (op.fn === '') continue;
       for (const [position, arg] of op.args.entries()) {
-        const name = /^v:(\w+)$/.exec(arg)?.[1];
-        if (name === undefined || !this.byName.has(name) || this.isLocal(fn, name)) continue;
+        const name = nameIn(arg);
+        if (arg[0] !== 'v' || name === undefined || !this.byName.has(name) || this.isLocal(fn, name))
+          continue;
         if (isRegistrar(op.fn, position)) continue;
         const { known, members } = this.fate(op.fn, position, fn.file.file);
         if (!known || members.length === 0) continue;
@@ -784,7 +801,8 @@ export class Index {
       for (const [i, arg] of op.args.entries()) {
         if (arg.replace(/^[&~]/, '') !== path) continue;
         if (op.fn === '' || arg !== path) return LOST;
-        if (isRegistrar(op.fn, i)) fate = bothFates(fate, { ...NOTHING, registered: [{ fn: fn.id, node }] });
+        if (isRegistrar(op.fn, i))
+          fate = bothFates(fate, { ...NOTHING, registered: [{ fn: fn.id, node, by: op.fn }] });
         else if (!LEAVES_ALONE.has(op.fn))
           fate = bothFates(fate, this.fate(op.fn, i, fn.file.file, depth + 1));
       }
@@ -799,11 +817,24 @@ export class Index {
     return fate;
   }
 
-  private linkInner({ fn, node }: Way[number], target: number, how: 'callback' | 'through'): void {
+  private linkInner(
+    { fn, node }: Way[number],
+    target: number,
+    how: 'callback' | 'through',
+    handedTo?: string,
+  ): void {
     const key = `${fn} ${node} ${target}`;
     if (this.linkedThrough.has(key)) return;
     this.linkedThrough.add(key);
-    this.edge(this.functions[fn]!, target, node, 'typed', how);
+    this.edge(
+      this.functions[fn]!,
+      target,
+      node,
+      'typed',
+      how,
+      '',
+      handedTo === undefined ? {} : { handedTo },
+    );
   }
 
   /** How a function that calls its argument comes to do so. */
@@ -842,7 +873,15 @@ export class Index {
         const found = this.tables.get(via);
         if (found) {
           for (const id of found.keys())
-            this.edge(fn, id, node, 'typed', 'table', via, undefined, this.keptIn.has(`${via} ${id}`));
+            this.edge(
+              fn,
+              id,
+              node,
+              'typed',
+              'table',
+              via,
+              this.keptIn.has(`${via} ${id}`) ? { kept: true } : {},
+            );
         } else this.unresolved.push({ from: fn.id, node });
         // What was stored through a pointer of unknown type may be meant here, too.
         for (const id of this.tables.get(`.${field}`)?.keys() ?? []) {

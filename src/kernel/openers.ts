@@ -38,6 +38,21 @@ export const OPENERS: readonly Opener[] = [
   ]),
 ];
 
+const BY_NAME = new Map(OPENERS.map((o) => [o.name, o]));
+
+/** The opener that is called: by its name, or as `CLASS(fd, name)(…)`; undefined for any other call. */
+export function openerOf({
+  fn,
+  args,
+}: {
+  readonly fn: string;
+  readonly args: readonly string[];
+}): Opener | undefined {
+  if (fn === 'CLASS') return BY_NAME.get((args[0] ?? '').replace('v:', 'fdget_').replace('_fd', ''));
+  // fs_lookup_param(…, true, …) wants a block device and looks at its number.
+  return fn === 'fs_lookup_param' && args[2] === '#pos' ? undefined : BY_NAME.get(fn);
+}
+
 /**
  * Members to which the VFS hands files of two filesystems, since 4.5 (`vfs_copy_file_range()`, fs/read_write.c); of the
  * one that is not its own a filesystem may only read.

@@ -428,6 +428,7 @@ class Extraction {
     const locals: [string, string][] = [];
     for (const d of flow.declarations) this.localDeclaration(d, locals, f.name);
     if (!f.isMacro) this.findMaskFlags(f.node, f.name, f.params);
+    const variables = new Set([...f.params, ...locals].map(([name]) => name));
     this.functions.push({
       name: f.name,
       isMacro: f.isMacro,
@@ -443,11 +444,16 @@ class Extraction {
       broken: cst.broken[f.node] === 1 || (!f.isMacro && !this.endsInFirstColumn(cst.start[f.body]!, f.end)),
       cfg: flow.cfg,
       calls: flow.cfg.flatMap(({ op }, node) => (op.k === 'call' ? [[node, op] as const] : [])),
-      references: referencesOf(flow.cfg, new Set([...f.params, ...locals].map(([name]) => name))),
+      references: referencesOf(flow.cfg, variables),
       memberReads: flow.cfg.flatMap(({ op }) =>
         op.k === 'set' && /^[vct]:.* \w+$/.test(op.from) ? [[op.to, op.from] as const] : [],
       ),
       locks: flow.cfg.some(({ op }) => op.k === 'guard' || (op.k === 'call' && actsOnLocks(op.fn))),
+      handsNames: flow.cfg.some(
+        ({ op }) =>
+          op.k === 'call' &&
+          op.args.some((arg) => /^v:\w*[a-z]\w*$/.test(arg) && !variables.has(arg.slice(2))),
+      ),
       testsFlags: flow.cfg.some(({ op }) => op.k === 'test' && op.flags !== undefined),
       setsCurrent: flow.cfg.some(
         ({ op }) => (op.k === 'set' || op.k === 'call') && op.to.startsWith('v:current '),

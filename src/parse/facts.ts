@@ -136,6 +136,8 @@ export interface FunctionFacts {
   readonly locks: boolean;
   /** Whether it assigns to a member of `current`. */
   readonly setsCurrent: boolean;
+  /** Whether a call is handed a name that is none of its variables, and no name in capitals: a function, perhaps. */
+  readonly handsNames: boolean;
   /** Whether it has a test with `flags`. */
   readonly testsFlags: boolean;
   readonly statements: readonly Statement[];

@@ -48,6 +48,7 @@ const BROKEN = 8;
 const LOCKS = 16;
 const CURRENT = 32;
 const FLAGS = 64;
+const HANDS = 128;
 
 const STATEMENT_KINDS: readonly StatementKind[] = [
   'block',
@@ -82,7 +83,8 @@ export function packFacts(facts: FileFacts): string {
       (f.broken ? BROKEN : 0) |
       (f.locks ? LOCKS : 0) |
       (f.setsCurrent ? CURRENT : 0) |
-      (f.testsFlags ? FLAGS : 0);
+      (f.testsFlags ? FLAGS : 0) |
+      (f.handsNames ? HANDS : 0);
     return [
       f.name,
       bits,
@@ -288,6 +290,10 @@ class PackedFunction implements FunctionFacts {
 
   get setsCurrent(): boolean {
     return (this.bits & CURRENT) !== 0;
+  }
+
+  get handsNames(): boolean {
+    return (this.bits & HANDS) !== 0;
   }
 
   get testsFlags(): boolean {
