@@ -20,6 +20,7 @@ import type { FileFacts } from '../parse/facts.js';
 import { packFacts, unpackFacts } from '../parse/pack.js';
 import { readSource } from '../tree/files.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
+import { Macros } from '../tree/macros.js';
 import type { Analysis, AnalyzeOptions, Rechecked } from './api.js';
 import { Callers } from './callers.js';
 import { type Choice, chooseClasses, isCovered } from './choice.js';
@@ -155,6 +156,7 @@ async function analyzeIn(
   });
   facts.push(...(await read(callers.flatMap((file) => [file, ...ownHeaders(tree, file)]))));
 
+  const macros = new Macros(tree);
   /** Files in which the name of what a proof rests on stands for something else. */
   let aside: FileFacts[] = [];
   for (;;) {
@@ -173,7 +175,7 @@ async function analyzeIn(
       for (const [name, files] of await filesByName(tree, rest, fresh, threads, keeping))
         named.set(name, files);
     aside.push(...(await read([...proven].flatMap((name) => named.get(name) ?? []))));
-    const [calling, others] = split(aside, (f) => usesAny(f, proven));
+    const [calling, others] = split(aside, (f) => usesAny(f, proven, macros));
     aside = others;
     if (calling.length > 0) {
       facts.push(...calling);
@@ -202,10 +204,14 @@ async function analyzeIn(
   }
 }
 
-/** May one of the functions be meant in the file? A name that it defines itself means that, in a comment it means nothing. */
-function usesAny(file: FileFacts, names: ReadonlySet<string>): boolean {
+/**
+ * May one of the functions be meant in the file? A name that it defines itself, or that is a macro of a header, means that; in a
+ * comment it means nothing.
+ */
+function usesAny(file: FileFacts, names: ReadonlySet<string>, macros: Macros): boolean {
   const own = new Set(file.functions.map((fn) => fn.name));
-  const isMeant = (name: string): boolean => names.has(name) && !own.has(name);
+  const isMeant = (name: string): boolean =>
+    names.has(name) && !own.has(name) && !macros.seenBy(file.file, name);
   return (
     file.mentions.some(isMeant) ||
     file.tables.some((entry) => isMeant(entry.fn)) ||

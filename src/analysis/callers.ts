@@ -10,6 +10,8 @@ import type { Tasks } from './tasks.js';
  */
 const RECLAIM_ONLY = /^shrinker\.(?:scan_objects|count_objects)$/;
 
+const NOT_ASKED = new Int32Array(0);
+
 /** What to do about a call that a walk has met: go on from where it is made, leave it, or end the walk with it. */
 export type Go = 'on' | 'off' | 'end';
 
@@ -49,8 +51,10 @@ export class Callers {
   private readonly shared: { fn: number; owner: string }[] = [];
   private readonly numbers = new Map<string, Map<number, number>>();
   private readonly locking = new Map<number, boolean>();
-  /** By node, see `calls`. */
-  private readonly links: (Int32Array | undefined)[] = [];
+  /** By node, see `calls`; empty until asked for. */
+  private readonly links: Int32Array[];
+  /** By function: 0 not asked yet, 1 a root, 2 none. */
+  private readonly roots: Uint8Array;
   private down: Downwards | undefined;
   /** The walk in which each node was met last. */
   private met = new Int32Array(0);
@@ -62,6 +66,8 @@ export class Callers {
     targets: Iterable<number>,
   ) {
     this.owners = new Owners(index);
+    this.links = index.functions.map(() => NOT_ASKED);
+    this.roots = new Uint8Array(index.functions.length);
     this.extend(targets);
   }
 
@@ -133,6 +139,7 @@ export class Callers {
     if (node === undefined) {
       node = this.size;
       this.shared.push({ fn, owner });
+      this.links.push(NOT_ASKED);
       ofOwner.set(fn, node);
     }
     return node;
@@ -145,8 +152,8 @@ export class Callers {
 
   /** The calls of a node in the same task, in pairs: place of the edge in `callers` of the function, node it comes from. */
   calls(node: number): Int32Array {
-    let links = this.links[node];
-    if (!links) {
+    let links = this.links[node]!;
+    if (links === NOT_ASKED) {
       const owner = this.shared[node - this.index.functions.length]?.owner ?? '';
       const found: number[] = [];
       for (const [place, edge] of this.index.callers[this.functionOf(node).id]!.entries()) {
@@ -162,6 +169,11 @@ export class Callers {
   /** Nobody is known to call it from inside of a task: a root of paths. */
   isRoot(node: number): boolean {
     const { id } = this.functionOf(node);
+    if (this.roots[id] === 0) this.roots[id] = this.isRootFunction(id) ? 1 : 2;
+    return this.roots[id] === 1;
+  }
+
+  private isRootFunction(id: number): boolean {
     if (this.tasks.startedAs(id) !== undefined || this.index.escaped.has(id)) return true;
     return !this.index.callers[id]!.some((e) => this.isCaller(e)) && !this.isUnused(id);
   }
@@ -182,12 +194,14 @@ export class Callers {
     let answer = this.locking.get(id);
     if (answer === undefined) {
       const below = new Set([id]);
+      answer = false;
       for (const at of below) {
+        answer = locks.acquisitions(this.index.functions[at]!).some((a) => a.blocking);
+        if (answer) break;
         for (const edge of this.index.callees[at]!) {
           if (this.reached.has(edge.to) && this.isCaller(edge)) below.add(edge.to);
         }
       }
-      answer = [...below].some((at) => locks.acquisitions(this.index.functions[at]!).some((a) => a.blocking));
       this.locking.set(id, answer);
     }
     return answer;

@@ -32,6 +32,7 @@ export class Cover {
   /** By what a path is to end at: which nodes are below such a one, see `spread`. */
   private readonly below = new Map<(node: number) => boolean, Uint8Array>();
   private belowScopes: Uint8Array | undefined;
+  private byPlace: readonly Uint8Array[] = [];
 
   constructor(
     readonly callers: Callers,
@@ -157,9 +158,18 @@ export class Cover {
     return out;
   }
 
+  /** `marksOf` of the functions of all nodes in the closure. */
+  private marksByPlace(): readonly Uint8Array[] {
+    const { nodes } = this.callers.downwards;
+    if (this.byPlace.length !== nodes.length)
+      this.byPlace = nodes.map((node) => this.marksOf(this.callers.functionOf(node).id));
+    return this.byPlace;
+  }
+
   /** By place: 1 for the nodes that `starts` holds for, and for all that is called from them over calls with such marks. */
   private spread(starts: (node: number) => boolean, through: (mark: number) => boolean): Uint8Array {
     const { nodes, starts: first, into, via } = this.callers.downwards;
+    const marks = this.marksByPlace();
     const out = new Uint8Array(nodes.length);
     const work: number[] = [];
     const meet = (place: number): void => {
@@ -171,8 +181,7 @@ export class Cover {
     for (let at = work.pop(); at !== undefined; at = work.pop()) {
       for (let e = first[at]!; e < first[at + 1]!; e++) {
         const to = into[e]!;
-        if (out[to] === 0 && through(this.marksOf(this.callers.functionOf(nodes[to]!).id)[via[e]!]!))
-          meet(to);
+        if (out[to] === 0 && through(marks[to]![via[e]!]!)) meet(to);
       }
     }
     return out;
@@ -221,7 +230,7 @@ export class Cover {
     const words = (names.all.length + 31) >> 5;
     const held = new Uint32Array(nodes.length * words);
     const dirty = new Uint8Array(nodes.length);
-    const marks = nodes.map((node) => this.marksOf(callers.functionOf(node).id));
+    const marks = this.marksByPlace();
     for (const [i, node] of nodes.entries()) {
       const at = heldAtCalls(callers.functionOf(node).id);
       if (at.size === 0) continue;
@@ -243,8 +252,10 @@ export class Cover {
           const to = into[e]!;
           if (marks[to]![via[e]!] === IN_SCOPE) continue;
           for (let w = 0; w < words; w++) {
+            const mine = held[i * words + w]!;
+            if (mine === 0) continue;
             const before = held[to * words + w]!;
-            const after = (before | held[i * words + w]!) >>> 0;
+            const after = (before | mine) >>> 0;
             if (after === before) continue;
             held[to * words + w] = after;
             dirty[to] = 1;
