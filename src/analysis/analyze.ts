@@ -19,7 +19,7 @@ import { extractFacts } from '../parse/extract.js';
 import type { FileFacts } from '../parse/facts.js';
 import { packFacts, unpackFacts } from '../parse/pack.js';
 import { readSource } from '../tree/files.js';
-import type { KernelTree } from '../tree/kernel-tree.js';
+import { inModule, type KernelTree, placeOf } from '../tree/kernel-tree.js';
 import type { Analysis, AnalyzeOptions, Rechecked } from './api.js';
 import { type Choice, chooseClasses, isCovered } from './choice.js';
 import { Callers, Cover, existingScopes, type ScopesAt } from './coverage.js';
@@ -58,7 +58,7 @@ export async function analyze(options: AnalyzeOptions): Promise<Analysis> {
   const { tree, paths, cache: folder } = options;
   const listed = listTree(tree, paths);
   if (!folder) return await inThreads(options, listed, undefined);
-  const cache = openCache({ folder, tree: tree.root });
+  const cache = openCache({ folder, tree: tree.root, module: tree.module });
   const witness = new Witness(cache.stats, listed.all);
   if (!cache.stats.isNew) witness.survey();
   const results = new KeptResults(cache, witness, listed, options);
@@ -140,7 +140,8 @@ async function analyzeIn(
     const fresh = new Set<string>();
     for (const file of read)
       for (const name of [
-        ...file.functions.filter((fn) => !fn.isStatic).map((fn) => fn.name),
+        // The kernel calls no function of a module by name.
+        ...(inModule(file.file) ? [] : file.functions.filter((fn) => !fn.isStatic).map((fn) => fn.name)),
         ...(read === facts ? file.tables.map((entry) => entry.field) : []),
       ])
         if (!lookedFor.has(name)) fresh.add(name);
@@ -155,7 +156,7 @@ async function analyzeIn(
     const names = new Set<string>();
     for (const id of proofs(findings)) {
       const fn = findings.index.functions[id]!;
-      if (!fn.facts.isStatic) names.add(fn.facts.name);
+      if (!fn.facts.isStatic && !inModule(fn.file.file)) names.add(fn.facts.name);
     }
     const found = [...names].flatMap((name) => named.get(name) ?? []);
     // Who calls what is stored in a member, if it is no member of everybody's; once, since each brings new members in.
@@ -289,7 +290,7 @@ function ownHeaders(tree: KernelTree, file: string): string[] {
   const directory = path.dirname(file);
   return [...read.text.matchAll(/^[ \t]*#[ \t]*include[ \t]*"([^"]+)"/gm)]
     .map((match) => path.join(directory, match[1]!))
-    .filter((header) => !header.startsWith('..') && existsSync(path.join(tree.root, header)));
+    .filter((header) => !header.startsWith('..') && existsSync(placeOf(tree, header)));
 }
 
 function study(
@@ -298,7 +299,7 @@ function study(
   options: AnalyzeOptions,
   source: (file: string) => string,
 ): Findings {
-  const index = new Index(facts);
+  const index = new Index(facts, options.tree.root !== '');
   const locks = new Locks(index);
   const tasks = new Tasks(index);
   const reclaim = new Reclaim(index, locks, tasks, 'nofs');

@@ -76,6 +76,14 @@ export function extractFacts(
   return facts.finish();
 }
 
+/** Where a line begins with a name and its arguments, and no body follows, a macro is called. */
+function invocationsIn(text: string): [string, string[]][] {
+  const calls = text.matchAll(
+    /^(?:static[ \t]+)?([A-Za-z_]\w*)[ \t]*\(([^{};]*)\)(?!\s*\{)[ \t]*(?:;|\r?$)/gm,
+  );
+  return [...calls].map(([, macro, args]) => [macro!, [...new Set(args!.match(/\b[A-Za-z_]\w*/g))]]);
+}
+
 type Arms = readonly { readonly start: number; readonly end: number }[];
 
 class Extraction {
@@ -136,6 +144,7 @@ class Extraction {
       tables: this.tables,
       aliases: this.aliases,
       mentions: [...this.mentions],
+      invocations: invocationsIn(this.text),
       maskFlags: this.maskFlags,
       sites: this.outside,
     };
