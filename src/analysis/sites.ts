@@ -118,6 +118,8 @@ function fateOfParameter(
   if (takesFlags(index, name, position, file, new Set())) return '';
   if (targets.length === 0 && !index.hasKernel)
     return `what ${name}() does with the mask is not known without the kernel`;
+  if (targets.length === 0 && index.hasModule && type === undefined)
+    return `${name}() is declared nowhere in the kernel or the module`;
   if (!targets.some((t) => t.facts.isMacro) && type !== undefined && type !== 'gfp_t')
     return `${name}() takes it as ${type === '' ? 'something else' : type}, not as gfp_t`;
   for (const target of targets) {
