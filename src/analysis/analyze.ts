@@ -19,7 +19,7 @@ import { extractFacts } from '../parse/extract.js';
 import type { FileFacts } from '../parse/facts.js';
 import { packFacts, unpackFacts } from '../parse/pack.js';
 import { readSource } from '../tree/files.js';
-import { inModule, type KernelTree, placeOf } from '../tree/kernel-tree.js';
+import { hasKernel, inModule, type KernelTree, placeOf } from '../tree/kernel-tree.js';
 import type { Analysis, AnalyzeOptions, Rechecked } from './api.js';
 import { type Choice, chooseClasses, isCovered } from './choice.js';
 import { Callers, Cover, existingScopes, type ScopesAt } from './coverage.js';
@@ -299,7 +299,7 @@ function study(
   options: AnalyzeOptions,
   source: (file: string) => string,
 ): Findings {
-  const index = new Index(facts, options.tree.root !== '');
+  const index = new Index(facts, hasKernel(options.tree));
   const locks = new Locks(index);
   const tasks = new Tasks(index);
   const reclaim = new Reclaim(index, locks, tasks, 'nofs');

@@ -39,7 +39,7 @@ export async function analyzeFor(environment: Environment, options: AnalyzeOptio
   if (limitsOf(report.tree).length > 0)
     await say(
       environment,
-      'gfp-scope: no kernel tree: what the kernel calls or takes is not known (--tree DIR)',
+      `gfp-scope: no kernel ${options.tree.root === '' ? 'tree' : 'sources in the tree'}: what the kernel calls or takes is not known (--tree DIR)`,
     );
   return { ...analysis, report };
 }

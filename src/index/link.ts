@@ -692,7 +692,8 @@ export class Index {
         this.calledMembers.has(field) ||
         (member === field && [...this.calledMembers].some((m) => m.endsWith(field)));
       // The kernel calls through tables of its own types.
-      const isSeen = this.hasKernel || this.structs.has(member.slice(0, -field.length));
+      const definitions = this.structs.get(member.slice(0, -field.length)) ?? [];
+      const isSeen = this.hasKernel || definitions.some(({ file }) => inModule(file));
       if (isCalled && isSeen) continue;
       for (const id of functions.keys()) {
         this.escaped.add(id);
@@ -727,7 +728,8 @@ export class Index {
       for (const target of this.lookup(name, fn.file.file)) {
         if (target.facts.isMacro) continue;
         this.addressTaken.add(target.id);
-        if (!fate.known) this.escaped.add(target.id);
+        // Of a registrar it is known what it does, read or not.
+        if (!fate.known && (this.hasKernel || !registered)) this.escaped.add(target.id);
         if (!registered) {
           for (const at of fate.registered) this.linkInner(at, target.id, 'callback');
           if (fate.known && !fate.called) continue;

@@ -1,8 +1,10 @@
-import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { InputError } from './input-error.js';
 
 const SCOPE_HEADER = 'include/linux/sched/mm.h';
+/** Without it a tree is no more than what distributions install for building modules. */
+const RECLAIM = 'mm/vmscan.c';
 
 /**
  * A Linux source tree on disk, alone or with an out-of-tree module that is built against it. The files of the module are
@@ -15,6 +17,13 @@ export interface KernelTree {
   readonly version: string;
   /** Absolute path of the module's directory, symbolic links resolved. */
   readonly module?: string;
+  /** With a module only: the tree has headers to build against, and not the sources of what calls the module. */
+  readonly headersOnly?: true;
+}
+
+/** Is there a kernel whose calls can be seen? */
+export function hasKernel({ root, headersOnly }: KernelTree): boolean {
+  return root !== '' && headersOnly === undefined;
 }
 
 /** The directory of a tree that the module's files are in; as a path, the whole module. */
@@ -82,7 +91,11 @@ export function withModule(kernel: KernelTree | undefined, directory: string): K
     );
   if (kernel && isBelow(kernel.root, module))
     throw new InputError(`--module ${directory}: the kernel tree ${kernel.root} is inside of it`);
-  return { root: kernel?.root ?? '', version: kernel?.version ?? '', module };
+  if (!kernel) return { root: '', version: '', module };
+  const { root, version } = kernel;
+  return existsSync(path.join(root, RECLAIM))
+    ? { root, version, module }
+    : { root, version, module, headersOnly: true };
 }
 
 function isBelow(directory: string, top: string): boolean {

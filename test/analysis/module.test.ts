@@ -1,4 +1,4 @@
-import { cpSync, readFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -187,6 +187,24 @@ describe('a module without a kernel', () => {
     const { verdicts } = await analysed(undefined, outfs);
     const [found] = Object.entries(verdicts).filter(([site]) => site.startsWith('module:/extra.c'));
     expect(found?.[1]).toBe(verdict);
+  });
+
+  it('is no better off with headers alone, but for the types', async () => {
+    const { linux, outfs } = setting(
+      {},
+      rooted(
+        `${alone}static const struct file_operations outfs_ops = {\n\t.unlocked_ioctl = outfs_alone,\n};\n` +
+          `void outfs_hold(struct outfs_sb_info *sbi, struct file *file)\n{\n\tmutex_lock(&sbi->lock);\n\tfile->f_op->unlocked_ioctl(sbi);\n\tmutex_unlock(&sbi->lock);\n}\n`,
+      ),
+    );
+    for (const sources of ['fs', 'mm']) rmSync(path.join(linux, sources), { recursive: true });
+    const { verdicts, report } = await analysed(linux, outfs);
+    expect(report.tree).toMatchObject({ version: '6.12.0', headersOnly: true });
+    expect(verdicts).toEqual({
+      ...VERDICTS,
+      'module:/fs/ioctl.c outfs_ioctl kmalloc': 'opaque',
+      'module:/extra.c outfs_alone kmalloc': 'opaque',
+    });
   });
 
   it('does not guess the class of a lock from the one struct of its own that has such a member', async () => {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -209,9 +209,17 @@ describe('--module without a kernel tree', () => {
     const json = await run(['scan', ...ALONE, '--format', 'json']);
     const document = scanSchema.parse(JSON.parse(json.stdout));
     expect(document.tree).toMatchObject({ version: '', module: 'outfs' });
-    expect(document.tree.limits).toHaveLength(3);
+    expect(document.tree.limits).toHaveLength(4);
     for (const limit of document.tree.limits) expect(text.stdout).toContain(`${limit}\n`);
     expect(document.summary.byVerdict).toMatchObject({ scopable: 2, opaque: 3, 'lock-free': 0 });
+  });
+
+  it('and with headers alone: the tree is none', async () => {
+    const { run, top } = setting();
+    for (const sources of ['fs', 'mm']) rmSync(path.join(top, 'linux', sources), { recursive: true });
+    const { status, stdout, stderr } = await run(['scan', ...WITH]);
+    expect([status, stderr]).toEqual([0, NO_KERNEL.replace('kernel tree', 'kernel sources in the tree')]);
+    expect(stdout).toContain('of outfs, a module with the headers of Linux 6.12.0\n');
   });
 
   it('changes what has all callers in the module, with every verb', async () => {

@@ -100,7 +100,9 @@ describe('a module beside a tree', () => {
     writeFiles(directory, { 'demo/a.c': '' });
     symlinkSync(path.join(directory, 'demo'), path.join(directory, 'link'));
     const module = path.join(directory, 'demo');
-    expect(withModule(tree, path.join(directory, 'link'))).toEqual({ ...tree, module });
+    expect(withModule(tree, path.join(directory, 'link'))).toEqual({ ...tree, module, headersOnly: true });
+    const whole = smallTree({ 'mm/vmscan.c': '' });
+    expect(withModule(whole, module)).toEqual({ ...whole, module });
     expect(withModule(undefined, module)).toEqual({ root: '', version: '', module });
   });
 
