@@ -211,7 +211,7 @@ describe('a module without a kernel', () => {
     const { outfs } = setting(
       {},
       rooted(
-        'void outfs_foreign(struct kernel_thing *thing)\n{\n\tmutex_lock(&thing->lock);\n\tthing->p = kmalloc(4, GFP_NOFS);\n\tmutex_unlock(&thing->lock);\n}\n',
+        'void outfs_foreign(void)\n{\n\tmutex_lock(&kernel_thing()->lock);\n\tkernel_thing()->p = kmalloc(4, GFP_NOFS);\n\tmutex_unlock(&kernel_thing()->lock);\n}\n',
       ),
     );
     const { verdicts, plan } = await analysed(undefined, outfs);

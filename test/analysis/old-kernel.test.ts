@@ -1,8 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { analyze } from '../../src/analysis/analyze.js';
 import { openKernelTree } from '../../src/tree/kernel-tree.js';
+import { temporaryDirectory } from '../tree/small-tree.js';
 
 const TREE = fileURLToPath(new URL('../../fixtures/old-kernel', import.meta.url));
 
@@ -35,6 +37,18 @@ describe('a kernel in the style of 4.14', async () => {
     expect(lock('oldfs_sb_info.io_lock')).toMatchObject({ entry: 'address_space_operations.direct_IO' });
     expect(site('fs/oldfs/inode.c', 'kmalloc(64')).toMatchObject({ verdict: 'scopable' });
     expect(site('fs/bmapfs/inode.c', 'kmalloc(8')).toMatchObject({ verdict: 'lock-free' });
+  });
+
+  it('does not where the kernel has a member for that', async () => {
+    const root = path.join(temporaryDirectory(), 'linux');
+    cpSync(TREE, root, { recursive: true });
+    const header = path.join(root, 'include/linux/fs.h');
+    const text = readFileSync(header, 'latin1');
+    const newer = text.replace(/^\tint \(\*swap_activate\)/m, '\tint (*swap_rw)(struct kiocb *);\n$&');
+    expect(newer).not.toBe(text);
+    writeFileSync(header, newer, 'latin1');
+    const again = await analyze({ tree: openKernelTree(root), paths: ['fs/oldfs'], jobs: 1 });
+    expect(again.report.locks.map((l) => l.lock)).not.toContain('oldfs_sb_info.io_lock');
   });
 
   it('gives a mapping its mask without the bit', () => {

@@ -165,6 +165,9 @@ describe('--module with a kernel tree', () => {
     expect(
       readdirSync(path.join(home, 'gfp-scope/facts')).filter((name) => name.startsWith('r-')),
     ).not.toEqual([]);
+    // How the files looked is known for each of the two.
+    const kept = readdirSync(path.join(home, 'gfp-scope/facts'));
+    expect(kept.filter((name) => name.startsWith('s-'))).toHaveLength(2);
     appendFileSync(
       path.join(top, 'more/outfs/super.c'),
       'void *more(void)\n{\n\treturn kmalloc(1, GFP_NOFS);\n}\n',
