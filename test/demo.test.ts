@@ -41,7 +41,10 @@ describe('the example tree, with the program as it is installed', () => {
     const { status, stdout, stderr } = runProgram(demoTree(), ['scan', '--format', 'json', 'fs/demofs']);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     const { schema, tree, sites, scopes, summary } = JSON.parse(stdout);
-    expect({ schema, tree }).toEqual({ schema: 'gfp-scope/scan@1', tree: { version: '6.12.0' } });
+    expect({ schema, tree }).toEqual({
+      schema: 'gfp-scope/scan@1',
+      tree: { version: '6.12.0', module: null, limits: [] },
+    });
     expect(summary).toEqual({
       sites: 11,
       byVerdict: { covered: 2, scopable: 6, 'lock-free': 1, partial: 1, task: 1, opaque: 0 },

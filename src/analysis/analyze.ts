@@ -19,7 +19,7 @@ import { extractFacts } from '../parse/extract.js';
 import type { FileFacts } from '../parse/facts.js';
 import { packFacts, unpackFacts } from '../parse/pack.js';
 import { readSource } from '../tree/files.js';
-import type { KernelTree } from '../tree/kernel-tree.js';
+import { hasKernel, inModule, type KernelTree, placeOf } from '../tree/kernel-tree.js';
 import { Macros } from '../tree/macros.js';
 import type { Analysis, AnalyzeOptions, Rechecked } from './api.js';
 import { Callers } from './callers.js';
@@ -60,7 +60,7 @@ export async function analyze(options: AnalyzeOptions): Promise<Analysis> {
   const { tree, paths, cache: folder } = options;
   const listed = listTree(tree, paths);
   if (!folder) return await inThreads(options, listed, undefined);
-  const cache = openCache({ folder, tree: tree.root });
+  const cache = openCache({ folder, tree: tree.root, module: tree.module });
   const witness = new Witness(cache.stats, listed.all);
   if (!cache.stats.isNew) witness.survey();
   const results = new KeptResults(cache, witness, listed, options);
@@ -141,7 +141,8 @@ async function analyzeIn(
   // Threads look through the rest for all names that may be asked for while this one finds out for which it asks.
   const names = new Set<string>();
   for (const file of facts) {
-    for (const fn of file.functions) if (!fn.isStatic) names.add(fn.name);
+    // The kernel calls no function of a module by name.
+    if (!inModule(file.file)) for (const fn of file.functions) if (!fn.isStatic) names.add(fn.name);
     for (const entry of file.tables) names.add(entry.field);
   }
   const search = filesByName(tree, rest, names, threads, keeping);
@@ -167,7 +168,7 @@ async function analyzeIn(
     const proven = new Set<string>();
     for (const id of proofs(findings)) {
       const fn = findings.index.functions[id]!;
-      if (!fn.facts.isStatic) proven.add(fn.facts.name);
+      if (!fn.facts.isStatic && !inModule(fn.file.file)) proven.add(fn.facts.name);
     }
     const fresh = new Set([...proven].filter((name) => !names.has(name)));
     for (const name of fresh) names.add(name);
@@ -314,7 +315,7 @@ function uncalledMembers(
   asked: (file: string) => boolean,
   options: AnalyzeOptions,
 ): Set<string> {
-  const index = new Index(facts);
+  const index = new Index(facts, hasKernel(options.tree));
   const callers = callersOf(sitesIn(facts, asked, options, index), index, new Tasks(index));
   const out = new Set<string>();
   for (const node of callers.closure)
@@ -329,7 +330,7 @@ function ownHeaders(tree: KernelTree, file: string): string[] {
   const directory = path.dirname(file);
   return [...read.text.matchAll(/^[ \t]*#[ \t]*include[ \t]*"([^"]+)"/gm)]
     .map((match) => path.join(directory, match[1]!))
-    .filter((header) => !header.startsWith('..') && existsSync(path.join(tree.root, header)));
+    .filter((header) => !header.startsWith('..') && existsSync(placeOf(tree, header)));
 }
 
 function sitesIn(
@@ -361,7 +362,7 @@ function study(
   options: AnalyzeOptions,
   source: (file: string) => string,
 ): Findings {
-  const index = new Index(facts);
+  const index = new Index(facts, hasKernel(options.tree));
   const locks = new Locks(index);
   const tasks = new Tasks(index);
   const reclaim = new Reclaim(index, locks, tasks, 'nofs');

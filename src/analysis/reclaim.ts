@@ -121,11 +121,15 @@ export class Reclaim {
         for (const edge of index.callers[made.id]!) if (edge.how === 'call') this.creators.add(edge.from);
       }
     }
-    const entries = RECLAIM_ENTRIES.filter((e) => e.api === api);
+    const isReplaced = ({ table, replacedBy }: ReclaimEntry): boolean =>
+      replacedBy !== undefined && index.fieldType(table, replacedBy, '') !== '';
+    const entries = RECLAIM_ENTRIES.filter((e) => e.api === api && !isReplaced(e));
     const groups = new Map<string, { entry: ReclaimEntry; fn: number }[]>();
     for (const entry of entries) {
       for (const [fn, owners] of index.tableOwners(`${entry.table}.${entry.field}`)) {
         for (const owner of owners) {
+          if (entry.beside !== undefined && !index.ownsTable(owner, `${entry.table}.${entry.beside}`))
+            continue;
           const list = groups.get(owner);
           if (list) list.push({ entry, fn });
           else groups.set(owner, [{ entry, fn }]);

@@ -2,6 +2,7 @@ import type { Fn, Index } from '../index/link.js';
 import { gfpArgument, MASKLESS_ALLOCATORS } from '../kernel/allocators.js';
 import { LAYER_BY_NAME } from '../kernel/layers.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
+import { inModule } from '../tree/kernel-tree.js';
 import type { ScopesAt } from './coverage.js';
 import { isUnknown, type Locks } from './locks.js';
 import { type Placement, type PlacementMode, placeScope } from './placement.js';
@@ -116,6 +117,8 @@ export class Regions {
     }
     if (inside.length === 0) return result('no-alloc', 'no allocation is reached under the lock');
     if (inside.every((n) => this.existing(fn, n))) return result('existing', 'a scope is open there already');
+    if (this.index.hasModule && !inModule(fn.file.file))
+      return result('refused', 'the kernel that the module is for is not edited');
     const placed = placeScope(fn, lock, this.locks, this.prefer);
     if ('refused' in placed) return result('refused', placed.refused);
     const there = placed.open.map((_, i) => (this.existing(fn, i) ? 1 : 0));

@@ -1,4 +1,5 @@
 import type { Api } from '../kernel/types.js';
+import type { KernelTree } from '../tree/kernel-tree.js';
 
 /**
  * What the analysis hands to the outputs: every site with its verdict, every scope that exists or is
@@ -105,7 +106,7 @@ export interface Skipped {
 }
 
 export interface Report {
-  readonly tree: { readonly root: string; readonly version: string };
+  readonly tree: KernelTree;
   readonly sites: readonly Site[];
   readonly scopes: readonly Scope[];
   readonly locks: readonly ReclaimLock[];

@@ -98,7 +98,9 @@ function nodesOfCall(index: Index, fn: Fn, node: number, op: CallOp): { nodes: n
 /** '' where the called function does nothing with that argument but allocate with it during the call; else what it does. */
 function fateOf(index: Index, fn: Fn, op: CallOp, position: number): string {
   if (op.fn !== '') return fateOfParameter(index, op.fn, position, fn.file.file, new Set());
-  return op.target.includes(' ') ? '' : 'the mask is passed to a call that was not understood';
+  return op.target.includes(' ') && index.hasKernel
+    ? ''
+    : 'the mask is passed to a call that was not understood';
 }
 
 function fateOfParameter(
@@ -114,6 +116,10 @@ function fateOfParameter(
   const targets = index.lookup(name, file);
   const type = index.parameterTypes(name, file)[position];
   if (takesFlags(index, name, position, file, new Set())) return '';
+  if (targets.length === 0 && !index.hasKernel)
+    return `what ${name}() does with the mask is not known without the kernel`;
+  if (targets.length === 0 && index.hasModule && type === undefined)
+    return `${name}() is declared nowhere in the kernel or the module`;
   if (!targets.some((t) => t.facts.isMacro) && type !== undefined && type !== 'gfp_t')
     return `${name}() takes it as ${type === '' ? 'something else' : type}, not as gfp_t`;
   for (const target of targets) {

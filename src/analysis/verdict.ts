@@ -125,7 +125,7 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
   const order = (a: { file: string; line: number }, b: { file: string; line: number }): number =>
     a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line;
   return {
-    tree: { root: tree.root, version: tree.version },
+    tree,
     sites,
     scopes: [...existingIds.values(), ...proposed].sort(order),
     locks: [...reported.values()],
@@ -158,7 +158,7 @@ interface Judgement {
 }
 
 function judge(site: LocatedSite, findings: Findings, before: Cover, after: Cover, above: Above): Judgement {
-  const { callers, reclaim, locks, tasks } = findings;
+  const { index, callers, reclaim, locks, tasks } = findings;
   const { fn } = site;
   const none = { scopes: [] as string[], paths: [] as SitePath[] };
   if (!fn || site.nodes.length === 0) return { verdict: 'opaque', reason: site.unclear, ...none };
@@ -247,7 +247,8 @@ function judge(site: LocatedSite, findings: Findings, before: Cover, after: Cove
   // Of the two obstacles the nearer one is named.
   const stuckAt = stuck.length > 0 ? holder(isNoio ? after : best, stuck) : undefined;
   if (away && (!stuckAt || away.length < stuckAt.way.length)) {
-    const reason = `not every caller of ${top(away)}() is known: its address is kept`;
+    const { id } = callers.functionOf(away[0]?.from ?? fn.id);
+    const reason = `not every caller of ${top(away)}() is known: ${index.whyEscaped(id)}`;
     return answer('opaque', 'unknown', away, reason);
   }
   if (stuckAt) {
@@ -280,6 +281,10 @@ function judge(site: LocatedSite, findings: Findings, before: Cover, after: Cove
   }
   if (isNoio) {
     const reason = `outside of any NOIO scope from ${top(path)}(); no lock on which IO blocks is known to be held, but a queue may be frozen or a device suspended`;
+    return answer('opaque', 'unknown', path, reason);
+  }
+  if (!index.hasKernel) {
+    const reason = `outside of any scope from ${top(path)}(); which locks reclaim takes is not known without the kernel`;
     return answer('opaque', 'unknown', path, reason);
   }
   const wait = reclaim.waitFor(fn.group);

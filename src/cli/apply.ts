@@ -28,7 +28,7 @@ export async function run(args: ArgumentsOf<typeof builder>, environment: Enviro
   const checked = await changesFor(environment, args);
   const { signal } = environment;
   await environment.uninterrupted(async () => {
-    await applyChanges(checked.tree, checked.changes, { force: args.force, signal });
+    await applyChanges(checked.edited, checked.changes, { force: args.force, signal });
     await say(environment, summaryOf(checked));
   });
   if (checked.problems.length > 0) return EXIT.internal;

@@ -21,7 +21,7 @@ export async function run(args: ArgumentsOf<typeof builder>, environment: Enviro
   const checked = await changesFor(environment, args);
   const diff = unifiedDiff(checked.changes, {
     colour: coloured(environment.stdout, environment, args.noColor),
-    mode: gitModeIn(checked.tree),
+    mode: gitModeIn(checked.edited),
   });
   await write(environment.stdout, diff, 'latin1');
   await say(environment, summaryOf(checked));

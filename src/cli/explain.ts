@@ -2,6 +2,7 @@ import type { Argv } from 'yargs';
 import type { Report } from '../analysis/report.js';
 import { explainDocument, explanationOf, nearestSites, type Target } from '../output/explain-document.js';
 import { explainText } from '../output/explain-text.js';
+import { shownName } from '../output/names.js';
 import { filesMentioning, listFiles, resolvePath, resolvePaths } from '../tree/files.js';
 import { InputError } from '../tree/input-error.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
@@ -42,8 +43,9 @@ export async function run(args: ArgumentsOf<typeof builder>, environment: Enviro
   const paths =
     target.kind === 'place' ? [target.file] : filesFor(target.name, tree, args.paths, environment.cwd);
   const { report } = await analyzeFor(environment, analyzeOptions(args, tree, paths, environment));
-  const explanation = explanationOf(report, target, args.target);
-  if (!explanation) throw new InputError(nothingAt(target, report));
+  const shown = target.kind === 'place' ? { ...target, file: shownName(tree, target.file) } : target;
+  const explanation = explanationOf(report, shown, args.target);
+  if (!explanation) throw new InputError(nothingAt(shown, report));
   const text =
     args.format === 'json'
       ? `${JSON.stringify(explainDocument(explanation), null, 2)}\n`
@@ -67,7 +69,7 @@ function targetOf(asked: string, tree: KernelTree, cwd: string): Target {
   const column = place[3] === undefined ? undefined : Number(place[3]);
   if (line === 0 || column === 0) throw new InputError(`${asked}: lines and columns count from 1`);
   const [listed] = listFiles(tree, [file]).files;
-  if (listed !== file) throw new InputError(`${file}: not a .c or .h file`);
+  if (listed !== file) throw new InputError(`${shownName(tree, file)}: not a .c or .h file`);
   return { kind: 'place', file, line, ...(column === undefined ? {} : { column }) };
 }
 
@@ -78,7 +80,7 @@ function filesFor(name: string, tree: KernelTree, asked: readonly string[], cwd:
   const mentioning = filesMentioning(tree, word, files);
   if (mentioning.length === 0)
     throw new InputError(
-      `${name}: mentioned in no file ${asked.length === 0 ? 'of the tree' : 'under these paths'}`,
+      `${name}: mentioned in no file ${asked.length === 0 ? `of the ${tree.module === undefined ? 'tree' : 'module'}` : 'under these paths'}`,
     );
   return mentioning;
 }

@@ -3,8 +3,16 @@ import path from 'node:path';
 import type { ArgumentsCamelCase, Argv, Options } from 'yargs';
 import type { AnalyzeOptions } from '../analysis/api.js';
 import { cacheFolder } from '../index/cache.js';
+import { listFiles } from '../tree/files.js';
 import { InputError } from '../tree/input-error.js';
-import { findKernelTree, type KernelTree, openKernelTree } from '../tree/kernel-tree.js';
+import {
+  findKernelTree,
+  type KernelTree,
+  kernelTreeAround,
+  MODULE,
+  openKernelTree,
+  withModule,
+} from '../tree/kernel-tree.js';
 import type { Environment } from './environment.js';
 
 /** The arguments that a verb gets after its builder declared them. */
@@ -14,6 +22,7 @@ export type ArgumentsOf<B extends (parser: Argv) => unknown> =
 /** The options that every verb has that analyses. */
 export interface CommonArguments {
   readonly tree?: string | undefined;
+  readonly module?: string | undefined;
   readonly jobs: number;
   readonly noColor: boolean;
   readonly noCache: boolean;
@@ -28,6 +37,11 @@ const COMMON = {
     type: 'string',
     requiresArg: true,
     describe: 'Top of the kernel tree (default: the nearest parent that is one)',
+  },
+  module: {
+    type: 'string',
+    requiresArg: true,
+    describe: 'Directory of an out-of-tree module: analyse that, against the kernel tree if there is one',
   },
   api: {
     choices: ['nofs', 'noio', 'both'] as const,
@@ -99,15 +113,20 @@ export function withPaths<T>(parser: Argv<T>) {
     array: true,
     default: [] as string[],
     defaultDescription: 'the whole tree',
-    describe: 'Files or directories of the tree, from here or from its top',
+    describe: 'Files or directories of the tree (or module), from here or from its top',
   });
 }
 
-/** The tree that the options name, or that the current directory is in. */
+/** The tree that the options name, or that the current directory is in, with the module if there is one. */
 export function treeOf(args: CommonArguments, environment: Environment): KernelTree {
-  if (args.tree === undefined) return findKernelTree(environment.cwd);
+  const { cwd } = environment;
   if (args.tree === '') throw new InputError('--tree: empty path');
-  return openKernelTree(path.resolve(environment.cwd, args.tree));
+  if (args.module === '') throw new InputError('--module: empty path');
+  const named = args.tree === undefined ? undefined : openKernelTree(path.resolve(cwd, args.tree));
+  if (args.module === undefined) return named ?? findKernelTree(cwd);
+  const tree = withModule(named ?? kernelTreeAround(cwd), path.resolve(cwd, args.module));
+  if (listFiles(tree, [MODULE]).files.some((file) => file.endsWith('.c'))) return tree;
+  throw new InputError(`--module ${args.module}: no .c file in it`);
 }
 
 /** What the analysis is told by the options. */

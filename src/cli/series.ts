@@ -2,6 +2,7 @@ import path from 'node:path';
 import type { Argv } from 'yargs';
 import type { FileChange } from '../edit/plan.js';
 import type { Person } from '../output/mail.js';
+import { shownPlan, shownRenderer } from '../output/names.js';
 import { planPatches, type SeriesPatch, seriesCover, writeSeries } from '../output/series.js';
 import { gitAuthor } from '../tree/git.js';
 import { InputError } from '../tree/input-error.js';
@@ -48,24 +49,25 @@ export function builder(parser: Argv) {
 export async function run(args: ArgumentsOf<typeof builder>, environment: Environment): Promise<number> {
   const given = args.from === undefined ? undefined : personIn(args.from);
   const checked = await changesFor(environment, args);
-  const { analysis, changes, problems, tree } = checked;
+  const { analysis, changes, problems, tree, edited } = checked;
   if (changes.length > 0) {
     const { renderer } = await environment.loadEngine();
-    const plan = planLeft(analysis.plan, problems);
-    const patches = planPatches(plan, renderer(analysis, headersOf(tree)), analysis.report);
+    const plan = shownPlan(tree, planLeft(analysis.plan, problems));
+    const render = shownRenderer(tree, renderer(analysis, headersOf(tree)));
+    const patches = planPatches(plan, render, analysis.report);
     checkSum(patches, changes);
     const cover = seriesCover(plan, analysis.report);
     const directory = path.resolve(environment.cwd, args.outputDirectory);
     const files = await environment.uninterrupted(() =>
       writeSeries(directory, patches, {
-        from: given ?? gitAuthor(tree),
+        from: given ?? gitAuthor(edited),
         date: dateIn(environment),
         version: packageVersion(),
         coverSubject: cover.subject,
         coverBody: cover.body,
         signOff: args.signoff,
         force: args.force,
-        mode: gitModeIn(tree),
+        mode: gitModeIn(edited),
       }),
     );
     // As git format-patch does: what was written, one name a line.

@@ -1,24 +1,28 @@
 import { statSync } from 'node:fs';
-import path from 'node:path';
 import type { Analysis, AnalyzeOptions } from '../analysis/api.js';
 import { VERDICTS } from '../analysis/report.js';
 import type { Plan } from '../edit/plan.js';
+import { limitsOf } from '../output/module.js';
+import { shownChanges, shownName, shownReport } from '../output/names.js';
 import { countByVerdict } from '../output/scan-document.js';
 import { counted } from '../output/scan-listing.js';
 import { readSource, resolvePaths } from '../tree/files.js';
-import type { KernelTree } from '../tree/kernel-tree.js';
+import { type KernelTree, placeOf, topOf } from '../tree/kernel-tree.js';
 import { type CheckedChanges, type Environment, type Problem, say } from './environment.js';
 import { analyzeOptions, type CommonArguments, treeOf } from './options.js';
 import { progressDisplay } from './progress.js';
 
 /** What the verbs have in common: the analysis of the paths asked for, and the checked changes. */
 
+/** `changes` and the report have names as they are shown, the plan and `problems` as the analysis has them. */
 export interface Checked extends CheckedChanges {
   readonly tree: KernelTree;
+  /** Where the files to change are: the tree, or the module as a tree of its own. */
+  readonly edited: KernelTree;
   readonly analysis: Analysis;
 }
 
-/** Runs the analysis with progress on stderr, and names there what it skipped. */
+/** Runs the analysis with progress on stderr, and names there what it skipped. The report is as it is shown. */
 export async function analyzeFor(environment: Environment, options: AnalyzeOptions): Promise<Analysis> {
   const { analyze } = await environment.loadEngine();
   const progress = progressDisplay(environment.stderr);
@@ -29,9 +33,15 @@ export async function analyzeFor(environment: Environment, options: AnalyzeOptio
     progress.stop();
   }
   environment.signal.throwIfAborted();
-  for (const { file, reason } of analysis.report.skipped)
+  const report = shownReport(analysis.report);
+  for (const { file, reason } of report.skipped)
     await say(environment, `gfp-scope: skipped ${file}: ${reason}`);
-  return analysis;
+  if (limitsOf(report.tree).length > 0)
+    await say(
+      environment,
+      `gfp-scope: no kernel ${options.tree.root === '' ? 'tree' : 'sources in the tree'}: what the kernel calls or takes is not known (--tree DIR)`,
+    );
+  return { ...analysis, report };
 }
 
 /** Analyses the paths of the arguments and makes the changes; what the self-check threw away is said on stderr. */
@@ -47,10 +57,12 @@ export async function changesFor(
   for (const problem of problems)
     await say(
       environment,
-      `gfp-scope: self-check failed: ${problem.file}: ${problem.function}: ${problem.message}; ` +
+      `gfp-scope: self-check failed: ${shownName(tree, problem.file)}: ${problem.function}: ${problem.message}; ` +
         'its edits are left out',
     );
-  return { tree, analysis, changes: changes.filter(({ before, after }) => before !== after), problems };
+  const real = changes.filter(({ before, after }) => before !== after);
+  const edited = { root: topOf(tree), version: tree.version };
+  return { tree, edited, analysis, changes: shownChanges(tree, real), problems };
 }
 
 /** The plan without the functions whose edits the self-check threw away. */
@@ -95,5 +107,5 @@ export function headersOf(tree: KernelTree): (file: string) => string | undefine
 
 /** Gives the mode of a file of the tree as git keeps it. */
 export function gitModeIn(tree: KernelTree): (file: string) => string {
-  return (file) => (statSync(path.join(tree.root, file)).mode & 0o100 ? '100755' : '100644');
+  return (file) => (statSync(placeOf(tree, file)).mode & 0o100 ? '100755' : '100644');
 }

@@ -1,3 +1,4 @@
+import { MODULE } from '../tree/kernel-tree.js';
 import { commentEnd, type Directive, lex, lineStart } from './tokens.js';
 
 /** Tells whether a file of the tree gets a header, itself or through the headers that it includes. */
@@ -102,7 +103,9 @@ function directoryOf(path: string): string {
 function join(directory: string, name: string): string {
   const parts: string[] = [];
   for (const part of `${directory}/${name}`.split('/')) {
-    if (part === '..') parts.pop();
+    // What lies above a module's directory is not the kernel.
+    if (part === '..' && parts.length === 1 && parts[0] === MODULE) parts.push(part);
+    else if (part === '..') parts.pop();
     else if (part !== '' && part !== '.') parts.push(part);
   }
   return parts.join('/');

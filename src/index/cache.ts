@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
+import { type KernelTree, placeOf } from '../tree/kernel-tree.js';
 import { Pack, UNFINISHED } from './pack-file.js';
 import { toolVersion } from './tool-version.js';
 
@@ -26,7 +27,7 @@ import { toolVersion } from './tool-version.js';
  *
  *     f-TOOL-TREE-UNIQUE    facts of files of a tree
  *     r-TOOL-KEY            one result
- *     s-TREE                what the files of a tree looked like when they were last read
+ *     s-TREE                what the files of a tree (with its module, if one was given) looked like when they were last read
  *
  * TOOL is the program that wrote it, TREE a digest of the tree's place. Facts are kept by tree so that an analysis
  * loads those of its own tree only.
@@ -98,8 +99,10 @@ export interface Cache {
 export interface CacheOptions {
   /** Where to keep it; created when something is written. See `cacheFolder`. */
   readonly folder: string;
-  /** Top of the kernel tree, absolute. */
+  /** Top of the kernel tree, absolute; '' without one. */
   readonly tree: string;
+  /** Directory of an out-of-tree module (`KernelTree`), absolute. */
+  readonly module?: string | undefined;
   /** Who writes, 24 hexadecimal digits; by default this program (`toolVersion`). */
   readonly tool?: string;
   /** Bytes that the folder may take; beyond, what was used longest ago goes first. */
@@ -125,10 +128,13 @@ export function contentHash(bytes: Uint8Array): string {
 export function openCache(options: CacheOptions): Cache {
   const { folder, limit = DEFAULT_LIMIT, now = Date.now } = options;
   const tool = options.tool ?? toolVersion();
-  const tree = digest(path.resolve(options.tree), 16);
+  // Facts are known by the contents: a tree has them in common with all modules that are built against it.
+  const tree = digest(path.resolve(options.tree || (options.module ?? '')), 16);
+  const place = options.module === undefined ? tree : digest(`${tree}\0${path.resolve(options.module)}`, 16);
   const facts = new FactStore(folder, tool, tree, limit);
   const results = new ResultStore(folder, tool);
-  const stats = new Stats(options.tree, path.join(folder, `s-${tree}`), now);
+  const roots = { root: options.tree, ...(options.module === undefined ? {} : { module: options.module }) };
+  const stats = new Stats(roots, path.join(folder, `s-${place}`), now);
   const flush = () => {
     const wrote = [facts.flush(), results.flush(), stats.flush()];
     if (wrote.includes(true)) tidy(folder, limit, now());
@@ -357,10 +363,15 @@ class Stats implements StatTable {
   private nothingKept = false;
 
   constructor(
-    private readonly root: string,
+    private readonly roots: Roots,
     private readonly table: string,
     private readonly now: () => number,
   ) {}
+
+  private get key(): string {
+    const { root, module } = this.roots;
+    return module === undefined ? root : `${root}\0${module}`;
+  }
 
   get isNew(): boolean {
     this.entries();
@@ -372,7 +383,7 @@ class Stats implements StatTable {
   }
 
   read(file: string): { bytes: Buffer; hash: string } {
-    const { bytes, seen } = readSeen(this.root, file, this.now);
+    const { bytes, seen } = readSeen(this.roots, file, this.now);
     this.note(file, seen);
     return { bytes, hash: seen.hash };
   }
@@ -381,7 +392,7 @@ class Stats implements StatTable {
     const known = this.unchanged(file);
     if (known) return { ...known, sure: true };
     try {
-      const { seen } = readSeen(this.root, file, this.now);
+      const { seen } = readSeen(this.roots, file, this.now);
       this.note(file, seen);
       return seen;
     } catch (error) {
@@ -398,7 +409,7 @@ class Stats implements StatTable {
   still(file: string, seen: Seen): boolean {
     if (seen.sure) return this.lookOf(file) === seen.look;
     try {
-      const { look, hash } = readSeen(this.root, file, this.now).seen;
+      const { look, hash } = readSeen(this.roots, file, this.now).seen;
       return look === seen.look && hash === seen.hash;
     } catch (error) {
       return unreadable(error).hash === seen.hash;
@@ -412,7 +423,7 @@ class Stats implements StatTable {
 
   private lookOf(file: string): string | undefined {
     try {
-      return lookOf(statSync(`${this.root}/${file}`, { bigint: true }));
+      return lookOf(statSync(placeOf(this.roots, file), { bigint: true }));
     } catch {
       // Whoever reads it will say what is wrong.
       return undefined;
@@ -426,7 +437,7 @@ class Stats implements StatTable {
     // A file name can't hold a NUL.
     for (const [file, { look, hash }] of this.entries()) fields.push(file, look, hash);
     const table = Buffer.from(fields.join('\0'), 'utf8');
-    return written(this.table, TABLE_FORMAT, new Map([[this.root, table]])) !== undefined;
+    return written(this.table, TABLE_FORMAT, new Map([[this.key, table]])) !== undefined;
   }
 
   release(): void {
@@ -437,7 +448,7 @@ class Stats implements StatTable {
     if (this.seen) return this.seen;
     this.seen = new Map();
     const pack = Pack.open(this.table, TABLE_FORMAT);
-    const bytes = pack?.get(this.root);
+    const bytes = pack?.get(this.key);
     if (!bytes) {
       this.nothingKept = true;
       discard(this.table);
@@ -451,16 +462,19 @@ class Stats implements StatTable {
   }
 }
 
+/** Where the files of a tree lie. */
+export type Roots = Pick<KernelTree, 'root' | 'module'>;
+
 /**
- * Reads a file of the tree at `root`.
+ * Reads a file of a tree.
  * @throws the system error of a file that can't be read.
  */
 export function readSeen(
-  root: string,
+  roots: Roots,
   file: string,
   now: () => number = Date.now,
 ): { readonly bytes: Buffer; readonly seen: Seen } {
-  const fd = openSync(`${root}/${file}`, 'r');
+  const fd = openSync(placeOf(roots, file), 'r');
   try {
     const started = BigInt(Math.floor(now())) * 1_000_000n;
     const before = fstatSync(fd, { bigint: true });

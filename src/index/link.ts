@@ -4,6 +4,7 @@ import { openerOf } from '../kernel/openers.js';
 import { REGISTRARS_BY_NAME } from '../kernel/tasks.js';
 import type { CallOp, FileFacts, FunctionFacts, Path, TableEntry } from '../parse/facts.js';
 import { lineAt } from '../parse/facts.js';
+import { inModule, MODULE } from '../tree/kernel-tree.js';
 
 /** One function of the tree. `id` is its index in `Index.functions`. */
 export interface Fn {
@@ -132,10 +133,13 @@ export function parsePath(path: Path): ParsedPath {
 
 const LOCK_TYPES = /^(?:mutex|rw_semaphore|semaphore|percpu_rw_semaphore|rt_mutex|ww_mutex)$/;
 
-/** The part of the kernel that a file belongs to. */
+/** Where the directories of filesystems are. */
+const FILESYSTEM = new RegExp(`^(?:fs/[^/]+|${MODULE})/`);
+
+/** The part of the kernel that a file belongs to; a module is one. */
 function directoryGroup(file: string): string {
   const parts = file.split('/');
-  if (parts.length <= 2) return parts[0] ?? '';
+  if (parts.length <= 2 || parts[0] === MODULE) return parts[0] ?? '';
   if (parts[0] === 'fs') return `fs/${parts[1]}`;
   if (parts[0] === 'drivers' || parts[0] === 'net' || parts[0] === 'sound' || parts[0] === 'arch') {
     return parts.length > 3 && parts[0] !== 'net' ? parts.slice(0, 3).join('/') : parts.slice(0, 2).join('/');
@@ -163,6 +167,8 @@ export class Index {
   readonly addressTaken = new Set<number>();
   /** Functions that may be called from where nobody looked: their address, or their name in a macro, got away. */
   readonly escaped = new Set<number>();
+  /** Those of them that a module exports. */
+  private readonly exported = new Set<number>();
   /** Functions that are stored in members which nobody calls, and those members. */
   readonly uncalled = new Map<number, string[]>();
   readonly files = new Map<string, FileFacts>();
@@ -195,13 +201,24 @@ export class Index {
   private readonly sources = new Map<number, Map<Path, Path>>();
   private readonly variableCache = new Map<number, Map<string, string>>();
 
-  constructor(files: readonly FileFacts[]) {
+  /** Is there a module beside the kernel? */
+  readonly hasModule: boolean;
+
+  /**
+   * @param hasKernel false for a module alone: what calls it and what it calls outside of its own files is not known
+   */
+  constructor(
+    files: readonly FileFacts[],
+    readonly hasKernel = true,
+  ) {
+    this.hasModule = files.some((file) => inModule(file.file));
     for (const file of files) this.declare(file);
     for (const file of files) this.fillTables(file);
     for (const file of files) {
       for (const name of file.mentions)
         for (const fn of this.lookup(name, file.file)) this.escaped.add(fn.id);
     }
+    for (const file of files) if (inModule(file.file)) this.namedByMacros(file);
     for (const fn of this.functions) this.assignedFunctions(fn);
     for (const fn of this.functions) this.keptFunctions(fn);
     for (let i = 0; i < this.functions.length; i++) {
@@ -238,14 +255,20 @@ export class Index {
         this.lockFields.set(field, owners.add(tag));
       }
     }
-    for (const [name, target] of file.aliases) this.aliases.set(name, target);
+    for (const [name, target] of file.aliases) {
+      if (!inModule(file.file)) this.aliases.set(name, target);
+      else {
+        this.aliases.set(`${MODULE} ${name}`, target);
+        if (!this.aliases.has(name)) this.aliases.set(name, target);
+      }
+    }
     for (const [name, type] of file.typedefs) if (!this.typedefs.has(name)) this.typedefs.set(name, type);
     for (const [name, type] of file.globals) {
       const same = this.globals.get(name);
       const entry = { file: file.file, type };
       if (same) same.push(entry);
       else this.globals.set(name, [entry]);
-      if (type === 'file_system_type' && /^fs\/[^/]+\//.test(file.file)) this.filesystems.add(group);
+      if (type === 'file_system_type' && FILESYSTEM.test(file.file)) this.filesystems.add(group);
     }
     for (const [name, returnType, params] of file.prototypes) {
       if (!this.prototypes.has(name)) this.prototypes.set(name, { returnType, params });
@@ -261,20 +284,29 @@ export class Index {
 
   // ---- names ------------------------------------------------------------------------------
 
-  /** Definitions that a use of `name` in `file` may mean, nearest first; several where the tree has several. */
+  /**
+   * Definitions that a use of `name` in `file` may mean, nearest first; several where the tree has several. A module's name is
+   * the module's own where it defines it, else the kernel's; the kernel's never is a module's.
+   */
   lookup(name: string, file: string): readonly Fn[] {
-    let all = this.byName.get(name);
-    for (let alias = this.aliases.get(name), i = 0; !all && alias !== undefined && i < 4; i++) {
+    // What the module has a macro for, be it to go with several kernels, is that in the module.
+    const renamed = inModule(file) ? this.aliases.get(`${MODULE} ${name}`) : undefined;
+    let all = renamed === undefined ? this.byName.get(name) : this.byName.get(renamed);
+    for (let alias = this.aliases.get(renamed ?? name), i = 0; !all && alias !== undefined && i < 4; i++) {
       all = this.byName.get(alias);
       alias = this.aliases.get(alias);
     }
     if (!all) return [];
     const [only] = all;
-    if (all.length === 1)
+    if (all.length === 1 && !this.hasModule)
       return only!.file.file === file || !only!.facts.isStatic || only!.file.file.endsWith('.h') ? all : [];
     const own = all.filter((f) => f.file.file === file);
     if (own.length > 0) return own;
-    const visible = all.filter((f) => !f.facts.isStatic || f.file.file.endsWith('.h'));
+    const visible = this.linked(
+      all.filter((f) => !f.facts.isStatic || f.file.file.endsWith('.h')),
+      file,
+      (f) => f.file.file,
+    );
     if (visible.length <= 1) return visible;
     const directory = file.slice(0, file.lastIndexOf('/') + 1);
     const near = visible.filter((f) => f.file.file.startsWith(directory));
@@ -285,6 +317,14 @@ export class Index {
     // A header's function of another directory is not visible here unless it is a common one.
     const shared = common.filter((f) => !f.file.file.endsWith('.h') || f.file.file.startsWith('include/'));
     return shared.length > 0 ? shared : common;
+  }
+
+  /** Those of several things of one name that a file means: the module's only in the module, and there before the kernel's. */
+  private linked<T>(all: readonly T[], near: string, fileOf: (one: T) => string): readonly T[] {
+    if (!this.hasModule || all.length === 0) return all;
+    const mine = all.filter((one) => inModule(fileOf(one)));
+    if (inModule(near)) return mine.length > 0 ? mine : all;
+    return mine.length > 0 ? all.filter((one) => !inModule(fileOf(one))) : all;
   }
 
   private resolveTypedef(type: string): string {
@@ -299,8 +339,7 @@ export class Index {
 
   /** Type of a member, or ''. `near` is the file that asks: private structs may share a tag. */
   fieldType(type: string, field: string, near: string): string {
-    const entries = this.structs.get(this.resolveTypedef(type));
-    if (!entries) return '';
+    const entries = this.linked(this.structs.get(this.resolveTypedef(type)) ?? [], near, (s) => s.file);
     let best: string | undefined;
     let rank = -1;
     for (const entry of entries) {
@@ -322,9 +361,9 @@ export class Index {
     return best ?? '';
   }
 
-  fieldAt(type: string, position: number): string {
-    const entries = this.structs.get(this.resolveTypedef(type));
-    return entries ? ([...entries[0]!.fields.keys()][position] ?? '') : '';
+  fieldAt(type: string, position: number, near: string): string {
+    const [first] = this.linked(this.structs.get(this.resolveTypedef(type)) ?? [], near, (s) => s.file);
+    return first ? ([...first.fields.keys()][position] ?? '') : '';
   }
 
   private variables(fn: Fn): Map<string, string> {
@@ -341,8 +380,7 @@ export class Index {
   }
 
   private globalType(name: string, file: string): string {
-    const all = this.globals.get(name);
-    if (!all) return '';
+    const all = this.linked(this.globals.get(name) ?? [], file, (g) => g.file);
     return (all.find((g) => g.file === file && g.type !== '') ?? all.find((g) => g.type !== ''))?.type ?? '';
   }
 
@@ -436,7 +474,8 @@ export class Index {
       }
       const param = p.root === 'v' ? fn.facts.params.findIndex(([name]) => name === p.name) : -1;
       if (param >= 0 && fn.facts.isMacro) return `param:${param} ${p.fields.join(' ')}`;
-      const owners = this.lockFields.get(field);
+      // Without the kernel its structs are not known to have no such lock.
+      const owners = this.hasKernel ? this.lockFields.get(field) : undefined;
       return owners?.size === 1 ? `${[...owners][0]}.${field}` : '';
     }
     if (p.root === 'v') {
@@ -557,7 +596,8 @@ export class Index {
       for (const field of p.fields) owner = owner === '' ? '' : this.fieldType(owner, field, file.file);
     }
     owner = this.resolveTypedef(owner);
-    const field = entry.field[0] === '#' ? this.fieldAt(owner, Number(entry.field.slice(1))) : entry.field;
+    const field =
+      entry.field[0] === '#' ? this.fieldAt(owner, Number(entry.field.slice(1)), file.file) : entry.field;
     if (field === '') {
       for (const target of targets) this.escaped.add(target.id);
       return;
@@ -574,6 +614,33 @@ export class Index {
     this.ownedTables.add(`${group} ${key}`);
     const named = this.fieldTables.get(field) ?? new Set();
     this.fieldTables.set(field, named.add(id));
+  }
+
+  /**
+   * What a module exports is called by modules that nobody saw. Without the kernel it is not known what its macros do with
+   * the names that they are given, or with longer ones that they make of them.
+   */
+  private namedByMacros(file: FileFacts): void {
+    for (const [macro, names] of file.invocations) {
+      const isExport = /^EXPORT_SYMBOL/.test(macro);
+      if (!isExport && this.hasKernel) continue;
+      for (const name of names) {
+        for (const fn of this.lookup(name, file.file)) {
+          this.escaped.add(fn.id);
+          if (isExport) this.exported.add(fn.id);
+        }
+        if (isExport) continue;
+        for (const fn of this.functions)
+          if (fn.facts.name.startsWith(`${name}_`) || fn.facts.name.endsWith(`_${name}`))
+            this.escaped.add(fn.id);
+      }
+    }
+  }
+
+  /** Why not every caller of an escaped function is known, a clause. */
+  whyEscaped(id: number): string {
+    if (this.exported.has(id)) return 'it is exported to other modules';
+    return this.hasKernel ? 'its address is kept' : 'its address is kept, and the kernel was not read';
   }
 
   /** `x->field = function;`, `pointer = function;` and `return function;` in a body. */
@@ -637,7 +704,10 @@ export class Index {
         this.calledMembers.has(member) ||
         this.calledMembers.has(field) ||
         (member === field && [...this.calledMembers].some((m) => m.endsWith(field)));
-      if (isCalled) continue;
+      // The kernel calls through tables of its own types.
+      const definitions = this.structs.get(member.slice(0, -field.length)) ?? [];
+      const isSeen = this.hasKernel || definitions.some(({ file }) => inModule(file));
+      if (isCalled && isSeen) continue;
       for (const id of functions.keys()) {
         this.escaped.add(id);
         const fields = this.uncalled.get(id);
@@ -673,7 +743,8 @@ export class Index {
       for (const target of this.lookup(name, fn.file.file)) {
         if (target.facts.isMacro) continue;
         this.addressTaken.add(target.id);
-        if (!fate.known) this.escaped.add(target.id);
+        // Of a registrar it is known what it does, read or not.
+        if (!fate.known && (this.hasKernel || !registered)) this.escaped.add(target.id);
         if (!registered) {
           for (const at of fate.registered) this.linkInner(at, target.id, 'callback', at.by);
           if (fate.known && !fate.called) continue;
@@ -811,7 +882,10 @@ export class Index {
     for (const entry of fn.file.tables) {
       if (entry.within !== fn.facts.name || entry.fn !== name) continue;
       const owner = this.resolveTypedef(entry.struct);
-      const field = entry.field[0] === '#' ? this.fieldAt(owner, Number(entry.field.slice(1))) : entry.field;
+      const field =
+        entry.field[0] === '#'
+          ? this.fieldAt(owner, Number(entry.field.slice(1)), fn.file.file)
+          : entry.field;
       fate = bothFates(fate, goesTo(owner, field));
     }
     return fate;

@@ -1,13 +1,12 @@
 import { existsSync } from 'node:fs';
-import path from 'node:path';
 import { Tinypool } from 'tinypool';
 import type { Progress } from '../analysis/api.js';
 import type { Skipped } from '../analysis/report.js';
 import type { FileFacts } from '../parse/facts.js';
 import { unpackFacts } from '../parse/pack.js';
 import { listFiles } from '../tree/files.js';
-import type { KernelTree } from '../tree/kernel-tree.js';
-import type { Cache } from './cache.js';
+import { type KernelTree, MODULE, placeOf } from '../tree/kernel-tree.js';
+import type { Cache, Roots } from './cache.js';
 import type { ParseJob } from './parse-worker.js';
 import type { Witness } from './witness.js';
 
@@ -37,7 +36,7 @@ const SEARCH_BATCH = 2000;
 
 /** The C files of a tree, by what an analysis has to do with them. */
 export interface Listed {
-  /** Read in any case: the core. */
+  /** Read in any case: the core, then the module. */
   readonly core: readonly string[];
   /** Those asked for that are not of the core: read if a mask stands in them. */
   readonly asked: readonly string[];
@@ -56,12 +55,17 @@ export interface Keeping {
 
 export function listTree(tree: KernelTree, paths: readonly string[]): Listed {
   const asked = listFiles(tree, paths);
-  const core = listFiles(
-    tree,
-    CORE.filter((dir) => existsSync(path.join(tree.root, dir))),
-  ).files;
+  const module = tree.module === undefined ? [] : listFiles(tree, [MODULE]).files;
+  const core = [
+    ...listFiles(
+      tree,
+      CORE.filter((dir) => existsSync(placeOf(tree, dir))),
+    ).files,
+    ...module,
+  ];
   const isCore = new Set(core);
-  const all = paths.includes('') ? asked.files : listFiles(tree, ['']).files;
+  const kernel = tree.root === '' || paths.includes('') ? [] : listFiles(tree, ['']).files;
+  const all = paths.includes('') ? asked.files : [...kernel, ...module];
   const inTree = new Set(all);
   return {
     core,
@@ -80,13 +84,21 @@ export async function filesWithMasks(
   keeping?: Keeping,
 ): Promise<string[]> {
   const witness = isWanted(keeping);
-  const tasks = batches(files, SEARCH_BATCH).map((batch) => ({ root: tree.root, files: batch, witness }));
+  const tasks = batches(files, SEARCH_BATCH).map((batch) => ({
+    roots: rootsOf(tree),
+    files: batch,
+    witness,
+  }));
   const out: string[] = [];
   for (const { glances, seen } of await threads.run('glanceAt', tasks)) {
     for (const [file, look] of seen) keeping!.witness.note(file, look);
     for (const { file } of glances) out.push(file);
   }
   return out;
+}
+
+function rootsOf({ root, module }: KernelTree): Roots {
+  return module === undefined ? { root } : { root, module };
 }
 
 /** Must the threads say what the files were? */
@@ -112,7 +124,7 @@ export async function filesByName(
   const set = ++sets;
   // One task a thread: they go on while this thread is busy with something else. Large files stand together in the tree.
   const tasks = Array.from({ length: threads.jobs }, (_, t) => ({
-    root: tree.root,
+    roots: rootsOf(tree),
     files: files.filter((_, i) => i % threads.jobs === t),
     witness: isWanted(keeping),
     names: shared,
@@ -212,7 +224,11 @@ export async function parseAll(
   };
   const missing = files.filter((file) => !facts.has(file));
   const witness = keeping !== undefined;
-  const tasks = batches(missing, PARSE_BATCH).map((batch) => ({ root: tree.root, files: batch, witness }));
+  const tasks = batches(missing, PARSE_BATCH).map((batch) => ({
+    roots: rootsOf(tree),
+    files: batch,
+    witness,
+  }));
   const skipped: Skipped[] = [];
   for (const result of await threads.run('parseFiles', tasks, report)) {
     for (const [file, seen] of result.seen) keeping!.witness.note(file, seen);

@@ -3,12 +3,12 @@ import type { Skipped } from '../analysis/report.js';
 import { extractFacts } from '../parse/extract.js';
 import { packFacts } from '../parse/pack.js';
 import { sourceOf } from '../tree/files.js';
-import { reasonOf } from '../tree/kernel-tree.js';
-import { readSeen, type Seen, unreadable } from './cache.js';
+import { placeOf, reasonOf } from '../tree/kernel-tree.js';
+import { type Roots, readSeen, type Seen, unreadable } from './cache.js';
 
-/** What a thread is given: tree-relative files below `root`. */
+/** What a thread is given: tree-relative files. */
 export interface ParseJob {
-  readonly root: string;
+  readonly roots: Roots;
   readonly files: readonly string[];
   /** Say what each file was. */
   readonly witness: boolean;
@@ -23,12 +23,12 @@ export interface ParseResult {
 }
 
 /** Reads and parses the files of one job. An entry point of a worker thread. */
-export function parseFiles({ root, files, witness }: ParseJob): ParseResult {
+export function parseFiles({ roots, files, witness }: ParseJob): ParseResult {
   const facts: ParseResult['facts'] = [];
   const skipped: Skipped[] = [];
   const seen: [string, Seen][] = [];
   for (const file of files) {
-    const bytes = read(root, file, witness, seen);
+    const bytes = read(roots, file, witness, seen);
     if (!(bytes instanceof Uint8Array)) {
       skipped.push({ file, reason: reasonOf(bytes.error) });
       continue;
@@ -45,14 +45,14 @@ export function parseFiles({ root, files, witness }: ParseJob): ParseResult {
 }
 
 function read(
-  root: string,
+  roots: Roots,
   file: string,
   witness: boolean,
   noted: [string, Seen][],
 ): Buffer | { readonly error: unknown } {
   try {
-    if (!witness) return readFileSync(`${root}/${file}`);
-    const { bytes, seen } = readSeen(root, file);
+    if (!witness) return readFileSync(placeOf(roots, file));
+    const { bytes, seen } = readSeen(roots, file);
     noted.push([file, seen]);
     return bytes;
   } catch (error) {
@@ -87,12 +87,12 @@ export interface GlanceResult {
 const MASKS = ['GFP_NOFS', 'GFP_NOIO', '__GFP_FS', '__GFP_IO'].map((mask) => Buffer.from(mask, 'latin1'));
 
 /** Glances at the files of one job. An entry point of a worker thread. */
-export function glanceAt({ root, files, witness, names: text, set }: GlanceJob): GlanceResult {
+export function glanceAt({ roots, files, witness, names: text, set }: GlanceJob): GlanceResult {
   if (text && wanted?.set !== set) wanted = wantedNames(text, set ?? 0);
   const glances: Glance[] = [];
   const seen: [string, Seen][] = [];
   for (const file of files) {
-    const bytes = read(root, file, witness, seen);
+    const bytes = read(roots, file, witness, seen);
     if (!(bytes instanceof Uint8Array)) continue;
     const hasMask = !text && MASKS.some((mask) => bytes.includes(mask));
     const names = text && wanted ? namesIn(bytes, wanted) : [];

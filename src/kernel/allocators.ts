@@ -147,8 +147,11 @@ export const ALLOCATORS: readonly Allocator[] = [
     ['read_cache_page_gfp', 2],
   ]),
   ...rows('include/linux/bio.h', [
-    ['bio_alloc', 3],
-    ['bio_alloc_bioset', 3],
+    ['bio_alloc', 3, 4],
+    ['bio_alloc_bioset', 3, 5],
+    // Before 5.18.
+    ['bio_alloc', 0, 2],
+    ['bio_alloc_bioset', 0, 3],
     ['bio_alloc_clone', 2],
     ['bio_init_clone', 3],
     ['bio_kmalloc', 1],

@@ -6,8 +6,14 @@ import type { LockAction, LockPrimitive, SuccessWhen } from './types.js';
  */
 type Row = readonly [name: string, action: LockAction, success: SuccessWhen, arg: number];
 
-function rows(source: string, kind: LockPrimitive['kind'], list: readonly Row[]): LockPrimitive[] {
-  return list.map(([name, action, success, arg]) => ({ name, action, success, arg, kind, source }));
+function rows(
+  source: string,
+  kind: LockPrimitive['kind'],
+  list: readonly Row[],
+  until?: string,
+): LockPrimitive[] {
+  const older = until === undefined ? {} : { until };
+  return list.map(([name, action, success, arg]) => ({ name, action, success, arg, kind, source, ...older }));
 }
 
 export const LOCKS: readonly LockPrimitive[] = [
@@ -64,6 +70,16 @@ export const LOCKS: readonly LockPrimitive[] = [
     ['percpu_down_write', 'acquire', 'void', 0],
     ['percpu_up_write', 'release', 'void', 0],
   ]),
+  // Read from 4.19.
+  ...rows(
+    'include/linux/percpu-rwsem.h',
+    'percpu-rwsem',
+    [
+      ['percpu_down_read_preempt_disable', 'acquire', 'void', 0],
+      ['percpu_up_read_preempt_enable', 'release', 'void', 0],
+    ],
+    '5.2',
+  ),
   ...rows('include/linux/rtmutex.h', 'rt-mutex', [
     ['rt_mutex_lock', 'acquire', 'void', 0],
     ['rt_mutex_lock_nested', 'acquire', 'void', 0],
@@ -73,6 +89,7 @@ export const LOCKS: readonly LockPrimitive[] = [
     ['rt_mutex_trylock', 'try', 'nonzero', 0],
     ['rt_mutex_unlock', 'release', 'void', 0],
   ]),
+  ...rows('include/linux/rtmutex.h', 'rt-mutex', [['rt_mutex_timed_lock', 'acquire', 'zero', 0]], '5.16'),
   ...rows('include/linux/ww_mutex.h', 'ww-mutex', [
     ['ww_mutex_lock', 'acquire', 'zero', 0],
     ['ww_mutex_lock_interruptible', 'acquire', 'zero', 0],

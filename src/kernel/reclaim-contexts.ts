@@ -8,15 +8,22 @@ import type { Api, ReclaimEntry } from './types.js';
  *
  * A table entry that only some versions have (`md_personality.bitmap_sector`) stands for those.
  */
-type Row = readonly [table: string, field: string, source: string, context: string];
+type Row = readonly [
+  table: string,
+  field: string,
+  source: string,
+  context: string,
+  older?: Pick<ReclaimEntry, 'until' | 'beside' | 'replacedBy'>,
+];
 
 function rows(api: Api, list: readonly Row[]): ReclaimEntry[] {
-  return list.map(([table, field, source, context]) => ({
+  return list.map(([table, field, source, context, older]) => ({
     table,
     field,
     api,
     source,
     context,
+    ...older,
     // Only an inode that is not cached is written by iput_final().
     rare: context.endsWith('last iput'),
   }));
@@ -56,6 +63,39 @@ const NOFS: readonly Row[] = [
   ['address_space_operations', 'is_dirty_writeback', 'mm/vmscan.c', 'looking at a page on the LRU list'],
   // A swap file on a filesystem: mm/vmscan.c may_enter_fs() lets it only with __GFP_FS.
   ['address_space_operations', 'swap_rw', 'mm/page_io.c', 'swapping out to a file'],
+
+  // Before there were folios. Read from 4.19.
+  ['address_space_operations', 'releasepage', 'mm/filemap.c', 'releasing a clean page', { until: '5.19' }],
+  [
+    'address_space_operations',
+    'invalidatepage',
+    'mm/truncate.c',
+    'truncating an evicted inode',
+    { until: '5.18' },
+  ],
+  ['address_space_operations', 'freepage', 'mm/vmscan.c', 'freeing a page', { until: '5.19' }],
+  [
+    'address_space_operations',
+    'migratepage',
+    'mm/migrate.c',
+    'migrating a page for compaction',
+    { until: '6.0' },
+  ],
+  // Only a filesystem that handles its swap files itself, as one with swap_rw does today.
+  [
+    'address_space_operations',
+    'direct_IO',
+    'mm/page_io.c',
+    'swapping out to a file',
+    { until: '6.0', beside: 'swap_activate', replacedBy: 'swap_rw' },
+  ],
+  [
+    'super_operations',
+    'bdev_try_to_free_page',
+    'fs/block_dev.c',
+    "releasing a clean page of a filesystem's device",
+    { until: '5.14' },
+  ],
 ];
 
 const NOIO: readonly Row[] = [
@@ -110,6 +150,34 @@ const NOIO: readonly Row[] = [
   ['movable_operations', 'isolate_page', 'mm/migrate.c', 'isolating a page for compaction'],
   ['movable_operations', 'migrate_page', 'mm/migrate.c', 'migrating a page for compaction'],
   ['movable_operations', 'putback_page', 'mm/migrate.c', 'migrating a page for compaction'],
+
+  // Read from 4.19.
+  [
+    'address_space_operations',
+    'isolate_page',
+    'mm/migrate.c',
+    'isolating a page for compaction',
+    { until: '6.0' },
+  ],
+  [
+    'address_space_operations',
+    'migratepage',
+    'mm/migrate.c',
+    'migrating a page for compaction',
+    { until: '6.0', beside: 'isolate_page' },
+  ],
+  [
+    'address_space_operations',
+    'putback_page',
+    'mm/migrate.c',
+    'migrating a page for compaction',
+    { until: '6.0' },
+  ],
+  ['request_queue', 'make_request_fn', 'block/blk-core.c', 'submitting a bio', { until: '5.9' }],
+  ['request_queue', 'request_fn', 'block/blk-core.c', 'queueing a request', { until: '5.0' }],
+  ['request_queue', 'prep_rq_fn', 'block/blk-core.c', 'queueing a request', { until: '5.0' }],
+  ['request_queue', 'softirq_done_fn', 'block/blk-softirq.c', 'completing a request', { until: '5.0' }],
+  ['request_queue', 'rq_timed_out_fn', 'block/blk-timeout.c', 'timing a request out', { until: '5.0' }],
 ];
 
 export const RECLAIM_ENTRIES: readonly ReclaimEntry[] = [...rows('nofs', NOFS), ...rows('noio', NOIO)];

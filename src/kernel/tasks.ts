@@ -7,8 +7,9 @@ import type { CallbackField, Registrar, RunsIn } from './types.js';
  */
 type Row = readonly [name: string, arg: number, runs: RunsIn];
 
-function rows(source: string, list: readonly Row[]): Registrar[] {
-  return list.map(([name, arg, runs]) => ({ name, arg, runs, source }));
+function rows(source: string, list: readonly Row[], until?: string): Registrar[] {
+  const older = until === undefined ? {} : { until };
+  return list.map(([name, arg, runs]) => ({ name, arg, runs, source, ...older }));
 }
 
 export const REGISTRARS: readonly Registrar[] = [
@@ -74,6 +75,27 @@ export const REGISTRARS: readonly Registrar[] = [
     ['call_rcu_tasks', 1, 'rcu'],
     ['call_rcu_tasks_rude', 1, 'rcu'],
   ]),
+  // The first of them read from 4.19, those of timers from what 4.15 did away with.
+  ...rows(
+    'include/linux/rcupdate.h',
+    [
+      ['call_rcu_bh', 1, 'rcu'],
+      ['call_rcu_sched', 1, 'rcu'],
+    ],
+    '5.1',
+  ),
+  ...rows(
+    'include/linux/timer.h',
+    [
+      ['setup_timer', 1, 'timer'],
+      ['setup_timer_on_stack', 1, 'timer'],
+      ['setup_pinned_timer', 1, 'timer'],
+      ['setup_deferrable_timer', 1, 'timer'],
+      ['__setup_timer', 1, 'timer'],
+      ['__setup_timer_on_stack', 1, 'timer'],
+    ],
+    '4.15',
+  ),
   ...rows('include/linux/rcupdate_trace.h', [['call_rcu_tasks_trace', 1, 'rcu']]),
   ...rows('include/linux/srcu.h', [['call_srcu', 2, 'rcu']]),
   ...rows('include/linux/percpu-refcount.h', [

@@ -6,13 +6,19 @@
 /** Which question a fact belongs to: filesystem reclaim (`__GFP_FS`) or block IO reclaim (`__GFP_IO`). */
 export type Api = 'nofs' | 'noio';
 
+/** What only older kernels have; they are read from 4.12 on, and what a tree does not have is simply not found there. */
+export interface Versioned {
+  /** First version that has it no more, e.g. `5.19`; absent: kernels have it today. */
+  readonly until?: string;
+}
+
 /** How a primitive acts on a lock. `try` acquires only if it need not wait. */
 export type LockAction = 'acquire' | 'try' | 'release' | 'downgrade';
 
 /** How the result of a primitive tells success. `void`: always succeeds. */
 export type SuccessWhen = 'void' | 'zero' | 'nonzero';
 
-export interface LockPrimitive {
+export interface LockPrimitive extends Versioned {
   readonly name: string;
   readonly action: LockAction;
   readonly success: SuccessWhen;
@@ -64,7 +70,7 @@ export interface GuardForm {
 }
 
 /** One member of an operation table that reclaim may call. */
-export interface ReclaimEntry {
+export interface ReclaimEntry extends Versioned {
   /** Struct tag of the table, e.g. `super_operations`. */
   readonly table: string;
   readonly field: string;
@@ -75,10 +81,14 @@ export interface ReclaimEntry {
   readonly context: string;
   /** Reclaim comes here only in a corner case: true, but the poorer evidence where there is another chain. */
   readonly rare?: boolean;
+  /** Reclaim comes here only where the table sets this member, too. */
+  readonly beside?: string;
+  /** In a kernel whose table has this member reclaim calls that one instead. */
+  readonly replacedBy?: string;
 }
 
 /** A function to which a callback is handed that then runs in another task (or in interrupt context). */
-export interface Registrar {
+export interface Registrar extends Versioned {
   readonly name: string;
   /** 0-based index of the callback argument. */
   readonly arg: number;
@@ -116,7 +126,7 @@ export type WaitsFor =
   | 'buffer';
 
 /** A function or macro that blocks until somebody else has done something. */
-export interface WaitPrimitive {
+export interface WaitPrimitive extends Versioned {
   readonly name: string;
   readonly waitsFor: WaitsFor;
   /** 0-based index of what is waited on (queue, word, completion, work, …); absent: it takes none. */
@@ -127,7 +137,7 @@ export interface WaitPrimitive {
 }
 
 /** The other side of a wait: ends it. */
-export interface WakePrimitive {
+export interface WakePrimitive extends Versioned {
   readonly name: string;
   readonly wakes: WaitsFor;
   /** 0-based index of what is woken: the same object that the waiter names. */

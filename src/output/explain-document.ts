@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ReclaimLock, Report, Scope, Site, SitePath, Step } from '../analysis/report.js';
-import { scopeEntry, scopeSchema, siteEntry, siteSchema } from './scan-document.js';
+import type { KernelTree } from '../tree/kernel-tree.js';
+import { scopeEntry, scopeSchema, siteEntry, siteSchema, treeEntry, treeSchema } from './scan-document.js';
 
 /** What `explain` is asked about. Lines and columns are 1-based. */
 export type Target =
@@ -12,7 +13,7 @@ export type Target =
 export interface Explanation {
   /** The target as it was asked for. */
   readonly asked: string;
-  readonly version: string;
+  readonly tree: KernelTree;
   readonly sites: readonly Site[];
   /** Scopes that the target is, or that cover its sites. */
   readonly scopes: readonly Scope[];
@@ -63,7 +64,7 @@ export function explanationOf(report: Report, target: Target, asked: string): Ex
     (lock) => about.has(lock.lock) || lock.regions.some((region) => byPlace(region) || byFunction(region)),
   );
   if (sites.length === 0 && scopes.length === 0 && locks.length === 0) return undefined;
-  return { asked, version: report.tree.version, sites, scopes, locks };
+  return { asked, tree: report.tree, sites, scopes, locks };
 }
 
 /** The lock classes of a report that a person may mean by `name`. */
@@ -111,7 +112,7 @@ const pathSchema = z.strictObject({
 export const explainSchema = z
   .strictObject({
     schema: z.literal('gfp-scope/explain@1'),
-    tree: z.strictObject({ version: z.string() }),
+    tree: treeSchema,
     target: z.string().describe('What was asked for, as it was given'),
     sites: z.array(siteSchema.extend({ paths: z.array(pathSchema) })),
     scopes: z.array(scopeSchema),
@@ -142,7 +143,7 @@ export type ExplainDocument = z.infer<typeof explainSchema>;
 export function explainDocument(explanation: Explanation): ExplainDocument {
   return {
     schema: 'gfp-scope/explain@1',
-    tree: { version: explanation.version },
+    tree: treeEntry(explanation.tree),
     target: explanation.asked,
     sites: explanation.sites.map((site) => ({ ...siteEntry(site), paths: site.paths.map(pathEntry) })),
     scopes: explanation.scopes.map(scopeEntry),

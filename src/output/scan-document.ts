@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { type Report, type Scope, type Site, VERDICTS, type Verdict } from '../analysis/report.js';
+import type { KernelTree } from '../tree/kernel-tree.js';
+import { limitsOf, moduleName } from './module.js';
 
 /**
  * `scan --format json`: the shape, and the value made from a report. `docs/scan.schema.json` is this
@@ -8,7 +10,12 @@ import { type Report, type Scope, type Site, VERDICTS, type Verdict } from '../a
 const line = z.int().positive().describe('1-based');
 
 const place = {
-  file: z.string().min(1).describe('Path from the top of the kernel tree, with / between the parts'),
+  file: z
+    .string()
+    .min(1)
+    .describe(
+      'Path from the top of the kernel tree, with / between the parts; with a module, from the top of that, or behind linux: from the top of the kernel tree',
+    ),
   line,
 };
 
@@ -52,10 +59,21 @@ export const scopeSchema = z.strictObject({
     .describe('Calls that open an existing scope, down to the save; empty for a proposed scope'),
 });
 
+export const treeSchema = z.strictObject({
+  version: z.string().describe('Version of the kernel, e.g. 6.1.192; empty without one'),
+  module: z
+    .string()
+    .nullable()
+    .describe("Name of the out-of-tree module's directory, from which paths count; null if there is none"),
+  limits: z
+    .array(z.string())
+    .describe('What is less certain because there is no kernel, a sentence each; empty where there is one'),
+});
+
 export const scanSchema = z
   .strictObject({
     schema: z.literal('gfp-scope/scan@1'),
-    tree: z.strictObject({ version: z.string().describe('Version of the kernel, e.g. 6.1.192') }),
+    tree: treeSchema,
     sites: z.array(siteSchema),
     scopes: z.array(scopeSchema),
     summary: z.strictObject({
@@ -76,11 +94,17 @@ export type ScanDocument = z.infer<typeof scanSchema>;
 export function scanDocument(report: Report): ScanDocument {
   return {
     schema: 'gfp-scope/scan@1',
-    tree: { version: report.tree.version },
+    tree: treeEntry(report.tree),
     sites: report.sites.map(siteEntry),
     scopes: report.scopes.map(scopeEntry),
     summary: { sites: report.sites.length, byVerdict: countByVerdict(report.sites) },
   };
+}
+
+/** What was read, as the documents have it. */
+export function treeEntry(tree: KernelTree): z.infer<typeof treeSchema> {
+  const module = tree.module === undefined ? null : moduleName(tree.module);
+  return { version: tree.version, module, limits: [...limitsOf(tree)] };
 }
 
 /** One site as the documents have it. */

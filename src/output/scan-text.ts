@@ -1,5 +1,6 @@
 import type { Report, Site, Verdict } from '../analysis/report.js';
 import { VERDICTS } from '../analysis/report.js';
+import { limitsOf, whatIsRead } from './module.js';
 import { countByVerdict } from './scan-document.js';
 import { columns, counted, oneLine, verdictColour } from './scan-listing.js';
 
@@ -38,7 +39,7 @@ function totals(report: Report): string {
   const { sites, scopes } = report;
   const files = new Set(sites.map((site) => site.file)).size;
   if (sites.length === 0) return 'no use of GFP_NOFS or GFP_NOIO\n';
-  let text = `${counted(sites.length, 'site')} in ${counted(files, 'file')} of Linux ${report.tree.version}\n`;
+  let text = `${counted(sites.length, 'site')} in ${counted(files, 'file')} of ${whatIsRead(report.tree)}\n`;
   const counts = countByVerdict(sites);
   const used = VERDICTS.filter((verdict) => counts[verdict] > 0);
   text += columns(
@@ -66,6 +67,7 @@ function totals(report: Report): string {
   }
   if (report.unresolved > 0)
     text += `${counted(report.unresolved, 'call')} through a pointer of which no target is known, in all that was read\n`;
+  for (const limit of limitsOf(report.tree)) text += `${limit}\n`;
   return text;
 }
 

@@ -9,6 +9,7 @@ import { InputError } from '../tree/input-error.js';
 import { unifiedDiff } from './diff.js';
 import { diffstat } from './diffstat.js';
 import { formatMail, MAILBOX_LINE, type Person, patchFileName, wrapText } from './mail.js';
+import { moduleName } from './module.js';
 import { subjectPrefix, subsystemOf } from './subsystem.js';
 
 /** One patch of a series. `changes` apply on top of the patches before it. */
@@ -47,9 +48,10 @@ export function planPatches(
   render: (subset: Plan) => FileChange[],
   report: Report,
 ): SeriesPatch[] {
-  const groups = scopeGroups(plan.scopes);
+  const module = report.tree.module === undefined ? undefined : moduleName(report.tree.module);
+  const groups = scopeGroups(plan.scopes, module);
   const order = new Map(groups.flatMap((group, i) => group.scopes.map((scope) => [scope.id, i] as const)));
-  const downgrades = downgradeGroups(plan, order);
+  const downgrades = downgradeGroups(plan, order, module);
   const done: { scopes: Set<ScopePlan>; downgrades: Set<Downgrade> } = {
     scopes: new Set(),
     downgrades: new Set(),
@@ -77,15 +79,15 @@ export function planPatches(
 
   for (const [i, group] of groups.entries()) {
     for (const scope of group.scopes) done.scopes.add(scope);
-    add((files) => scopeText(group, files));
+    add((files) => scopeText(group, subjectPrefix(files, module)));
     for (const group of downgrades.get(i) ?? []) {
       for (const downgrade of group.downgrades) done.downgrades.add(downgrade);
-      add((files) => downgradeText(group, files, report));
+      add((files) => downgradeText(group, subjectPrefix(files, module), report));
     }
   }
   for (const group of downgrades.get(-1) ?? []) {
     for (const downgrade of group.downgrades) done.downgrades.add(downgrade);
-    add((files) => downgradeText(group, files, report));
+    add((files) => downgradeText(group, subjectPrefix(files, module), report));
   }
   return patches;
 }
@@ -96,15 +98,15 @@ function shortened(subject: string): string {
 }
 
 /** In the order of the renderer's variables, see `compareScopes`: class by class, then by subsystem. */
-function scopeGroups(scopes: readonly ScopePlan[]): ScopeGroup[] {
+function scopeGroups(scopes: readonly ScopePlan[], module: string | undefined): ScopeGroup[] {
   const groups = new Map<string, ScopeGroup>();
   const bySubsystem = (a: ScopePlan, b: ScopePlan): number =>
     compareText(a.lock, b.lock) ||
     compareText(a.api, b.api) ||
-    compareText(subsystemOf(a.file), subsystemOf(b.file)) ||
+    compareText(subsystemOf(a.file, module), subsystemOf(b.file, module)) ||
     compareScopes(a, b);
   for (const scope of [...scopes].sort(bySubsystem)) {
-    const subsystem = subsystemOf(scope.file);
+    const subsystem = subsystemOf(scope.file, module);
     const key = [scope.lock, scope.api, subsystem].join('\n');
     const group = groups.get(key);
     if (group) group.scopes.push(scope);
@@ -114,14 +116,18 @@ function scopeGroups(scopes: readonly ScopePlan[]): ScopeGroup[] {
 }
 
 /** By the place in the series of the last scope that they need; -1 for those that need none of it. */
-function downgradeGroups(plan: Plan, order: ReadonlyMap<string, number>): Map<number, DowngradeGroup[]> {
+function downgradeGroups(
+  plan: Plan,
+  order: ReadonlyMap<string, number>,
+  module: string | undefined,
+): Map<number, DowngradeGroup[]> {
   const scopes = new Map(plan.scopes.map((scope) => [scope.id, scope]));
   const groups = new Map<string, DowngradeGroup & { last: number; found: Set<ScopePlan> }>();
   for (const downgrade of plan.downgrades) {
     const needs = downgrade.scopes.flatMap((id) => scopes.get(id) ?? []);
     const last = Math.max(-1, ...needs.map((scope) => order.get(scope.id)!));
     const proof = needs.length > 0 ? 'new' : downgrade.scopes.length > 0 ? 'existing' : 'lock-free';
-    const subsystem = subsystemOf(downgrade.file);
+    const subsystem = subsystemOf(downgrade.file, module);
     const key = [last, proof, subsystem].join('\n');
     let group = groups.get(key);
     if (!group) {
@@ -149,9 +155,8 @@ function lockNames(scope: ScopePlan): string[] {
   return name === scope.lock ? [name] : [name, scope.lock];
 }
 
-function scopeText(group: ScopeGroup, files: readonly string[]): { subjects: string[]; body: string } {
+function scopeText(group: ScopeGroup, prefix: string): { subjects: string[]; body: string } {
   const scope = group.scopes[0]!;
-  const prefix = subjectPrefix(files);
   const api = scope.api.toUpperCase();
   const several = group.scopes.length > 1;
   const taken = takesVerb(scope) === 'takes' ? 'is taken' : 'is begun';
@@ -199,10 +204,9 @@ function placeList(places: readonly { function: string | null; file: string }[],
 
 function downgradeText(
   group: DowngradeGroup,
-  files: readonly string[],
+  prefix: string,
   report: Report,
 ): { subjects: string[]; body: string } {
-  const prefix = subjectPrefix(files);
   const sites = new Map(report.sites.map((site) => [site.id, site]));
   const flags = [...new Set(group.downgrades.map((d) => sites.get(d.site)?.flag))];
   const known = flags.length === 1 ? flags[0] : undefined;
@@ -249,8 +253,9 @@ function sentenceList(words: readonly string[]): string {
 /** The text of the cover letter: why, a table of the lock classes, what stays. */
 export function seriesCover(plan: Plan, report: Report): { subject: string; body: string } {
   const files = [...new Set([...plan.scopes, ...plan.downgrades].map((edit) => edit.file))].sort(compareText);
-  const subsystems = [...new Set(files.map(subsystemOf))];
-  const prefix = subsystems.length === 1 ? subjectPrefix(files) : commonFolder(subsystems);
+  const module = report.tree.module === undefined ? undefined : moduleName(report.tree.module);
+  const subsystems = [...new Set(files.map((file) => subsystemOf(file, module)))];
+  const prefix = subsystems.length === 1 ? subjectPrefix(files, module) : commonFolder(subsystems);
   const apis = [...new Set(plan.scopes.map((scope) => scope.api.toUpperCase()))];
   const subject = shortened(
     plan.scopes.length > 0

@@ -1,16 +1,18 @@
 /**
  * The part of the kernel that a file belongs to, for grouping patches: its first two folders (`fs/quota`,
- * `drivers/md`, `net/ceph`), or the one that it is in (`mm`, `block`).
+ * `drivers/md`, `net/ceph`), or the one that it is in (`mm`, `block`). A module (by its name) is one part.
  */
-export function subsystemOf(file: string): string {
+export function subsystemOf(file: string, module?: string): string {
+  if (module !== undefined) return module;
   return file.split('/').slice(0, -1).slice(0, 2).join('/') || '.';
 }
 
 /**
  * What a subject of a patch to these files of one subsystem begins with: the folder that they share
- * (`quota`, `bcache`), for a driver of one file in a common folder its name (`nbd`).
+ * (`quota`, `bcache`), for a driver of one file in a common folder its name (`nbd`), for a module that of the module.
  */
-export function subjectPrefix(files: readonly string[]): string {
+export function subjectPrefix(files: readonly string[], module?: string): string {
+  if (module !== undefined) return module;
   const subsystem = subsystemOf(files[0] ?? '');
   const parts = subsystem.split('/');
   if (parts[0] === 'drivers') {

@@ -1,5 +1,6 @@
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { SCOPE_APIS } from '../kernel/masks.js';
+import { inModule } from '../tree/kernel-tree.js';
 import { type Cst, childByField, children, parseCst, textOf } from './cst.js';
 import type {
   CfgNode,
@@ -76,6 +77,22 @@ export function extractFacts(
   return facts.finish();
 }
 
+/** `NAME(a, b)` outside of functions, with those arguments that are names. Arguments with a type are a prototype's. */
+function invocationsIn(text: string, functions: readonly FunctionFacts[]): [string, string[]][] {
+  let outside = '';
+  let from = 0;
+  for (const { start, end } of functions) {
+    if (start > from) outside += text.slice(from, start);
+    from = Math.max(from, end);
+  }
+  outside += text.slice(from);
+  const code = outside.replace(/\/\*[\s\S]*?\*\/|\/\/.*|"(?:[^"\\\n]|\\.)*"/g, ' ');
+  return [...code.matchAll(/\b([A-Za-z_]\w*)\s*\(([^(){};]*)\)/g)].map(([, macro, args]) => [
+    macro!,
+    args!.split(',').flatMap((arg) => /^\s*&?\s*([A-Za-z_]\w*)\s*$/.exec(arg)?.[1] ?? []),
+  ]);
+}
+
 type Arms = readonly { readonly start: number; readonly end: number }[];
 
 class Extraction {
@@ -136,6 +153,7 @@ class Extraction {
       tables: this.tables,
       aliases: this.aliases,
       mentions: [...this.mentions],
+      invocations: inModule(this.file) ? invocationsIn(this.text, this.functions) : [],
       maskFlags: this.maskFlags,
       sites: this.outside,
     };

@@ -193,6 +193,11 @@ export interface FileFacts {
   readonly aliases: readonly (readonly [name: string, target: string])[];
   /** Names that stand in macro bodies which could not be read as code: whoever they name may be called from anywhere. */
   readonly mentions: readonly string[];
+  /**
+   * Macros called outside of functions (`EXPORT_SYMBOL(f)`), each with the names among its arguments. Only of a module's files:
+   * of the kernel nobody asks.
+   */
+  readonly invocations: readonly (readonly [macro: string, names: readonly string[]])[];
   /** Flags of the file's own functions that stand for a mask. */
   readonly maskFlags: readonly MaskFlag[];
   /** Sites outside functions. */

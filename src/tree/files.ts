@@ -2,7 +2,7 @@ import { type Dirent, readdirSync, readFileSync, realpathSync, statSync } from '
 import path from 'node:path';
 import type { Skipped } from '../analysis/report.js';
 import { InputError } from './input-error.js';
-import { type KernelTree, reasonOf } from './kernel-tree.js';
+import { type KernelTree, MODULE, placeOf, reasonOf, topOf } from './kernel-tree.js';
 
 /** C files under the paths asked for, and what was left out. */
 export interface Listing {
@@ -17,11 +17,12 @@ export type Source = { readonly text: string } | { readonly skipped: Skipped };
 /**
  * Tree-relative names of paths as a person gives them: absolute, relative to `cwd`, or relative to the
  * top of the tree (in this order; a name that exists in `cwd` but outside of the tree is looked up in the
- * tree). Symbolic links are resolved. `''` is the whole tree, and what no path at all means.
+ * tree). Symbolic links are resolved. `''` is the whole tree, and what no path at all means. Where there is a module, only
+ * its files can be asked for: it stands for the tree in all of this, and `MODULE` is the whole of it.
  * @throws InputError for a path that does not exist, or that is or leads outside of the tree.
  */
 export function resolvePaths(tree: KernelTree, paths: readonly string[], cwd: string): string[] {
-  if (paths.length === 0) return [''];
+  if (paths.length === 0) return [tree.module === undefined ? '' : MODULE];
   const resolved = new Set(paths.map((asked) => resolvePath(tree, asked, cwd)));
   return [...resolved].sort(byBytes);
 }
@@ -29,9 +30,8 @@ export function resolvePaths(tree: KernelTree, paths: readonly string[], cwd: st
 /** `resolvePaths` for one path. */
 export function resolvePath(tree: KernelTree, asked: string, cwd: string): string {
   if (asked === '') throw new InputError('empty path');
-  const candidates = path.isAbsolute(asked)
-    ? [asked]
-    : [path.resolve(cwd, asked), path.resolve(tree.root, asked)];
+  const top = topOf(tree);
+  const candidates = path.isAbsolute(asked) ? [asked] : [path.resolve(cwd, asked), path.resolve(top, asked)];
   let outside: string | undefined;
   let failure: unknown;
   for (const candidate of candidates) {
@@ -45,20 +45,23 @@ export function resolvePath(tree: KernelTree, asked: string, cwd: string): strin
     }
     const name = nameInTree(tree, real);
     if (name !== undefined) return name;
+    const where = `${tree.module === undefined ? 'kernel tree' : 'module'} ${top}`;
     outside =
       nameInTree(tree, candidate) === undefined
-        ? `${asked} is outside of the kernel tree ${tree.root}`
-        : `${asked} leads out of the kernel tree ${tree.root} through a symbolic link`;
+        ? `${asked} is outside of the ${where}`
+        : `${asked} leads out of the ${where} through a symbolic link`;
   }
-  throw new InputError(outside ?? `${asked}: ${reasonOf(failure)} (looked in ${cwd} and in ${tree.root})`);
+  throw new InputError(outside ?? `${asked}: ${reasonOf(failure)} (looked in ${cwd} and in ${top})`);
 }
 
 /** Tree-relative name of an absolute path, `''` for the top; `undefined` if it is not inside. Purely lexical. */
 export function nameInTree(tree: KernelTree, absolute: string): string | undefined {
-  const relative = path.relative(tree.root, absolute);
+  const relative = path.relative(topOf(tree), absolute);
   if (relative === '..' || relative.startsWith(`..${path.sep}`) || path.isAbsolute(relative))
     return undefined;
-  return relative.split(path.sep).join('/');
+  const name = relative.split(path.sep).join('/');
+  if (tree.module === undefined) return name;
+  return name === '' ? MODULE : `${MODULE}/${name}`;
 }
 
 /**
@@ -73,7 +76,7 @@ export function listFiles(tree: KernelTree, paths: readonly string[]): Listing {
   const walk = (directory: string) => {
     let entries: Dirent[];
     try {
-      entries = readdirSync(path.join(tree.root, directory), { withFileTypes: true });
+      entries = readdirSync(placeOf(tree, directory), { withFileTypes: true });
     } catch (error) {
       skipped.set(directory, reasonOf(error));
       return;
@@ -81,7 +84,7 @@ export function listFiles(tree: KernelTree, paths: readonly string[]): Listing {
     for (const entry of entries) {
       const name = directory === '' ? entry.name : `${directory}/${entry.name}`;
       if (entry.isDirectory()) {
-        if (!entry.name.startsWith('.')) walk(name);
+        if (!entry.name.startsWith('.') && name !== MODULE) walk(name);
       } else if (isC(entry.name)) {
         if (entry.isFile()) files.add(name);
         else skipped.set(name, entry.isSymbolicLink() ? 'symbolic link' : 'not a regular file');
@@ -91,7 +94,7 @@ export function listFiles(tree: KernelTree, paths: readonly string[]): Listing {
 
   for (const asked of paths) {
     try {
-      const stat = statSync(path.join(tree.root, asked));
+      const stat = statSync(placeOf(tree, asked));
       if (stat.isDirectory()) walk(asked);
       else if (!isC(asked)) skipped.set(asked, 'not a .c or .h file');
       else if (stat.isFile()) files.add(asked);
@@ -110,7 +113,7 @@ export function listFiles(tree: KernelTree, paths: readonly string[]): Listing {
 export function readSource(tree: KernelTree, file: string): Source {
   let bytes: Buffer;
   try {
-    bytes = readFileSync(path.join(tree.root, file));
+    bytes = readFileSync(placeOf(tree, file));
   } catch (error) {
     return { skipped: { file, reason: reasonOf(error) } };
   }
@@ -132,7 +135,7 @@ export function filesMentioning(tree: KernelTree, word: string, files: readonly 
   return files.filter((file) => {
     let bytes: Buffer;
     try {
-      bytes = readFileSync(path.join(tree.root, file));
+      bytes = readFileSync(placeOf(tree, file));
     } catch {
       return false;
     }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { readSource } from './files.js';
-import type { KernelTree } from './kernel-tree.js';
+import { type KernelTree, placeOf } from './kernel-tree.js';
 
 interface Header {
   /** Names of the function-like macros that it defines. */
@@ -40,7 +40,7 @@ export class Macros {
           text.matchAll(/^[ \t]*#[ \t]*include[ \t]*(?:"([^"]+)"|<([^>]+)>)/gm),
           (match) =>
             match[1] === undefined ? `include/${match[2]}` : path.join(path.dirname(file), match[1]),
-        ).filter((found) => !found.startsWith('..') && existsSync(path.join(this.tree.root, found))),
+        ).filter((found) => !found.startsWith('..') && existsSync(placeOf(this.tree, found))),
       };
       this.headers.set(file, header);
     }

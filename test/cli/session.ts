@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream';
 import type { Analysis, AnalyzeOptions } from '../../src/analysis/api.js';
 import type { Report, Site } from '../../src/analysis/report.js';
+import { loadEngine } from '../../src/cli/engine.js';
 import type { Engine, Environment, Output } from '../../src/cli/environment.js';
 import { runCli } from '../../src/cli/run.js';
 import type { FileChange, Plan } from '../../src/edit/plan.js';
@@ -129,4 +130,24 @@ export async function session(argv: readonly string[], setting: Setting = {}): P
   const code = await runCli(argv, environment);
   const kept = stdout instanceof Kept ? stdout : new Kept();
   return { code, stdout: kept.text(), bytes: kept.text('latin1'), stderr: stderr.text(), tree, asked };
+}
+
+/** Runs the program in this process as it is, with the analysis; output is latin1, a character a byte. */
+export async function realSession(
+  cwd: string,
+  argv: readonly string[],
+  env: Record<string, string> = {},
+): Promise<{ status: number; stdout: string; stderr: string }> {
+  const stdout = new Kept();
+  const stderr = new Kept();
+  const status = await runCli([...argv, '--jobs', '1'], {
+    stdout,
+    stderr,
+    cwd,
+    env,
+    signal: new AbortController().signal,
+    uninterrupted: (work) => work(),
+    loadEngine,
+  });
+  return { status, stdout: stdout.text('latin1'), stderr: stderr.text('latin1') };
 }

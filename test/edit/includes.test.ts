@@ -7,6 +7,30 @@ function provides(files: Record<string, string>, file = 'fs/demo/demo.c'): boole
   return createIncludeResolver((path) => files[path]).provides(file, HEADER);
 }
 
+describe('a file of a module', () => {
+  const file = 'module:/src/demo.c';
+
+  it('gets what the headers of the module and of the kernel include', () => {
+    const own = { [file]: '#include "../demo.h"\n', 'module:/demo.h': '#include <linux/a.h>\n' };
+    expect(provides({ ...own, 'include/linux/a.h': '#include <linux/sched/mm.h>\n' }, file)).toBe(true);
+    expect(provides({ ...own, 'include/linux/a.h': '' }, file)).toBe(false);
+  });
+
+  it('finds headers where the Makefile of the module says', () => {
+    const files = {
+      [file]: '#include <demo.h>\n',
+      'module:/Kbuild': 'ccflags-y += -I$(src)/include\n',
+      'module:/include/demo.h': '#include <linux/sched/mm.h>\n',
+    };
+    expect(provides(files, file)).toBe(true);
+  });
+
+  it('takes nothing of the kernel for what lies above the module', () => {
+    const files = { [file]: '#include "../../demo.h"\n', 'demo.h': '#include <linux/sched/mm.h>\n' };
+    expect(provides(files, file)).toBe(false);
+  });
+});
+
 describe('whether a file gets a header', () => {
   it.each<[string, boolean, Record<string, string>]>([
     ['itself', true, { 'fs/demo/demo.c': '#include <linux/sched/mm.h>\n' }],

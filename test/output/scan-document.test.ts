@@ -14,7 +14,7 @@ describe('the scan document', () => {
     const document = scanDocument(REPORT);
     expect(Object.keys(document)).toEqual(['schema', 'tree', 'sites', 'scopes', 'summary']);
     expect(document.schema).toBe('gfp-scope/scan@1');
-    expect(document.tree).toEqual({ version: '6.1.7' });
+    expect(document.tree).toEqual({ version: '6.1.7', module: null, limits: [] });
     expect(document.sites[0]).toEqual({
       id: 'fs/demo/dir.c:12:33',
       file: 'fs/demo/dir.c',

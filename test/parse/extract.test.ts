@@ -179,3 +179,22 @@ describe('a function whose braces are indented', () => {
     expect(only('static int f(void)\n{\n\treturn g();\n\t}\n').broken).toBe(true);
   });
 });
+
+describe('macros called outside of functions', () => {
+  const text =
+    '/* OLD(gone) */\nMODULE_ALIAS_FS("demofs");\nint demo_read(struct inode *inode, loff_t at);\n' +
+    'int\ndemo_write(struct inode *inode)\n{\n\tINSIDE(name);\n\treturn 0;\n}\nEXPORT_SYMBOL_NS_GPL(demo_write, DEMO);\n' +
+    'static struct attr a = ATTR_RO(size);\nmodule_init(demo_init)\n';
+
+  it('are there for a file of a module, with the arguments that are names', () => {
+    expect(extractFacts('module:/a.c', text).invocations.filter(([, names]) => names.length > 0)).toEqual([
+      ['EXPORT_SYMBOL_NS_GPL', ['demo_write', 'DEMO']],
+      ['ATTR_RO', ['size']],
+      ['module_init', ['demo_init']],
+    ]);
+  });
+
+  it('are not asked of the kernel', () => {
+    expect(extractFacts('fs/demofs/a.c', text).invocations).toEqual([]);
+  });
+});

@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:f
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { filesMentioning, listFiles, readSource, resolvePath, resolvePaths } from '../../src/tree/files.js';
+import { withModule } from '../../src/tree/kernel-tree.js';
 import { smallTree, temporaryDirectory, writeFiles } from './small-tree.js';
 
 describe('paths as a person gives them', () => {
@@ -114,6 +115,20 @@ describe('the files under a path', () => {
   it('are listed once where paths overlap', () => {
     const tree = smallTree({ 'fs/a.c': '', 'fs/b.c': '' });
     expect(listFiles(tree, ['fs/b.c', 'fs', '']).files).toEqual(['fs/a.c', 'fs/b.c', 'include/linux/gfp.h']);
+  });
+
+  it('are those of the module only where the module is asked for', () => {
+    const tree = smallTree({ 'fs/a.c': '', 'module:/b.c': '' });
+    const module = path.join(temporaryDirectory(), 'demo');
+    writeFiles(module, { 'fs/a.c': '', 'c.h': '' });
+    const both = withModule(tree, module);
+    expect(listFiles(both, ['']).files).toEqual(['fs/a.c', 'include/linux/gfp.h']);
+    expect(listFiles(both, ['module:']).files).toEqual(['module:/c.h', 'module:/fs/a.c']);
+    expect(resolvePaths(both, [], '/')).toEqual(['module:']);
+    expect(resolvePaths(both, ['fs/a.c', '.'], module)).toEqual(['module:', 'module:/fs/a.c']);
+    expect(() => resolvePaths(both, [path.join(tree.root, 'fs/a.c')], module)).toThrow(
+      `is outside of the module ${module}`,
+    );
   });
 
   it('are not looked for in hidden directories', () => {

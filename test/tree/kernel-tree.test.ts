@@ -2,7 +2,13 @@ import { mkdirSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { InputError } from '../../src/tree/input-error.js';
-import { findKernelTree, openKernelTree, versionFromMakefile } from '../../src/tree/kernel-tree.js';
+import {
+  findKernelTree,
+  openKernelTree,
+  placeOf,
+  versionFromMakefile,
+  withModule,
+} from '../../src/tree/kernel-tree.js';
 import { smallTree, temporaryDirectory, writeFiles } from './small-tree.js';
 
 describe('the version of a kernel tree', () => {
@@ -51,6 +57,77 @@ describe('opening a tree', () => {
     const directory = temporaryDirectory();
     writeFiles(directory, { Makefile: 'VERSION = 3\nPATCHLEVEL = 2\n' });
     expect(() => openKernelTree(directory)).toThrow(InputError);
+  });
+});
+
+describe('a kernel from before the scope API', () => {
+  const makefile = (version: string) => {
+    const [major, minor] = version.split('.');
+    return `VERSION = ${major}\nPATCHLEVEL = ${minor}\nSUBLEVEL = 0\nEXTRAVERSION =\n`;
+  };
+  const header = 'include/linux/sched/mm.h';
+  const SCOPES = 'static inline unsigned int memalloc_nofs_save(void);\n';
+
+  it.each([
+    ['4.11', {}],
+    ['3.10', {}],
+    ['4.11', { [header]: 'static inline unsigned int memalloc_noio_save(void);\n' }],
+    ['6.1', { [header]: 'void mmdrop(struct mm_struct *mm);\n' }],
+  ])('is refused: %s with %j', (version, files) => {
+    expect(() => smallTree({ Makefile: makefile(version), ...files })).toThrow(
+      /: Linux [\d.]+ has no memalloc_nofs_save\(\) in include\/linux\/sched\/mm\.h; .* from 4\.12 on$/,
+    );
+  });
+
+  it.each([
+    ['4.12', {}],
+    ['4.11', { [header]: SCOPES }],
+    ['5.4', {}],
+  ])('is told by its header, where that is there: %s with %j', (version, files) => {
+    expect(smallTree({ Makefile: makefile(version), ...files }).version).toBe(`${version}.0`);
+  });
+
+  it('is not passed over in favour of a tree around it', () => {
+    const outer = smallTree({ 'old/Makefile': makefile('4.4'), 'old/include/linux/gfp.h': '' });
+    expect(() => findKernelTree(path.join(outer.root, 'old'))).toThrow(/Linux 4\.4\.0 has no/);
+  });
+});
+
+describe('a module beside a tree', () => {
+  it('is a directory of its own, symbolic links resolved', () => {
+    const tree = smallTree();
+    const directory = temporaryDirectory();
+    writeFiles(directory, { 'demo/a.c': '' });
+    symlinkSync(path.join(directory, 'demo'), path.join(directory, 'link'));
+    const module = path.join(directory, 'demo');
+    expect(withModule(tree, path.join(directory, 'link'))).toEqual({ ...tree, module, headersOnly: true });
+    const whole = smallTree({ 'mm/vmscan.c': '' });
+    expect(withModule(whole, module)).toEqual({ ...whole, module });
+    expect(withModule(undefined, module)).toEqual({ root: '', version: '', module });
+  });
+
+  it('is refused inside of the tree, around it, and where there is no directory', () => {
+    const tree = smallTree({ 'fs/demo/a.c': '' });
+    const inside = path.join(tree.root, 'fs/demo');
+    expect(() => withModule(tree, inside)).toThrow(
+      `--module ${inside}: inside of the kernel tree ${tree.root}; give it as a path instead`,
+    );
+    expect(() => withModule(tree, tree.root)).toThrow(/give it as a path instead$/);
+    const around = path.dirname(tree.root);
+    expect(() => withModule(tree, around)).toThrow(`the kernel tree ${tree.root} is inside of it`);
+    expect(() => withModule(tree, '/none/demo')).toThrow('/none/demo: no such file or directory');
+    const file = path.join(inside, 'a.c');
+    expect(() => withModule(tree, file)).toThrow(`${file}: not a directory`);
+  });
+
+  it('has names that no file of the tree has', () => {
+    const tree = withModule(smallTree(), temporaryDirectory());
+    expect(placeOf(tree, 'fs/inode.c')).toBe(`${tree.root}/fs/inode.c`);
+    expect(placeOf(tree, 'module:/fs/inode.c')).toBe(`${tree.module}/fs/inode.c`);
+    expect(placeOf(tree, 'module:')).toBe(tree.module);
+    const alone = { root: '', module: tree.module! };
+    expect(placeOf(alone, 'include/linux/fs.h')).toBe('');
+    expect(placeOf(alone, 'module:/a.c')).toBe(`${tree.module}/a.c`);
   });
 });
 
