@@ -49,7 +49,10 @@ export class Callers {
   private readonly owners: Owners;
   /** Function and filesystem of each node of the second kind, and their numbers. */
   private readonly shared: { fn: number; owner: string }[] = [];
-  private readonly numbers = new Map<string, Map<number, number>>();
+  /** By filesystem, then by function: the number of the node, 0 where there is none yet. */
+  private readonly numbers = new Map<string, Int32Array>();
+  /** By function: the places in `callers` of the calls in the same task. */
+  private readonly sameTask: (Int32Array | undefined)[];
   private readonly locking = new Map<number, boolean>();
   /** By node, see `calls`; empty until asked for. */
   private readonly links: Int32Array[];
@@ -68,6 +71,7 @@ export class Callers {
     this.owners = new Owners(index);
     this.links = index.functions.map(() => NOT_ASKED);
     this.roots = new Uint8Array(index.functions.length);
+    this.sameTask = index.functions.map(() => undefined);
     this.extend(targets);
   }
 
@@ -132,17 +136,15 @@ export class Callers {
     if (owner === '') return fn;
     let ofOwner = this.numbers.get(owner);
     if (!ofOwner) {
-      ofOwner = new Map();
+      ofOwner = new Int32Array(this.index.functions.length);
       this.numbers.set(owner, ofOwner);
     }
-    let node = ofOwner.get(fn);
-    if (node === undefined) {
-      node = this.size;
+    if (ofOwner[fn] === 0) {
+      ofOwner[fn] = this.size;
       this.shared.push({ fn, owner });
       this.links.push(NOT_ASKED);
-      ofOwner.set(fn, node);
     }
-    return node;
+    return ofOwner[fn]!;
   }
 
   /** Does the edge run the callee in the caller's task? */
@@ -155,15 +157,32 @@ export class Callers {
     let links = this.links[node]!;
     if (links === NOT_ASKED) {
       const owner = this.shared[node - this.index.functions.length]?.owner ?? '';
-      const found: number[] = [];
-      for (const [place, edge] of this.index.callers[this.functionOf(node).id]!.entries()) {
-        const above = this.isCaller(edge) ? this.owners.above(edge, owner) : undefined;
-        if (above !== undefined) found.push(place, this.node(edge.from, above));
+      const { id } = this.functionOf(node);
+      const edges = this.index.callers[id]!;
+      const places = this.inSameTask(id);
+      const found = new Int32Array(places.length * 2);
+      let length = 0;
+      for (const place of places) {
+        const edge = edges[place]!;
+        const above = this.owners.above(edge, owner);
+        if (above === undefined) continue;
+        found[length++] = place;
+        found[length++] = this.node(edge.from, above);
       }
-      links = Int32Array.from(found);
+      links = length === found.length ? found : found.slice(0, length);
       this.links[node] = links;
     }
     return links;
+  }
+
+  private inSameTask(id: number): Int32Array {
+    let places = this.sameTask[id];
+    if (!places) {
+      const edges = this.index.callers[id]!;
+      places = Int32Array.from(edges.keys()).filter((place) => this.isCaller(edges[place]!));
+      this.sameTask[id] = places;
+    }
+    return places;
   }
 
   /** Nobody is known to call it from inside of a task: a root of paths. */
@@ -175,7 +194,7 @@ export class Callers {
 
   private isRootFunction(id: number): boolean {
     if (this.tasks.startedAs(id) !== undefined || this.index.escaped.has(id)) return true;
-    return !this.index.callers[id]!.some((e) => this.isCaller(e)) && !this.isUnused(id);
+    return this.inSameTask(id).length === 0 && !this.isUnused(id);
   }
 
   isUnused(id: number): boolean {

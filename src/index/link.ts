@@ -197,6 +197,9 @@ export class Index {
   private readonly prototypes = new Map<string, { returnType: string; params: readonly string[] }>();
   private readonly fieldTables = new Map<string, Set<number>>();
   private readonly lockFields = new Map<string, Set<string>>();
+  /** What `lookup` found for the file that was asked about last. */
+  private readonly found = new Map<string, readonly Fn[]>();
+  private foundFor = '';
   /** By function: what `onlySource` gives, or `SEVERAL`. */
   private readonly sources = new Map<number, Map<Path, Path>>();
   private readonly variableCache = new Map<number, Map<string, string>>();
@@ -289,6 +292,19 @@ export class Index {
    * the module's own where it defines it, else the kernel's; the kernel's never is a module's.
    */
   lookup(name: string, file: string): readonly Fn[] {
+    if (file !== this.foundFor) {
+      this.foundFor = file;
+      this.found.clear();
+    }
+    let found = this.found.get(name);
+    if (!found) {
+      found = this.definitions(name, file);
+      this.found.set(name, found);
+    }
+    return found;
+  }
+
+  private definitions(name: string, file: string): readonly Fn[] {
     // What the module has a macro for, be it to go with several kernels, is that in the module.
     const renamed = inModule(file) ? this.aliases.get(`${MODULE} ${name}`) : undefined;
     let all = renamed === undefined ? this.byName.get(name) : this.byName.get(renamed);
