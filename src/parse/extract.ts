@@ -424,7 +424,7 @@ class Extraction {
     arms?: Arms;
   }): void {
     const { cst } = this;
-    const flow = buildFlow(cst, f.body, this.text);
+    const flow = buildFlow(cst, f.body, this.text, f.isMacro);
     const locals: [string, string][] = [];
     for (const d of flow.declarations) this.localDeclaration(d, locals, f.name);
     if (!f.isMacro) this.findMaskFlags(f.node, f.name, f.params);

@@ -33,9 +33,10 @@ const NOP: Op = { k: 'nop' };
 /**
  * The control-flow graph of one function body (`compound_statement`), with short-circuit conditions, loops,
  * `switch`, `goto`, iterator macros and guards that are dropped where their block is left.
- * Node 0 is the entry, node 1 the exit; a function that never returns leaves node 1 unreached.
+ * Node 0 is the entry, node 1 the exit; a function that never returns leaves node 1 unreached. A macro that is a call
+ * returns what that call does.
  */
-export function buildFlow(cst: Cst, body: number, original: string): Flow {
+export function buildFlow(cst: Cst, body: number, original: string, isMacro = false): Flow {
   const cfg: CfgNode[] = [
     { op: NOP, next: [], statement: -1 },
     { op: NOP, next: [], statement: -1 },
@@ -412,6 +413,16 @@ export function buildFlow(cst: Cst, body: number, original: string): Flow {
     }
   };
 
+  const [onlyStatement, more] = children(cst, body).filter((c) => !['{', '}', ';'].includes(cst.type[c]!));
+  const isExpression = isMacro && more === undefined;
+
+  const returns = (value: Path): number => {
+    const node = emit({ k: 'ret', value });
+    join(1, loose);
+    loose = [];
+    return node;
+  };
+
   const statement = (node: number, parent: number): void => {
     if (node < 0) return;
     const type = cst.type[node]!;
@@ -551,17 +562,18 @@ export function buildFlow(cst: Cst, body: number, original: string): Flow {
         const [value] = children(cst, node).filter((c) => !['return', ';'].includes(cst.type[c]!));
         const path = value === undefined ? '' : evaluate(value);
         dropGuards(0);
-        nodeOf.set(node, emit({ k: 'ret', value: path }));
-        join(1, loose);
-        loose = [];
+        nodeOf.set(node, returns(path));
         break;
       }
       case 'declaration':
         declaration(node);
         break;
-      case 'expression_statement':
-        for (const c of children(cst, node)) if (cst.type[c] !== ';') evaluate(c);
+      case 'expression_statement': {
+        let value: Path = '';
+        for (const c of children(cst, node)) if (cst.type[c] !== ';') value = evaluate(c);
+        if (isExpression && node === onlyStatement && value[0] === '@') returns(value);
         break;
+      }
       default:
         if (!type.startsWith('preproc_') && cst.first[node]! >= 0) evaluate(node);
     }
