@@ -46,9 +46,12 @@ export interface Run {
 const MAX_STATES = 96;
 const MAX_TRACKED = 6;
 
-/** Variables worth tracking: those returned, flags set to constants and tested, parameters tested twice. */
-function trackedVariables(facts: FunctionFacts): Path[] {
-  const returned = new Set<Path>();
+/**
+ * Variables worth tracking: those returned, flags set to constants and tested, parameters tested twice; first of all what is
+ * known on entry, and what it is assigned to.
+ */
+function trackedVariables(facts: FunctionFacts, zero: readonly Path[]): Path[] {
+  const returned = new Set<Path>(zero);
   const constants = new Map<Path, number>();
   const assigned = new Set<Path>();
   const tested = new Map<Path, number>();
@@ -56,6 +59,7 @@ function trackedVariables(facts: FunctionFacts): Path[] {
     if (op.k === 'ret' && /^v:\w+$/.test(op.value)) returned.add(op.value);
     else if (op.k === 'set') {
       assigned.add(op.to);
+      if (zero.includes(op.from) && /^v:\w+$/.test(op.to)) returned.add(op.to);
       if (op.from[0] === '#') constants.set(op.to, (constants.get(op.to) ?? 0) + 1);
     } else if (op.k === 'call' && op.to !== '') assigned.add(op.to);
     else if (op.k === 'test' && op.rel !== '?') tested.set(op.on, (tested.get(op.on) ?? 0) + 1);
@@ -130,17 +134,20 @@ const runs = new WeakMap<FunctionFacts, Map<string, Run>>();
 
 /**
  * Runs `effects` (CFG node → what it does to the resource, in order) through the function.
- * `open` names tests on whose true side the resource is held already although nothing here acquired it.
+ * `open` names tests on whose true side the resource is held already although nothing here acquired it; `zero` the
+ * parameters that are 0 or null on entry.
  */
 export function run(
   facts: FunctionFacts,
   effects: ReadonlyMap<number, readonly Effect[]>,
   open?: ReadonlySet<number>,
+  zero: readonly Path[] = [],
 ): Run {
   let question = '';
   for (const [node, list] of effects)
     for (const { act, success } of list) question += `${node}${act}${success} `;
   if (open) question += [...open].join();
+  question += zero.join();
   let mine = runs.get(facts);
   if (!mine) {
     mine = new Map();
@@ -148,8 +155,9 @@ export function run(
   }
   let found = mine.get(question);
   if (!found) {
-    const tracked = trackedVariables(facts);
-    found = attempt(facts, effects, tracked, open) ?? attempt(facts, effects, [], open)!;
+    const tracked = trackedVariables(facts, zero);
+    // Where there are too many states, the variables that matter least are left out.
+    for (let n = tracked.length; !found; n >>= 1) found = attempt(facts, effects, tracked.slice(0, n), open, zero);
     mine.set(question, found);
   }
   return found;
@@ -173,6 +181,7 @@ function attempt(
   effects: ReadonlyMap<number, readonly Effect[]>,
   tracked: readonly Path[],
   open: ReadonlySet<number> | undefined,
+  zero: readonly Path[],
 ): Run | undefined {
   const { cfg } = facts;
   const slot = new Map(tracked.map((path, i) => [path, i]));
@@ -227,7 +236,8 @@ function attempt(
   const overwrite = (states: State[], path: Path): State[] =>
     path === '' ? states : states.flatMap((s) => (s.pending === path ? either(s) : [s]));
 
-  push(0, { depth: 0, pending: '', success: 'void', env: 'u'.repeat(tracked.length) });
+  const env = tracked.map((path) => (zero.includes(path) ? 'z' : 'u')).join('');
+  push(0, { depth: 0, pending: '', success: 'void', env });
   for (let item = work.pop(); item; item = work.pop()) {
     const [node, state] = item;
     const { op, next } = cfg[node]!;
@@ -247,7 +257,10 @@ function attempt(
           const verdict = decided(state.success, op.rel, holds);
           if (verdict !== undefined) s = settle(state, verdict);
         }
-        const known = refine(knownOf(s, op.on), op.rel, holds);
+        const before = knownOf(s, op.on);
+        // No flag is set in a variable that is 0.
+        if (holds && op.flags && before === 'z') continue;
+        const known = refine(before, op.rel, holds);
         if (known === '') continue;
         if (slot.has(op.on)) s = know(s, op.on, known);
         if (holds && open?.has(node)) s = { ...s, depth: Math.max(1, s.depth) };
@@ -317,16 +330,22 @@ function attempt(
 
 /**
  * What calling the function does to the resource, from its exits; undefined where it leaves it as it was.
- * A mixture that its result does not explain is `maybe`.
+ * A mixture that its result does not explain is `maybe`. Of a `scope` is asked whether it is open for certain: a function that
+ * opens none and may close one does (it counts how often it was started), and where one may be open in spite of
+ * failure it isn't.
  */
-export function netEffect(exits: readonly Exit[], returnsPointer: boolean): Effect | undefined {
+export function netEffect(
+  exits: readonly Exit[],
+  returnsPointer: boolean,
+  scope?: { readonly opensHere: boolean },
+): Effect | undefined {
   if (exits.length === 0) return undefined;
   const low = Math.min(...exits.map((e) => e.depth));
   const high = Math.max(...exits.map((e) => e.depth));
   const handed = exits.filter((e) => e.pending !== '');
   if (low === 0 && high === 0 && handed.length === 0) return undefined;
   if (low < 0) {
-    return { act: 'release', success: high < 0 ? 'void' : 'maybe' };
+    return { act: 'release', success: high < 0 || scope?.opensHere === false ? 'void' : 'maybe' };
   }
   const held = new Set(exits.filter((e) => e.depth > 0 && e.pending === '').map((e) => e.result));
   const free = new Set(exits.filter((e) => e.depth === 0 && e.pending === '').map((e) => e.result));
@@ -338,7 +357,10 @@ export function netEffect(exits: readonly Exit[], returnsPointer: boolean): Effe
   for (const success of candidates) {
     const fits =
       [...held].every(
-        (k) => succeeded(success, k) === true || ((k === 'u' || k === 'x') && success === 'nonerr'),
+        (k) =>
+          succeeded(success, k) === true ||
+          ((k === 'u' || k === 'x') && success === 'nonerr') ||
+          scope !== undefined,
       ) && [...free].every((k) => succeeded(success, k) === false);
     if (fits) return { act: 'acquire', success };
   }

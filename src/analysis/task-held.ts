@@ -31,9 +31,13 @@ export class TaskHeld {
 
   /**
    * Tests of the function on whose true side such an object is known to be there. `leavesOpen` says of a function that
-   * stores it whether it leaves the scope in question open.
+   * stores it whether it leaves the scope in question open, `isLeftOut` which of them do not count.
    */
-  tests(fn: Fn, leavesOpen: (fn: Fn) => boolean): ReadonlySet<number> | undefined {
+  tests(
+    fn: Fn,
+    leavesOpen: (fn: Fn) => boolean,
+    isLeftOut: (fn: Fn) => boolean,
+  ): ReadonlySet<number> | undefined {
     let mine = this.cache.get(fn.id);
     if (!mine) {
       mine = this.find(fn);
@@ -42,10 +46,16 @@ export class TaskHeld {
     if (mine.length === 0) return undefined;
     const open = new Set<number>();
     for (const { field, node } of mine) {
-      const stores = this.storesFor(fn.group, field);
+      const stores = this.storesFor(fn.group, field).filter((f) => !isLeftOut(f));
       if (stores.length > 0 && stores.every(leavesOpen)) open.add(node);
     }
     return open.size > 0 ? open : undefined;
+  }
+
+  /** Functions that may have put the object there which a test finds. */
+  storesFound(fn: Fn, test: number): readonly Fn[] {
+    const found = this.cache.get(fn.id)?.find(({ node }) => node === test);
+    return found ? this.storesFor(fn.group, found.field) : [];
   }
 
   /** Does the function put an object into `current->F` that it is handed or makes? */

@@ -448,7 +448,7 @@ class Extraction {
         op.k === 'set' && /^[vct]:.* \w+$/.test(op.from) ? [[op.to, op.from] as const] : [],
       ),
       locks: flow.cfg.some(({ op }) => op.k === 'guard' || (op.k === 'call' && actsOnLocks(op.fn))),
-      testsFlags: flow.cfg.some(({ op }) => op.k === 'test' && op.flags !== undefined),
+      testsFlags: flow.cfg.some(({ op }) => op.k === 'test' && op.flags && !op.on.includes(' ')),
       setsCurrent: flow.cfg.some(
         ({ op }) => (op.k === 'set' || op.k === 'call') && op.to.startsWith('v:current '),
       ),

@@ -38,7 +38,7 @@ export interface TestOp {
   readonly on: Path;
   /** `nz`: non-zero or non-null; `neg`: < 0; `pos`: > 0; `err`: `IS_ERR()`; `errnull`: `IS_ERR_OR_NULL()`; `?`: unknown. */
   readonly rel: 'nz' | 'neg' | 'pos' | 'err' | 'errnull' | '?';
-  /** For `variable & (A | B)`: the names of the constants. */
+  /** For `variable & (A | B)` and `x->member & A`: the names of the constants. */
   readonly flags?: readonly string[];
 }
 
@@ -136,7 +136,7 @@ export interface FunctionFacts {
   readonly locks: boolean;
   /** Whether it assigns to a member of `current`. */
   readonly setsCurrent: boolean;
-  /** Whether it has a test with `flags`. */
+  /** Whether it has a test of a variable with `flags`. */
   readonly testsFlags: boolean;
   readonly statements: readonly Statement[];
   readonly sites: readonly SiteFacts[];

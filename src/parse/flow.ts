@@ -318,12 +318,12 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
     return branch(evaluate(node), 'nz');
   };
 
-  /** Names of the constants in `variable & (A | B)`. */
+  /** Names of the constants in `variable & (A | B)` or `x->member & A`. */
   const testedFlags = (node: number): string[] | undefined => {
     if (cst.type[node] !== 'binary_expression') return undefined;
     const left = childByField(cst, node, 'left');
-    if (cst.type[left] !== 'identifier' || cst.type[childByField(cst, node, 'operator')] !== '&')
-      return undefined;
+    if (!/^(?:identifier|field_expression)$/.test(cst.type[left]!)) return undefined;
+    if (cst.type[childByField(cst, node, 'operator')] !== '&') return undefined;
     const names = textOf(cst, childByField(cst, node, 'right'))
       .replace(/[()\s]/g, '')
       .split('|');
