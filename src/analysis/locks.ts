@@ -3,7 +3,7 @@ import { GUARD_CLASS_BY_NAME } from '../kernel/guards.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { SCOPE_APIS } from '../kernel/masks.js';
 import type { Api, LockPrimitive } from '../kernel/types.js';
-import type { FunctionFacts, TestOp } from '../parse/facts.js';
+import type { FunctionFacts } from '../parse/facts.js';
 import { Flags, type HandedFlags, withFlag } from './flags.js';
 import { type Effect, type Exit, netEffect, type Run, run, type Success } from './states.js';
 import { StandIns } from './stand-ins.js';
@@ -214,7 +214,7 @@ export class Locks {
     const out = new Map<string, Summary>();
     const effects = this.effects(fn);
     for (const lock of new Set(effects.map((e) => e.lock))) {
-      const exits = this.exitsOf(fn, lock, zero);
+      const { exits } = this.runOf(fn, lock, zero);
       const net = netEffect(
         lock.endsWith(IF_REAL) ? this.realOnly(fn, exits) : exits,
         fn.facts.returnType !== 'int' && fn.facts.returnType !== 'bool',
@@ -230,21 +230,6 @@ export class Locks {
       out.set(lock, { ...net, hops, blocking: mine.some((e) => e.blocking) });
     }
     return out;
-  }
-
-  /** Exits for a net effect: a scope that was found open is left to the caller only with the object that was found. */
-  private exitsOf(fn: Fn, lock: string, zero: Zero): readonly Exit[] {
-    const { exits } = this.runOf(fn, lock, zero);
-    const found = this.foundOpen(fn, lock);
-    if (!found) return exits;
-    const { cfg } = fn.facts;
-    const objects = new Set([...found].map((node) => (cfg[node]!.op as TestOp).on));
-    const handsOn = ({ node }: Exit): boolean => {
-      const { op } = cfg[node]!;
-      return op.k === 'ret' && objects.has(op.value);
-    };
-    const own = run(this.factsFor(fn, lock), this.byNode(fn, lock), undefined, zeroPaths(fn, zero)).exits;
-    return [...exits.filter(handsOn), ...own.filter((exit) => !handsOn(exit))];
   }
 
   /** Tests of the function behind which a scope is open that was opened with an object of the task. */

@@ -1,4 +1,4 @@
-import type { FunctionFacts, Path } from '../parse/facts.js';
+import type { FunctionFacts, Path, TestOp } from '../parse/facts.js';
 
 /**
  * Path-sensitive run of one two-valued resource (a lock class, or "a scope is open") through the control-flow
@@ -24,6 +24,8 @@ interface State {
   /** Result that decides whether the resource was acquired (depth does not count it yet), or ''. */
   readonly pending: Path;
   readonly success: Success;
+  /** One of `depth` was not acquired here but found to be there. */
+  readonly found: boolean;
   /** A character per tracked variable. */
   readonly env: string;
 }
@@ -134,8 +136,8 @@ const runs = new WeakMap<FunctionFacts, Map<string, Run>>();
 
 /**
  * Runs `effects` (CFG node → what it does to the resource, in order) through the function.
- * `open` names tests on whose true side the resource is held already although nothing here acquired it; `zero` the
- * parameters that are 0 or null on entry.
+ * `open` names tests of an object on whose true side the resource is held already although nothing here acquired it: who
+ * returns the object hands the resource on. `zero` are the parameters that are 0 or null on entry.
  */
 export function run(
   facts: FunctionFacts,
@@ -185,6 +187,7 @@ function attempt(
 ): Run | undefined {
   const { cfg } = facts;
   const slot = new Map(tracked.map((path, i) => [path, i]));
+  const objects = new Set([...(open ?? [])].map((node) => (cfg[node]!.op as TestOp).on));
   /** Of states that are alike there is one, so that they can be compared as objects. */
   const alike = new Map<string, State>();
   const seen: (State[] | undefined)[] = new Array(cfg.length);
@@ -199,7 +202,7 @@ function attempt(
       seen[node] = states;
     }
     if (states.includes(given)) return;
-    const key = `${given.depth}|${given.pending}|${given.success}|${given.env}`;
+    const key = `${given.depth}|${given.pending}|${given.success}|${given.found}|${given.env}`;
     let state = alike.get(key);
     if (!state) {
       state = given;
@@ -237,14 +240,14 @@ function attempt(
     path === '' ? states : states.flatMap((s) => (s.pending === path ? either(s) : [s]));
 
   const env = tracked.map((path) => (zero.includes(path) ? 'z' : 'u')).join('');
-  push(0, { depth: 0, pending: '', success: 'void', env });
+  push(0, { depth: 0, pending: '', success: 'void', found: false, env });
   for (let item = work.pop(); item; item = work.pop()) {
     const [node, state] = item;
     const { op, next } = cfg[node]!;
     if (node === 1) {
       for (const s of either(state)) {
-        const exit: Exit = { depth: s.depth, result: 'u', pending: '', node: 1 };
-        exits.set(`1|${s.depth}|u`, exit);
+        const depth = s.found ? s.depth - 1 : s.depth;
+        exits.set(`1|${depth}|u`, { depth, result: 'u', pending: '', node: 1 });
       }
       continue;
     }
@@ -263,7 +266,7 @@ function attempt(
         const known = refine(before, op.rel, holds);
         if (known === '') continue;
         if (slot.has(op.on)) s = know(s, op.on, known);
-        if (holds && open?.has(node)) s = { ...s, depth: Math.max(1, s.depth) };
+        if (holds && open?.has(node) && s.depth < 1) s = { ...s, depth: 1, found: true };
         push(next[side]!, s);
       }
       continue;
@@ -286,7 +289,11 @@ function attempt(
         if (effect.act === 'release') {
           // A release that happens only sometimes mirrors an acquisition that did: it never drops the caller's.
           const floor = effect.success === 'maybe' ? Math.min(0, s.depth) : -1;
-          return either(s).map((e) => ({ ...e, depth: Math.max(floor, e.depth - 1) }));
+          return either(s).map((e) => ({
+            ...e,
+            depth: Math.max(floor, e.depth - 1),
+            found: e.found && e.depth > 1,
+          }));
         }
         if (effect.success === 'void') return either(s).map((e) => settle(e, true));
         if (effect.success === 'maybe') return either(s).flatMap((e) => [settle(e, true), settle(e, false)]);
@@ -307,7 +314,8 @@ function attempt(
           } else settled = [settle(s, told)];
         } else settled = either(s);
         for (const e of settled) {
-          exits.set(`${node}|${e.depth}|${result}|${pending}`, { depth: e.depth, result, pending, node });
+          const depth = e.found && !objects.has(op.value) ? e.depth - 1 : e.depth;
+          exits.set(`${node}|${depth}|${result}|${pending}`, { depth, result, pending, node });
         }
       }
       continue;
@@ -344,11 +352,11 @@ export function netEffect(
   const high = Math.max(...exits.map((e) => e.depth));
   const handed = exits.filter((e) => e.pending !== '');
   if (low === 0 && high === 0 && handed.length === 0) return undefined;
-  if (low < 0) {
+  if (low < 0 && (!scope || (high <= 0 && handed.length === 0))) {
     return { act: 'release', success: high < 0 || scope?.opensHere === false ? 'void' : 'maybe' };
   }
   const held = new Set(exits.filter((e) => e.depth > 0 && e.pending === '').map((e) => e.result));
-  const free = new Set(exits.filter((e) => e.depth === 0 && e.pending === '').map((e) => e.result));
+  const free = new Set(exits.filter((e) => e.depth <= 0 && e.pending === '').map((e) => e.result));
   const given = new Set(handed.map((e) => e.pending));
   if (given.size > 1) return { act: 'acquire', success: 'maybe' };
   if (free.size === 0 && given.size === 0) return { act: 'acquire', success: 'void' };
