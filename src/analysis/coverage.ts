@@ -4,6 +4,7 @@ import type { Locks } from './locks.js';
 import { conditionalScopesFor, scopesFor } from './locks.js';
 import { Owners } from './owners.js';
 import type { Tasks } from './tasks.js';
+import { type Condition, Conditions } from './zero.js';
 
 /** A scope that is taken to exist: proposed ones by region, existing ones found in the code. */
 export interface OpenScope {
@@ -20,16 +21,21 @@ export interface OpenScope {
  */
 const RECLAIM_ONLY = /^shrinker\.(?:scan_objects|count_objects)$/;
 
-/** Which scopes are open at a CFG node of a function, seen from inside that function only. */
-export type ScopesAt = (fn: Fn, node: number) => OpenScope | undefined;
+/**
+ * Which scopes are open at a CFG node of a function, seen from inside that function only; `zero` are parameters that are 0
+ * (see `zero.ts`).
+ */
+export type ScopesAt = (fn: Fn, node: number, zero?: string) => OpenScope | undefined;
+
+const NO_CONDITIONS: readonly Condition[] = [];
 
 /**
  * Coverage of functions by their callers. Works on the closure of callers of the functions asked for: a
  * function is covered if it has callers and every call of it is inside a scope or in a covered function.
  *
  * A **node** is a function, or a library function while it handles an object of a certain filesystem (see `Owners`): code
- * that all filesystems share has other callers for each. Nodes of the first kind are numbered as the functions
- * are; the edges given out here lead from node to node.
+ * that all filesystems share has other callers for each. It may also be a function that is asked about for the sake of one of its
+ * calls, which some callers can't lead to (see `Conditions`). Nodes of the first kind are numbered as the functions are; the edges given out here lead from node to node.
  */
 export class Callers {
   /** Every node from which one of the targets can be reached. */
@@ -38,7 +44,8 @@ export class Callers {
   private readonly reached = new Set<number>();
   private readonly owners: Owners;
   /** Function and filesystem of each node of the second kind, and their numbers. */
-  private readonly shared: { fn: number; owner: string }[] = [];
+  private readonly shared: { fn: number; owner: string; conditions: readonly Condition[] }[] = [];
+  private readonly conditions: Conditions;
   private readonly numbers = new Map<string, Map<number, number>>();
   private readonly locking = new Map<number, boolean>();
   /** Calls of each node, as the index has them, and the nodes that they come from where those are others. */
@@ -53,6 +60,7 @@ export class Callers {
     targets: Iterable<number>,
   ) {
     this.owners = new Owners(index);
+    this.conditions = new Conditions(index, locks);
     this.extend(targets);
   }
 
@@ -77,17 +85,18 @@ export class Callers {
     return functions[node] ?? functions[this.shared[node - functions.length]!.fn]!;
   }
 
-  private node(fn: number, owner: string): number {
-    if (owner === '') return fn;
-    let ofOwner = this.numbers.get(owner);
+  private node(fn: number, owner: string, conditions: readonly Condition[]): number {
+    if (owner === '' && conditions.length === 0) return fn;
+    const key = conditions.reduce((k, { param, at }) => `${k} ${param} ${at?.fn}:${at?.node}`, owner);
+    let ofOwner = this.numbers.get(key);
     if (!ofOwner) {
       ofOwner = new Map();
-      this.numbers.set(owner, ofOwner);
+      this.numbers.set(key, ofOwner);
     }
     let node = ofOwner.get(fn);
     if (node === undefined) {
       node = this.index.functions.length + this.shared.length;
-      this.shared.push({ fn, owner });
+      this.shared.push({ fn, owner, conditions });
       ofOwner.set(fn, node);
     }
     return node;
@@ -107,8 +116,8 @@ export class Callers {
   }
 
   private scopeOnWay(way: Way, scopes: ScopesAt): OpenScope | undefined {
-    for (const { fn, node } of way) {
-      const scope = scopes(this.index.functions[fn]!, node);
+    for (const { fn, node, zero } of way) {
+      const scope = scopes(this.index.functions[fn]!, node, zero);
       if (scope) return scope;
     }
     return undefined;
@@ -118,14 +127,17 @@ export class Callers {
   callersOf(node: number): readonly Edge[] {
     let mine = this.sameTask.get(node);
     if (!mine) {
-      const owner = this.shared[node - this.index.functions.length]?.owner ?? '';
+      const { owner = '', conditions = NO_CONDITIONS } =
+        this.shared[node - this.index.functions.length] ?? {};
       const edges: Edge[] = [];
       const from: number[] = [];
       for (const edge of this.index.callers[this.functionOf(node).id]!) {
         const above = this.isCaller(edge) ? this.owners.above(edge, owner) : undefined;
         if (above === undefined) continue;
-        edges.push(edge);
-        from.push(this.node(edge.from, above));
+        const met = this.conditions.met(edge, conditions);
+        if (met === 'not made') continue;
+        edges.push(met ? { ...edge, inner: [[met]] } : edge);
+        from.push(this.node(edge.from, above, this.conditions.above(edge, conditions)));
       }
       const same = edges.every((edge, i) => edge.to === node && edge.from === from[i]);
       mine = same ? { edges } : { edges, from: Int32Array.from(from) };
@@ -380,14 +392,14 @@ export function existingScopes(index: Index, locks: Locks, api: Api, ifReal = fa
   const surely = scopesFor(api);
   const kinds = ifReal ? [...surely, ...conditionalScopesFor(api)] : surely;
   const cache = new Map<number, string[]>();
-  return (fn, node) => {
+  return (fn, node, zero) => {
     let mine = cache.get(fn.id);
     if (!mine) {
       mine = kinds.filter((kind) => locks.has(fn, kind));
       cache.set(fn.id, mine);
     }
     for (const kind of mine) {
-      if (!locks.mustHold(fn, kind, node)) continue;
+      if (!locks.mustHold(fn, kind, node, zero)) continue;
       const id = existingScopeId(index, locks, fn, kind);
       return surely.includes(kind) ? { id, state: 'existing' } : { id, state: 'existing', ifReal: true };
     }

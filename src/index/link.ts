@@ -32,12 +32,17 @@ export interface Edge {
    * object has, its type does not say: a caller that counts, and no evidence.
    */
   readonly kept?: true;
-  /** For `callback`: the ways by which the callee comes to call it. */
+  /** For `callback`: the ways by which the callee comes to call it. Else the call in the callee that is asked about. */
   readonly inner?: readonly Way[];
 }
 
 /** Calls that lie one in the other, outermost first: the last one is that of a function pointer. */
-export type Way = readonly { readonly fn: number; readonly node: number }[];
+export type Way = readonly {
+  readonly fn: number;
+  readonly node: number;
+  /** Parameters of the function that are 0 (see `zero.ts`). */
+  readonly zero?: string;
+}[];
 
 /** Ways followed for one parameter. */
 const MAX_WAYS = 16;
