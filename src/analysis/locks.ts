@@ -240,6 +240,7 @@ export class Locks {
       // While nothing is known yet, a function that finds its own object again is trusted to have left it open.
       (f) => (this.summarising && f === fn) || this.leavesOpen(f, lock),
       (f) => lock.endsWith(IF_REAL) && this.makesStandIn(f),
+      (f, node) => this.effects(f).some((e) => e.node === node && e.lock === lock && e.act === 'release'),
     );
   }
 

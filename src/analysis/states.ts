@@ -1,4 +1,4 @@
-import type { FunctionFacts, Path, TestOp } from '../parse/facts.js';
+import type { FunctionFacts, Op, Path } from '../parse/facts.js';
 
 /**
  * Path-sensitive run of one two-valued resource (a lock class, or "a scope is open") through the control-flow
@@ -136,8 +136,8 @@ const runs = new WeakMap<FunctionFacts, Map<string, Run>>();
 
 /**
  * Runs `effects` (CFG node → what it does to the resource, in order) through the function.
- * `open` names tests of an object on whose true side the resource is held already although nothing here acquired it: who
- * returns the object hands the resource on. `zero` are the parameters that are 0 or null on entry.
+ * `open` names tests of an object on whose true side the resource is held already although nothing here acquired it, and nodes
+ * that get such an object for certain: who returns the object hands the resource on. `zero` are the parameters that are 0 or null on entry.
  */
 export function run(
   facts: FunctionFacts,
@@ -178,6 +178,10 @@ function depths(low: number, high: number): { readonly low: number; readonly hig
   return found;
 }
 
+function objectOf(op: Op): Path {
+  return op.k === 'test' ? op.on : op.k === 'set' || op.k === 'call' ? op.to : '';
+}
+
 function attempt(
   facts: FunctionFacts,
   effects: ReadonlyMap<number, readonly Effect[]>,
@@ -187,7 +191,8 @@ function attempt(
 ): Run | undefined {
   const { cfg } = facts;
   const slot = new Map(tracked.map((path, i) => [path, i]));
-  const objects = new Set([...(open ?? [])].map((node) => (cfg[node]!.op as TestOp).on));
+  const objects = new Set([...(open ?? [])].map((node) => objectOf(cfg[node]!.op)));
+  const opens = [...effects.values()].some((list) => list.some(({ act }) => act === 'acquire'));
   /** Of states that are alike there is one, so that they can be compared as objects. */
   const alike = new Map<string, State>();
   const seen: (State[] | undefined)[] = new Array(cfg.length);
@@ -232,6 +237,7 @@ function attempt(
     pending: '',
     success: 'void',
   });
+  const find = (state: State): State => (state.depth < 1 ? { ...state, depth: 1, found: true } : state);
   /** Both outcomes of an acquisition that nobody looked at. */
   const either = (state: State): State[] =>
     state.pending === '' ? [state] : [settle(state, true), settle(state, false)];
@@ -266,7 +272,7 @@ function attempt(
         const known = refine(before, op.rel, holds);
         if (known === '') continue;
         if (slot.has(op.on)) s = know(s, op.on, known);
-        if (holds && open?.has(node) && s.depth < 1) s = { ...s, depth: 1, found: true };
+        if (holds && open?.has(node)) s = find(s);
         push(next[side]!, s);
       }
       continue;
@@ -289,9 +295,11 @@ function attempt(
         if (effect.act === 'release') {
           // A release that happens only sometimes mirrors an acquisition that did: it never drops the caller's.
           const floor = effect.success === 'maybe' ? Math.min(0, s.depth) : -1;
+          // What was found is the caller's, unless it may have been opened here after all.
+          const left = (e: State): number => (e.found && e.depth === 1 && !opens ? -1 : e.depth - 1);
           return either(s).map((e) => ({
             ...e,
-            depth: Math.max(floor, e.depth - 1),
+            depth: Math.max(floor, left(e)),
             found: e.found && e.depth > 1,
           }));
         }
@@ -301,6 +309,7 @@ function attempt(
         return either(s).map((e) => ({ ...e, pending: to, success: effect.success }));
       });
     }
+    if (open?.has(node)) states = states.map(find);
     if (op.k === 'ret') {
       for (const s of states) {
         let result = knownOf(s, op.value);

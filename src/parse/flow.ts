@@ -297,6 +297,14 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
           const b = condition(right);
           return { yes: [...a.yes, ...b.yes], no: b.no };
         }
+        // `(flags & A) == 0` is `!(flags & A)`.
+        if ((operator === '==' || operator === '!=') && pathOf(cst, right, original) === '#0') {
+          const masked = withoutParentheses(left);
+          if (testedFlags(masked)) {
+            const { yes, no } = condition(masked);
+            return operator === '!=' ? { yes, no } : { yes: no, no: yes };
+          }
+        }
         const value = evaluate(left);
         const constant = evaluate(right);
         if (constant === '#0') {
@@ -316,6 +324,12 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
       }
     }
     return branch(evaluate(node), 'nz');
+  };
+
+  const withoutParentheses = (node: number): number => {
+    if (cst.type[node] !== 'parenthesized_expression') return node;
+    const [inner, more] = children(cst, node).filter((c) => !'()'.includes(cst.type[c]!));
+    return inner === undefined || more !== undefined ? node : withoutParentheses(inner);
   };
 
   /** Names of the constants in `variable & (A | B)` or `x->member & A`. */
