@@ -21,8 +21,9 @@ import { packFacts, unpackFacts } from '../parse/pack.js';
 import { readSource } from '../tree/files.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
 import type { Analysis, AnalyzeOptions, Rechecked } from './api.js';
+import { Callers } from './callers.js';
 import { type Choice, chooseClasses, isCovered } from './choice.js';
-import { Callers, Cover, existingScopes, type ScopesAt } from './coverage.js';
+import { Cover, existingScopes, type ScopesAt } from './coverage.js';
 import { KeptResults } from './kept.js';
 import { Locks } from './locks.js';
 import { Reclaim } from './reclaim.js';
@@ -129,50 +130,55 @@ async function analyzeIn(
     });
   }
 
-  /** Name → files of the rest in which it stands, for the names looked for so far. */
-  const named = new Map<string, readonly string[]>();
-  const lookedFor = new Set<string>();
-  let read = facts;
+  const rest = listed.rest.filter((file) => !known.has(file));
+  const read = async (files: readonly string[]): Promise<readonly FileFacts[]> => {
+    const fresh = [...new Set(files)].filter((file) => !known.has(file));
+    for (const file of fresh) known.add(file);
+    return fresh.length === 0 ? [] : (await parseAll(tree, fresh, threads, onProgress, keeping)).facts;
+  };
+  onProgress?.({ phase: 'analysing', done: 0, total: 1 });
+  // Threads look through the rest for all names that may be asked for while this one finds out for which it asks.
+  const names = new Set<string>();
+  for (const file of facts) {
+    for (const fn of file.functions) if (!fn.isStatic) names.add(fn.name);
+    for (const entry of file.tables) names.add(entry.field);
+  }
+  const search = filesByName(tree, rest, names, threads, keeping);
+  // Until it is awaited below nobody else looks at its failure.
+  search.catch(() => {});
+  const fields = uncalledMembers(facts, asked, options);
+  const named = new Map(await search);
+  // Who calls what is stored in a member, if it is no member of everybody's; once, since each brings new members in.
+  const callers = [...fields].flatMap((field) => {
+    const files = named.get(field) ?? [];
+    return files.length <= MAX_FILES_OF_MEMBER ? files : [];
+  });
+  facts.push(...(await read(callers.flatMap((file) => [file, ...ownHeaders(tree, file)]))));
+
+  /** Files in which the name of what a proof rests on stands for something else. */
+  let aside: FileFacts[] = [];
   for (;;) {
     signal?.throwIfAborted();
     onProgress?.({ phase: 'analysing', done: 0, total: 1 });
-    // Threads look for all names that may be asked for while this one finds out for which it asks.
-    const fresh = new Set<string>();
-    for (const file of read)
-      for (const name of [
-        ...file.functions.filter((fn) => !fn.isStatic).map((fn) => fn.name),
-        ...(read === facts ? file.tables.map((entry) => entry.field) : []),
-      ])
-        if (!lookedFor.has(name)) fresh.add(name);
-    const rest = listed.rest.filter((file) => !known.has(file));
-    const search = filesByName(tree, rest, fresh, threads, keeping);
-    // Until it is awaited below nobody else looks at its failure.
-    search.catch(() => {});
     const findings = study(facts, asked, options, source);
-    for (const [name, files] of await search) named.set(name, files);
-    for (const name of fresh) lookedFor.add(name);
     // A function that seems covered is so only if the rest of the tree does not call it.
-    const names = new Set<string>();
+    const proven = new Set<string>();
     for (const id of proofs(findings)) {
       const fn = findings.index.functions[id]!;
-      if (!fn.facts.isStatic) names.add(fn.facts.name);
+      if (!fn.facts.isStatic) proven.add(fn.facts.name);
     }
-    const found = [...names].flatMap((name) => named.get(name) ?? []);
-    // Who calls what is stored in a member, if it is no member of everybody's; once, since each brings new members in.
-    if (read === facts) {
-      for (const field of uncalledMembers(findings)) {
-        const files = named.get(field) ?? [];
-        if (files.length <= MAX_FILES_OF_MEMBER) found.push(...files);
-      }
-    }
-    const more = [...new Set(found.flatMap((file) => [file, ...ownHeaders(tree, file)]))].filter(
-      (f) => !known.has(f),
-    );
-    if (more.length > 0) {
-      for (const file of more) known.add(file);
-      const extra = await parseAll(tree, more, threads, onProgress, keeping);
-      facts.push(...extra.facts);
-      read = extra.facts;
+    const fresh = new Set([...proven].filter((name) => !names.has(name)));
+    for (const name of fresh) names.add(name);
+    if (fresh.size > 0)
+      for (const [name, files] of await filesByName(tree, rest, fresh, threads, keeping))
+        named.set(name, files);
+    aside.push(...(await read([...proven].flatMap((name) => named.get(name) ?? []))));
+    const [calling, others] = split(aside, (f) => usesAny(f, proven));
+    aside = others;
+    if (calling.length > 0) {
+      facts.push(...calling);
+      const headers = calling.flatMap((f) => ownHeaders(tree, f.file));
+      facts.push(...(await read(headers)));
       continue;
     }
     // Their memory is wanted for what follows.
@@ -196,6 +202,28 @@ async function analyzeIn(
   }
 }
 
+/** May one of the functions be meant in the file? A name that it defines itself means that, in a comment it means nothing. */
+function usesAny(file: FileFacts, names: ReadonlySet<string>): boolean {
+  const own = new Set(file.functions.map((fn) => fn.name));
+  const isMeant = (name: string): boolean => names.has(name) && !own.has(name);
+  return (
+    file.mentions.some(isMeant) ||
+    file.tables.some((entry) => isMeant(entry.fn)) ||
+    file.functions.some(
+      (fn) =>
+        fn.broken ||
+        fn.references.some(([, name]) => isMeant(name)) ||
+        fn.calls.some(([, op]) => [op.fn, ...op.args].some((path) => path.split(/\W/).some(isMeant))),
+    )
+  );
+}
+
+function split<T>(all: readonly T[], goesFirst: (one: T) => boolean): [T[], T[]] {
+  const out: [T[], T[]] = [[], []];
+  for (const one of all) out[goesFirst(one) ? 0 : 1].push(one);
+  return out;
+}
+
 function planOf(findings: Findings, report: Report, options: AnalyzeOptions): Plan {
   const plans = [lockScope, ...(options.lockFree ? [lockFree] : [])].map((t) => t.plan(findings, report));
   return { scopes: plans.flatMap((p) => p.scopes), downgrades: plans.flatMap((p) => p.downgrades) };
@@ -204,7 +232,7 @@ function planOf(findings: Findings, report: Report, options: AnalyzeOptions): Pl
 /** What is wrong after an edit: see `Analysis.recheck`. */
 function recheck(before: Findings, after: Findings, done: Plan, options: AnalyzeOptions): Rechecked[] {
   const problems: Rechecked[] = [];
-  const cover = new Cover(after.callers, after.existing);
+  const cover = new Cover(after.callers, after.locks, after.existing);
   const byId = new Map(before.sites.map((s) => [`${s.file.file}:${s.line}:${s.column}`, s]));
   const functions = byPlace(after.index.functions);
   const place = new Map([...byPlace(before.index.functions)].map(([key, fn]) => [fn, key]));
@@ -275,7 +303,13 @@ function proofs({ sites, choice, ifReal }: Findings): number[] {
 }
 
 /** Members in which functions above a site are stored, and which nobody was seen to call. */
-function uncalledMembers({ index, callers }: Findings): Set<string> {
+function uncalledMembers(
+  facts: readonly FileFacts[],
+  asked: (file: string) => boolean,
+  options: AnalyzeOptions,
+): Set<string> {
+  const index = new Index(facts);
+  const callers = callersOf(sitesIn(facts, asked, options, index), index, new Tasks(index));
   const out = new Set<string>();
   for (const node of callers.closure)
     for (const field of index.uncalled.get(callers.functionOf(node).id) ?? []) out.add(field);
@@ -292,6 +326,29 @@ function ownHeaders(tree: KernelTree, file: string): string[] {
     .filter((header) => !header.startsWith('..') && existsSync(path.join(tree.root, header)));
 }
 
+function sitesIn(
+  facts: readonly FileFacts[],
+  asked: (file: string) => boolean,
+  { api = 'both' }: AnalyzeOptions,
+  index: Index,
+): LocatedSite[] {
+  const byFile = new Map<string, Fn[]>();
+  for (const fn of index.functions) {
+    const list = byFile.get(fn.file.file);
+    if (list) list.push(fn);
+    else byFile.set(fn.file.file, [fn]);
+  }
+  return facts
+    .filter((f) => asked(f.file))
+    .flatMap((f) => sitesOf(index, f, byFile.get(f.file) ?? []))
+    .filter((s) => api === 'both' || s.api === api);
+}
+
+function callersOf(sites: readonly LocatedSite[], index: Index, tasks: Tasks): Callers {
+  const targets = new Set(sites.flatMap((s) => (s.fn ? [s.fn.id] : [])));
+  return new Callers(index, tasks, targets);
+}
+
 function study(
   facts: readonly FileFacts[],
   asked: (file: string) => boolean,
@@ -304,19 +361,8 @@ function study(
   const reclaim = new Reclaim(index, locks, tasks, 'nofs');
   const existing = existingScopes(index, locks, 'nofs');
   const regions = new Regions(index, locks, tasks, existing, options.placement ?? 'around');
-  const byFile = new Map<string, Fn[]>();
-  for (const fn of index.functions) {
-    const list = byFile.get(fn.file.file);
-    if (list) list.push(fn);
-    else byFile.set(fn.file.file, [fn]);
-  }
-  const api = options.api ?? 'both';
-  const sites = facts
-    .filter((f) => asked(f.file))
-    .flatMap((f) => sitesOf(index, f, byFile.get(f.file) ?? []))
-    .filter((s) => api === 'both' || s.api === api);
-  const targets = new Set(sites.flatMap((s) => (s.fn ? [s.fn.id] : [])));
-  const callers = new Callers(index, locks, tasks, targets);
+  const sites = sitesIn(facts, asked, options, index);
+  const callers = callersOf(sites, index, tasks);
   // Only masks that a NOFS scope can replace call for a scope.
   const wanting = sites.filter((s) => s.api === 'nofs' && replacementFor(s.facts.flag, 'nofs') !== undefined);
   const choice = chooseClasses(
@@ -329,7 +375,7 @@ function study(
     index.functions,
     options.minimal ?? false,
   );
-  const ifReal = new Cover(callers, existingScopes(index, locks, 'nofs', true));
+  const ifReal = new Cover(callers, locks, existingScopes(index, locks, 'nofs', true));
   const io = sites.some((s) => s.api === 'noio') ? new Reclaim(index, locks, tasks, 'noio') : undefined;
   return { index, locks, tasks, reclaim, io, regions, callers, existing, ifReal, sites, choice, source };
 }

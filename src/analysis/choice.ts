@@ -1,5 +1,6 @@
 import type { Fn } from '../index/link.js';
-import { type Callers, Cover, type OpenScope, type ScopesAt } from './coverage.js';
+import type { Callers } from './callers.js';
+import { Cover, type OpenScope, type ScopesAt } from './coverage.js';
 import { isUnknown, type Locks } from './locks.js';
 import type { Reclaim } from './reclaim.js';
 import { overlap, type RegionOf, type Regions } from './regions.js';
@@ -50,7 +51,7 @@ export function chooseClasses(
   functions: readonly Fn[],
   minimal: boolean,
 ): Choice {
-  const base = new Cover(callers, existing);
+  const base = new Cover(callers, locks, existing);
   const relevant = sites.filter((s) => s.fn && s.nodes.length > 0 && !isCovered(s, base));
 
   // Candidate classes: reclaim locks with a region that can be scoped, above or around a site.
@@ -77,7 +78,7 @@ export function chooseClasses(
       regions.all(lock).filter((r) => r.state === 'placeable' && reclaim.chainFor(lock, r.fn.group)),
     );
   const coverBy = (classes: ReadonlySet<string>): Cover =>
-    new Cover(callers, scopesOf(existing, classes, restricted, eligible, cost));
+    new Cover(callers, locks, scopesOf(existing, classes, restricted, eligible, cost));
   const best = coverBy(candidates);
   let convertible = relevant.filter((s) => isCovered(s, best));
   const chosen = new Set(candidates);
@@ -136,7 +137,7 @@ export function chooseClasses(
     const list = only ? all.filter((r) => only.has(scopeId(r.fn, lock))) : all;
     if (list.length > 0) picked.set(lock, { regions: list, neededOnly: only !== undefined });
   }
-  return { ...settle(picked, regions, existing, callers), best, why };
+  return { ...settle(picked, regions, existing, callers, locks), best, why };
 }
 
 /** How many of the other classes may be held, in one function, where a class is taken. */
@@ -161,6 +162,7 @@ function settle(
   regions: Regions,
   existing: ScopesAt,
   callers: Callers,
+  locks: Locks,
 ): Omit<Choice, 'best' | 'why'> {
   const byFunction = new Map<number, RegionOf[]>();
   for (const { regions: list } of picked.values()) {
@@ -204,7 +206,7 @@ function settle(
     const r = kept.get(fn.id)?.find((k) => k.placement!.open[node] === 1);
     return r && { id: scopeId(fn, r.lock), state: 'proposed' };
   };
-  return { classes: classes.filter((c) => c.regions.length > 0), cover: new Cover(callers, scopes) };
+  return { classes: classes.filter((c) => c.regions.length > 0), cover: new Cover(callers, locks, scopes) };
 }
 
 /** Existing scopes, and one around each region of the given classes that can have one. */
@@ -254,7 +256,7 @@ export function scopesOver(site: LocatedSite, cover: Cover): OpenScope[] {
     else above = true;
   }
   if (above && cover.covered(fn.id)) {
-    for (const { scope } of cover.callers.coveringCalls(fn.id, cover.scopes)) found.set(scope.id, scope);
+    for (const { scope } of cover.coveringCalls(fn.id)) found.set(scope.id, scope);
   }
   return [...found.values()];
 }

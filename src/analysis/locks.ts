@@ -531,16 +531,6 @@ export class Locks {
     return at !== undefined && at.low >= 1;
   }
 
-  /** Does the node run where those parameters are 0? */
-  isReached(fn: Fn, node: number, zero: Zero): boolean {
-    return this.runOf(fn, '', zero).entry[node] !== undefined;
-  }
-
-  /** Is there a call in the function that leaves a scope of any kind open? */
-  opensScope(fn: Fn): boolean {
-    return this.effects(fn).some((e) => isScope(e.lock) && e.act === 'acquire');
-  }
-
   /** May the class be held when the node runs? */
   mayHold(fn: Fn, lock: string, node: number): boolean {
     const at = this.runOf(fn, lock).entry[node];

@@ -2,7 +2,7 @@ import type { Edge, Fn, Index } from '../index/link.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
 import type { Findings } from './analyze.js';
 import { isCovered, scopeId, scopesOver } from './choice.js';
-import { Cover, existingScopeId, existingScopes, type ScopesAt } from './coverage.js';
+import { Cover, existingScopeId, existingScopes } from './coverage.js';
 import { conditionalScopesFor, isUnknown, scopesFor } from './locks.js';
 import type { ReclaimLock, Region, Report, Scope, Site, SitePath, Skipped, Step, Verdict } from './report.js';
 import { type LocatedSite, replacementFor } from './sites.js';
@@ -13,14 +13,14 @@ const MAX_PATHS = 24;
 /** Turns findings into the report: a verdict with a reason and paths for every site. */
 export function buildReport(tree: KernelTree, findings: Findings, skipped: readonly Skipped[]): Report {
   const { index, reclaim, regions, choice, existing, callers, locks } = findings;
-  const before = new Cover(callers, existing);
-  const noio = new Cover(callers, existingScopes(index, locks, 'noio'));
+  const before = new Cover(callers, locks, existing);
+  const noio = new Cover(callers, locks, existingScopes(index, locks, 'noio'));
   const interesting = (lock: string): boolean => reclaim.chains(lock).length > 0 || isUnknown(lock);
   const held: Held = {
-    now: callers.heldOnEntry(choice.cover, interesting),
-    best: callers.heldOnEntry(choice.best, interesting),
+    now: choice.cover.heldOnEntry(interesting),
+    best: choice.best.heldOnEntry(interesting),
     noio: findings.io
-      ? callers.heldOnEntry(noio, (lock) => interesting(lock) || findings.io!.chains(lock).length > 0)
+      ? noio.heldOnEntry((lock) => interesting(lock) || findings.io!.chains(lock).length > 0)
       : () => new Set(),
   };
   const existingIds = new Map<string, Scope>();
@@ -153,7 +153,7 @@ function judge(site: LocatedSite, findings: Findings, before: Cover, after: Cove
   const { scopes } = after;
   const { best } = findings.choice;
   const over = scopesOver(site, after);
-  const paths = pathsInScopes(site, fn, findings, scopes);
+  const paths = pathsInScopes(site, fn, findings, after);
   // The scope that stands nearest is what the site rests on: a lock's own scope is better evidence than a distant
   // caller's, so a site below a lock that gets one is `scopable` even if all of today's callers have a scope.
   const ids = over.map((s) => s.id);
@@ -177,7 +177,7 @@ function judge(site: LocatedSite, findings: Findings, before: Cover, after: Cove
 
   // Some path is outside of every scope. What stands in the way is what no scope could cover.
   const node = site.nodes.find((n) => !scopes(fn, n)) ?? site.nodes[0]!;
-  const path = callers.pathToRoot(fn.id, scopes);
+  const path = after.pathToRoot(fn.id);
   if (!path) {
     return callers.runsInReclaim(fn.id)
       ? {
@@ -221,13 +221,13 @@ function judge(site: LocatedSite, findings: Findings, before: Cover, after: Cove
       .classes(fn)
       .find((lock) => is(lock) && site.nodes.some((n) => !cover.scopes(fn, n) && locks.mayHold(fn, lock, n)));
     if (own !== undefined) return { way: [], lock: own };
-    const way = callers.pathToHolder(fn.id, cover.scopes, is) ?? path;
+    const way = cover.pathToHolder(fn.id, is) ?? path;
     return { way, lock: heldAt(findings, way[0], wanted) ?? wanted[0]! };
   };
   const inAll = (found: readonly string[]): string =>
     found.length > 1 ? `; in all ${found.length} reclaim locks may be held` : '';
 
-  const away = callers.pathToRoot(fn.id, isNoio ? scopes : best.scopes, (node) => {
+  const away = (isNoio ? after : best).pathToRoot(fn.id, (node) => {
     const { id } = callers.functionOf(node);
     return index.escaped.has(id) && tasks.startedAs(id) === undefined;
   });
@@ -255,16 +255,12 @@ function judge(site: LocatedSite, findings: Findings, before: Cover, after: Cove
   }
   const reclaimLocks = now.filter(isReclaimLock);
   if (reclaimLocks.length > 0) {
-    const free = callers.pathToRoot(fn.id, best.scopes) ?? path;
+    const free = best.pathToRoot(fn.id) ?? path;
     const { lock } = holder(after, reclaimLocks);
     const reason = `${top(free)}() comes here in no scope and under no reclaim lock, others under ${lock}${inAll(reclaimLocks)}`;
     return answer('partial', 'lock-free', free, reason, reclaimLocks);
   }
-  const task = callers.pathToRoot(
-    fn.id,
-    scopes,
-    (node) => tasks.startedAs(callers.functionOf(node).id) !== undefined,
-  );
+  const task = after.pathToRoot(fn.id, (node) => tasks.startedAs(callers.functionOf(node).id) !== undefined);
   if (task) {
     const runs = tasks.startedAs(callers.functionOf(task[0]?.from ?? fn.id).id);
     return answer('task', 'lock-free', task, `reached from ${top(task)}(), which runs as a ${runs}`);
@@ -294,12 +290,12 @@ function judge(site: LocatedSite, findings: Findings, before: Cover, after: Cove
 }
 
 /** The paths to a site that end in a scope. */
-function pathsInScopes(site: LocatedSite, fn: Fn, findings: Findings, scopes: ScopesAt): SitePath[] {
-  const { index, callers } = findings;
+function pathsInScopes(site: LocatedSite, fn: Fn, findings: Findings, cover: Cover): SitePath[] {
+  const { index } = findings;
   return site.nodes.flatMap((node): SitePath[] => {
-    const here = scopes(fn, node);
+    const here = cover.scopes(fn, node);
     if (here) return [{ steps: [stepAt(index, fn, node)], outcome: here.state, scope: here.id, locks: [] }];
-    return callers.coveringCalls(fn.id, scopes, MAX_PATHS).map(({ path, scope }) => ({
+    return cover.coveringCalls(fn.id, MAX_PATHS).map(({ path, scope }) => ({
       steps: steps(findings, path, fn, node),
       outcome: scope.state,
       scope: scope.id,
@@ -325,7 +321,7 @@ function judgeInHandle(
   const started = over.find((s) => s.ifReal);
   // What is in a scope in any case is judged as any other site.
   if (!started || isCovered(site, before)) return undefined;
-  const paths = pathsInScopes(site, fn, findings, ifReal.scopes);
+  const paths = pathsInScopes(site, fn, findings, ifReal);
   const reason = `every path is inside a scope already, if what is started at ${started.id} is a real object`;
   const ids = over.map((s) => s.id);
   if (!isCovered(site, after)) {
@@ -337,7 +333,7 @@ function judgeInHandle(
     verdict: 'covered',
     reason: `${reason}, else once ${otherwise[0]} is there`,
     scopes: [...new Set([...ids, ...otherwise])],
-    paths: [...paths, ...pathsInScopes(site, fn, findings, after.scopes)].slice(0, MAX_PATHS),
+    paths: [...paths, ...pathsInScopes(site, fn, findings, after)].slice(0, MAX_PATHS),
   };
 }
 

@@ -1,12 +1,14 @@
 import type { Edge, Fn, Index, Way } from '../index/link.js';
 import type { Path } from '../parse/facts.js';
-import type { Locks } from './locks.js';
+import { run } from './states.js';
 
 /**
  * Parameters that are 0 or null in a call, by position, as a key: `1,3`; `''` for none. A callee that tests such a parameter
  * takes one side only: `if (!handle) handle = start();`.
  */
 export type Zero = string;
+
+const NO_EFFECTS = new Map<number, never>();
 
 const tested = new WeakMap<Fn['facts'], readonly number[]>();
 
@@ -50,10 +52,7 @@ export class Conditions {
   private readonly ofCall = new Map<string, readonly Condition[]>();
   private readonly handed = new Map<string, boolean>();
 
-  constructor(
-    private readonly index: Index,
-    private readonly locks: Locks,
-  ) {}
+  constructor(private readonly index: Index) {}
 
   /** What the conditions on the callee say of the call that it is asked about for: not made, or made there. */
   met(edge: Edge, conditions: readonly Condition[]): 'not made' | Way[number] | undefined {
@@ -89,8 +88,10 @@ export class Conditions {
       const fn = this.index.functions[from]!;
       mine = testedParams(fn).flatMap((param): Condition[] => {
         if (!this.mayBeZero(fn, param)) return [];
-        if (!this.locks.isReached(fn, node, String(param))) return [{ param }];
-        return this.locks.opensScope(fn) ? [{ param, at: { fn: from, node, zero: String(param) } }] : [];
+        const path: Path = `v:${fn.facts.params[param]![0]}`;
+        if (!run(fn.facts, NO_EFFECTS, undefined, [path]).entry[node]) return [{ param }];
+        // Where nothing comes in the function makes one.
+        return isAssigned(fn, path) ? [{ param, at: { fn: from, node, zero: String(param) } }] : [];
       });
       this.ofCall.set(key, mine);
     }

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Callers } from '../../src/analysis/coverage.js';
-import { Locks } from '../../src/analysis/locks.js';
+import { Callers } from '../../src/analysis/callers.js';
 import { Tasks } from '../../src/analysis/tasks.js';
 import { functionIn, linked } from './linked.js';
 
@@ -27,9 +26,7 @@ function above(beta: string): string[] {
     'fs/alpha/inode.c': filesystem('alpha'),
     'fs/beta/inode.c': beta,
   });
-  const callers = new Callers(index, new Locks(index), new Tasks(index), [
-    functionIn(index, 'alpha_setattr').id,
-  ]);
+  const callers = new Callers(index, new Tasks(index), [functionIn(index, 'alpha_setattr').id]);
   return [...callers.closure].map((node) => callers.functionOf(node).facts.name).sort();
 }
 
@@ -77,9 +74,7 @@ describe('whose object the VFS is called for', () => {
         'int cache_open(void) { f = filp_open(n, 0, 0); } int cache_write(struct inode *inode) { return notify_change(inode); }',
       'fs/beta/inode.c': `${filesystem('beta')} int beta_cache(struct inode *inode) { return cache_write(inode); }`,
     });
-    const callers = new Callers(index, new Locks(index), new Tasks(index), [
-      functionIn(index, 'alpha_setattr').id,
-    ]);
+    const callers = new Callers(index, new Tasks(index), [functionIn(index, 'alpha_setattr').id]);
     const names = [...callers.closure].map((node) => callers.functionOf(node).facts.name);
     expect(names).toContain('beta_cache');
     expect(names).not.toContain('beta_write');

@@ -1,0 +1,228 @@
+import type { Edge, Fn, Index } from '../index/link.js';
+import type { Locks } from './locks.js';
+import { Owners } from './owners.js';
+import type { Tasks } from './tasks.js';
+import { type Condition, Conditions } from './zero.js';
+
+const NO_CONDITIONS: readonly Condition[] = [];
+
+/**
+ * Members through which only reclaim calls; it runs with PF_MEMALLOC set and does not recurse. But writing to
+ * /proc/sys/vm/drop_caches calls them, too, and that is no reclaim (fs/drop_caches.c), so only what takes no lock on the
+ * way is excused.
+ */
+const RECLAIM_ONLY = /^shrinker\.(?:scan_objects|count_objects)$/;
+
+/**
+ * Says of a call that a walk has met what to do: go on from where it is made, leave it, or end the walk with it. Gets the edge of
+ * the index, its place in `edges` of the node, the nodes that it leads to and comes from, and its path.
+ */
+export type Meet = (
+  edge: Edge,
+  place: number,
+  to: number,
+  from: number,
+  path: () => Edge[],
+) => 'on' | 'off' | 'end';
+
+/**
+ * Who calls the functions asked for, and who calls those, up to the last.
+ *
+ * A **node** is a function, or a library function while it handles an object of a certain filesystem (see `Owners`): code
+ * that all filesystems share has other callers for each. It may also be a function that is asked about for the sake of one of its
+ * calls, to which not all of its callers lead (see `Conditions`). Nodes of the first kind are numbered as the functions are; the edges given out here lead from node to node.
+ */
+export class Callers {
+  /** Every node from which one of the targets can be reached. */
+  readonly closure = new Set<number>();
+  /** Ids of functions that call, on behalf of one in the closure, what that one handed to them. */
+  readonly between = new Set<number>();
+  /** Ids of the functions that the closure is about. */
+  private readonly reached = new Set<number>();
+  private readonly owners: Owners;
+  /** Function and filesystem of each node of the second kind, and their numbers. */
+  private readonly shared: { fn: number; owner: string; conditions: readonly Condition[] }[] = [];
+  private readonly conditions: Conditions;
+  /** By node: the edges of the index, those that lead to a call on a condition with that call. */
+  private readonly conditional = new Map<number, readonly Edge[]>();
+  private readonly numbers = new Map<string, Map<number, number>>();
+  private readonly locking = new Map<number, boolean>();
+  /** By node, see `calls`. */
+  private readonly links: (Int32Array | undefined)[] = [];
+  /** The walk in which each node was met last. */
+  private met = new Int32Array(0);
+  private walks = 0;
+
+  constructor(
+    readonly index: Index,
+    private readonly tasks: Tasks,
+    targets: Iterable<number>,
+  ) {
+    this.owners = new Owners(index);
+    this.conditions = new Conditions(index);
+    this.extend(targets);
+  }
+
+  /** Adds functions, and all that may call them, to the closure. */
+  extend(targets: Iterable<number>): void {
+    const queue = [...targets].filter((id) => !this.closure.has(id));
+    for (const id of queue) this.closure.add(id);
+    for (let i = 0; i < queue.length; i++) {
+      const { id } = this.functionOf(queue[i]!);
+      this.reached.add(id);
+      const calls = this.calls(queue[i]!);
+      for (let c = 0; c < calls.length; c += 2) {
+        for (const way of this.index.callers[id]![calls[c]!]!.inner ?? [])
+          for (const { fn } of way) this.between.add(fn);
+        const from = calls[c + 1]!;
+        if (this.closure.has(from)) continue;
+        this.closure.add(from);
+        queue.push(from);
+      }
+    }
+    this.met = new Int32Array(this.size);
+  }
+
+  /** The function that a node is about. */
+  functionOf(node: number): Fn {
+    const { functions } = this.index;
+    return functions[node] ?? functions[this.shared[node - functions.length]!.fn]!;
+  }
+
+  /** One more than the highest number that a node has. */
+  get size(): number {
+    return this.index.functions.length + this.shared.length;
+  }
+
+  private node(fn: number, owner: string, conditions: readonly Condition[]): number {
+    if (owner === '' && conditions.length === 0) return fn;
+    const key = conditions.reduce((k, { param, at }) => `${k} ${param} ${at?.fn}:${at?.node}`, owner);
+    let ofOwner = this.numbers.get(key);
+    if (!ofOwner) {
+      ofOwner = new Map();
+      this.numbers.set(key, ofOwner);
+    }
+    let node = ofOwner.get(fn);
+    if (node === undefined) {
+      node = this.size;
+      this.shared.push({ fn, owner, conditions });
+      ofOwner.set(fn, node);
+    }
+    return node;
+  }
+
+  /** Does the edge run the callee in the caller's task? */
+  isCaller(edge: Edge): boolean {
+    return edge.how !== 'through' && !this.tasks.leavesTask(edge);
+  }
+
+  /** The calls of a node in the same task, in pairs: place of the edge in `callers` of the function, node it comes from. */
+  calls(node: number): Int32Array {
+    let links = this.links[node];
+    if (!links) {
+      const { owner = '', conditions = NO_CONDITIONS } =
+        this.shared[node - this.index.functions.length] ?? {};
+      const found: number[] = [];
+      const edges = this.index.callers[this.functionOf(node).id]!;
+      const conditional = [...(conditions.length > 0 ? edges : [])];
+      for (const [place, edge] of edges.entries()) {
+        const above = this.isCaller(edge) ? this.owners.above(edge, owner) : undefined;
+        if (above === undefined) continue;
+        const met = this.conditions.met(edge, conditions);
+        if (met === 'not made') continue;
+        if (met) conditional[place] = { ...edge, inner: [[met]] };
+        found.push(place, this.node(edge.from, above, this.conditions.above(edge, conditions)));
+      }
+      if (conditional.length > 0) this.conditional.set(node, conditional);
+      links = Int32Array.from(found);
+      this.links[node] = links;
+    }
+    return links;
+  }
+
+  /** The edges that `calls` has the places of: those of the index, or with what is known on a condition. */
+  edges(node: number): readonly Edge[] {
+    return this.conditional.get(node) ?? this.index.callers[this.functionOf(node).id]!;
+  }
+
+  /** Nodes with the same edges have the same number. */
+  edgesOf(node: number): number {
+    return this.conditional.has(node) ? node : this.functionOf(node).id;
+  }
+
+  /** Nobody is known to call it from inside of a task: a root of paths. */
+  isRoot(node: number): boolean {
+    const { id } = this.functionOf(node);
+    if (this.tasks.startedAs(id) !== undefined || this.index.escaped.has(id)) return true;
+    return !this.index.callers[id]!.some((e) => this.isCaller(e)) && !this.isUnused(id);
+  }
+
+  isUnused(id: number): boolean {
+    const { facts, file } = this.index.functions[id]!;
+    // A header's macro or inline function that nothing uses never runs.
+    const optional = facts.isMacro || (facts.isInline && file.file.endsWith('.h'));
+    return optional && this.index.callers[id]!.length === 0 && !this.index.addressTaken.has(id);
+  }
+
+  /** Does reclaim alone make the call, and does it wait for no lock on the way to the functions asked for? */
+  isExcused(edge: Edge, locks: Locks): boolean {
+    return RECLAIM_ONLY.test(edge.via) && !this.takesLocks(edge.to, locks);
+  }
+
+  private takesLocks(id: number, locks: Locks): boolean {
+    let answer = this.locking.get(id);
+    if (answer === undefined) {
+      const below = new Set([id]);
+      for (const at of below) {
+        for (const edge of this.index.callees[at]!) {
+          if (this.reached.has(edge.to) && this.isCaller(edge)) below.add(edge.to);
+        }
+      }
+      answer = [...below].some((at) => locks.acquisitions(this.index.functions[at]!).some((a) => a.blocking));
+      this.locking.set(id, answer);
+    }
+    return answer;
+  }
+
+  /**
+   * Walks up from a node of the closure over its calls and theirs, nearest first. Returns the path of the call that ended
+   * the walk, outermost call first. No other walk may begin inside of `meet`.
+   */
+  walk(target: number, meet: Meet): Edge[] | undefined {
+    const walk = ++this.walks;
+    const nodes = [target];
+    /** The call over which each node was met: edge, and place in `nodes` of where it leads to. */
+    const over: (Edge | undefined)[] = [undefined];
+    const back = [-1];
+    this.met[target] = walk;
+    for (let n = 0; n < nodes.length; n++) {
+      const at = nodes[n]!;
+      const calls = this.calls(at);
+      const edges = this.edges(at);
+      for (let c = 0; c < calls.length; c += 2) {
+        const edge = edges[calls[c]!]!;
+        const from = calls[c + 1]!;
+        const path = (): Edge[] => {
+          const out = [{ ...edge, from, to: at }];
+          for (let m = n; back[m]! >= 0; m = back[m]!)
+            out.push({ ...over[m]!, from: nodes[m]!, to: nodes[back[m]!]! });
+          return out;
+        };
+        const go = meet(edge, calls[c]!, at, from, path);
+        if (go === 'off') continue;
+        if (go === 'end') return path();
+        if (this.met[from] === walk) continue;
+        this.met[from] = walk;
+        nodes.push(from);
+        over.push(edge);
+        back.push(n);
+      }
+    }
+    return undefined;
+  }
+
+  /** Does reclaim call the function, or one of those above it? */
+  runsInReclaim(target: number): boolean {
+    return this.walk(target, (edge) => (RECLAIM_ONLY.test(edge.via) ? 'end' : 'on')) !== undefined;
+  }
+}
