@@ -5,10 +5,10 @@ import { SCOPE_APIS } from '../kernel/masks.js';
 import type { Api, LockPrimitive } from '../kernel/types.js';
 import type { FunctionFacts } from '../parse/facts.js';
 import { Flags, type HandedFlags, withFlag } from './flags.js';
-import { type Effect, type Exit, netEffect, type Run, run, type Success } from './states.js';
 import { StandIns } from './stand-ins.js';
+import { type Effect, type Exit, netEffect, type Run, run, type Success } from './states.js';
 import { TaskHeld } from './task-held.js';
-import { testedParams, type Zero, zeroIn, zeroPaths } from './zero.js';
+import { type Zero, zeroIn, zeroPaths } from './zero.js';
 
 /** Scope calls by name. The pseudo lock class `<save>` stands for "a scope of that kind is open". */
 const SCOPE_CALL = new Map<string, { scope: string; act: 'acquire' | 'release' }>();
@@ -190,7 +190,7 @@ export class Locks {
         variants!.set(zero, now);
         same &&= sameSummary(before, now);
       }
-      if (same && (!isFirst || testedParams(fn).length === 0)) continue;
+      if (same && (!isFirst || fn.facts.testedParams.length === 0)) continue;
       for (const edge of this.index.callers[id]!) {
         if (edge.how !== 'call' || queued.has(edge.from)) continue;
         // What the function leaves as it was it may change where a parameter is 0.
@@ -293,9 +293,7 @@ export class Locks {
       const from = fn.facts.cfg[edge.node]!.op;
       return edge.how === 'call' && from.k === 'call' && (from.to === value || `@${edge.node}` === value);
     });
-    return (
-      made.length > 0 && made.every((edge) => this.makesStandIn(this.index.functions[edge.to]!))
-    );
+    return made.length > 0 && made.every((edge) => this.makesStandIn(this.index.functions[edge.to]!));
   }
 
   /**

@@ -159,7 +159,8 @@ export function run(
   if (!found) {
     const tracked = trackedVariables(facts, zero);
     // Where there are too many states, the variables that matter least are left out.
-    for (let n = tracked.length; !found; n >>= 1) found = attempt(facts, effects, tracked.slice(0, n), open, zero);
+    for (let n = tracked.length; !found; n >>= 1)
+      found = attempt(facts, effects, tracked.slice(0, n), open, zero);
     mine.set(question, found);
   }
   return found;

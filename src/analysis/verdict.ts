@@ -44,9 +44,10 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
     const nofs = site.api === 'nofs';
     const judged = judge(site, findings, nofs ? before : noio, nofs ? choice.cover : noio, held);
     for (const path of judged.paths) {
-      if (path.outcome !== 'existing' || path.scope === undefined) continue;
-      const step = path.steps[0];
-      const fn = step && index.lookup(step.function, step.file)[0];
+      if (path.outcome !== 'existing' || path.scope === undefined || existingIds.has(path.scope)) continue;
+      // Mostly the first step; a callee on the way where it opens the scope for its caller.
+      const fns = path.steps.flatMap((step) => index.lookup(step.function, step.file).slice(0, 1));
+      const fn = fns.find((f) => opensOf(findings, f, path.scope!).length > 0) ?? fns[0];
       if (fn) seen(path.scope, fn);
     }
     const fn = site.fn;

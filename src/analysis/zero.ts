@@ -8,29 +8,9 @@ import { run } from './states.js';
  */
 export type Zero = string;
 
-const NO_EFFECTS = new Map<number, never>();
-
-const tested = new WeakMap<Fn['facts'], readonly number[]>();
-
-/** Positions of the parameters that decide a branch of the function by being 0 or not, first of all or by way of a variable. */
-export function testedParams(fn: Fn): readonly number[] {
-  let mine = tested.get(fn.facts);
-  if (!mine) {
-    const { cfg, params } = fn.facts;
-    const on = new Set<Path>();
-    for (const { op } of cfg) {
-      if (op.k === 'test' && (op.rel !== '?' || op.flags)) on.add(op.on);
-    }
-    for (const { op } of cfg) if (op.k === 'set' && on.has(op.to) && op.from[0] === 'v') on.add(op.from);
-    mine = params.flatMap(([name], i) => (on.has(`v:${name}`) ? [i] : []));
-    tested.set(fn.facts, mine);
-  }
-  return mine;
-}
-
 /** Which of the parameters that the callee tests get a 0. */
 export function zeroIn(to: Fn, args: readonly Path[]): Zero {
-  return args.includes('#0') ? testedParams(to).filter((i) => args[i] === '#0').join() : '';
+  return args.includes('#0') ? to.facts.testedParams.filter((i) => args[i] === '#0').join() : '';
 }
 
 /** The paths of those parameters. */
@@ -47,23 +27,27 @@ export interface Condition {
   readonly at?: Way[number];
 }
 
+const NO_CONDITIONS: readonly Condition[] = [];
+const NO_EFFECTS = new Map<number, never>();
+
 /** Goes up from calls and notes what a 0 in a caller's arguments would mean for them. */
 export class Conditions {
   private readonly ofCall = new Map<string, readonly Condition[]>();
-  private readonly handed = new Map<string, boolean>();
+  private readonly mayBe = new Map<string, boolean>();
+  /** By function: node, position, and parameter of the function that is handed on or -1 for a 0, one after the other. */
+  private readonly handed = new Map<number, Int32Array>();
 
   constructor(private readonly index: Index) {}
 
   /** What the conditions on the callee say of the call that it is asked about for: not made, or made there. */
   met(edge: Edge, conditions: readonly Condition[]): 'not made' | Way[number] | undefined {
-    if (conditions.length === 0) return undefined;
-    const args = this.args(edge);
-    const met = conditions.filter(({ param }) => args[param] === '#0');
+    const met = conditions.filter(({ param }) => this.handedTo(edge, param) === -1);
     if (met.some(({ at }) => !at)) return 'not made';
     const at = met[0]?.at;
     if (!at) return undefined;
-    const same = met.flatMap((c) => (c.at!.fn === at.fn && c.at!.node === at.node ? [Number(c.at!.zero)] : []));
-    return { ...at, zero: [...new Set(same)].sort((a, b) => a - b).join() };
+    const same = met.filter((c) => c.at!.fn === at.fn && c.at!.node === at.node);
+    const zero = new Set(same.map((c) => Number(c.at!.zero)));
+    return { ...at, zero: [...zero].sort((a, b) => a - b).join() };
   }
 
   /** The conditions on the caller: its own, and those on the callee for parameters that it hands on. */
@@ -71,24 +55,25 @@ export class Conditions {
     const own = this.own(edge);
     if (conditions.length === 0) return own;
     const fn = this.index.functions[edge.from]!;
-    const args = this.args(edge);
     const out = [...own];
     for (const { param, at } of conditions) {
-      const handedOn = fn.facts.params.findIndex(([name]) => args[param] === `v:${name}`);
-      if (handedOn < 0 || isAssigned(fn, args[param]!) || !this.mayBeZero(fn, handedOn)) continue;
-      if (!out.some((c) => c.param === handedOn)) out.push(at ? { param: handedOn, at } : { param: handedOn });
+      const handedOn = this.handedTo(edge, param);
+      if (handedOn === undefined || handedOn < 0 || out.some((c) => c.param === handedOn)) continue;
+      if (!this.mayBeZero(fn, handedOn) || isAssigned(fn, pathOf(fn, handedOn))) continue;
+      out.push(at ? { param: handedOn, at } : { param: handedOn });
     }
     return out;
   }
 
   private own({ from, node }: Edge): readonly Condition[] {
+    const fn = this.index.functions[from]!;
+    if (fn.facts.testedParams.length === 0) return NO_CONDITIONS;
     const key = `${from} ${node}`;
     let mine = this.ofCall.get(key);
     if (!mine) {
-      const fn = this.index.functions[from]!;
-      mine = testedParams(fn).flatMap((param): Condition[] => {
+      mine = fn.facts.testedParams.flatMap((param): Condition[] => {
         if (!this.mayBeZero(fn, param)) return [];
-        const path: Path = `v:${fn.facts.params[param]![0]}`;
+        const path = pathOf(fn, param);
         if (!run(fn.facts, NO_EFFECTS, undefined, [path]).entry[node]) return [{ param }];
         // Where nothing comes in the function makes one.
         return isAssigned(fn, path) ? [{ param, at: { fn: from, node, zero: String(param) } }] : [];
@@ -101,29 +86,51 @@ export class Conditions {
   /** Does a call hand a 0 to the parameter? */
   private mayBeZero(fn: Fn, param: number): boolean {
     const key = `${fn.id} ${param}`;
-    let answer = this.handed.get(key);
+    let answer = this.mayBe.get(key);
     if (answer === undefined) {
       // Recursion brings none that is not found without it.
-      this.handed.set(key, false);
+      this.mayBe.set(key, false);
       answer = this.index.callers[fn.id]!.some((edge) => {
-        const arg = this.args(edge)[param];
-        if (arg === undefined || arg === '') return false;
-        if (arg === '#0') return true;
-        const caller = this.index.functions[edge.from]!;
-        const handedOn = caller.facts.params.findIndex(([name]) => arg === `v:${name}`);
-        return handedOn >= 0 && this.mayBeZero(caller, handedOn);
+        const handed = this.handedTo(edge, param);
+        if (handed === undefined) return false;
+        return handed < 0 || this.mayBeZero(this.index.functions[edge.from]!, handed);
       });
-      this.handed.set(key, answer);
+      this.mayBe.set(key, answer);
     }
     return answer;
   }
 
-  /** The arguments of a call; none of a callback, which gets others than the call that hands it on. */
-  private args({ from, node, how }: Edge): readonly Path[] {
-    if (how === 'callback' || how === 'through') return [];
-    const { op } = this.index.functions[from]!.facts.cfg[node]!;
-    return op.k === 'call' ? op.args : [];
+  /**
+   * What the caller hands to the parameter: -1 for a 0, one of its own parameters, or undefined for anything else. A
+   * callback gets other arguments than the call that hands it on.
+   */
+  private handedTo({ from, node, how }: Edge, position: number): number | undefined {
+    if (how === 'callback' || how === 'through') return undefined;
+    let handed = this.handed.get(from);
+    if (!handed) {
+      const { params, calls } = this.index.functions[from]!.facts;
+      const places = new Map<Path, number>([
+        ['#0', -1],
+        ...params.map(([name], i) => [`v:${name}`, i] as const),
+      ]);
+      handed = Int32Array.from(
+        calls.flatMap(([at, { args }]) =>
+          args.flatMap((arg, i) => {
+            const place = places.get(arg);
+            return place === undefined ? [] : [at, i, place];
+          }),
+        ),
+      );
+      this.handed.set(from, handed);
+    }
+    for (let i = 0; i < handed.length; i += 3)
+      if (handed[i] === node && handed[i + 1] === position) return handed[i + 2];
+    return undefined;
   }
+}
+
+function pathOf(fn: Fn, param: number): Path {
+  return `v:${fn.facts.params[param]![0]}`;
 }
 
 function isAssigned(fn: Fn, variable: Path): boolean {

@@ -63,8 +63,9 @@ const NOTHING: Fate = { known: true, called: false, members: [], registered: [] 
 const LOST: Fate = { ...NOTHING, known: false };
 const MAX_FATE_DEPTH = 6;
 
-/** Macros that only look at their argument. */
+/** Macros that only look at their argument. KUNIT_STATIC_STUB_REDIRECT (include/kunit/static_stub.h) looks a replacement up. */
 const LEAVES_ALONE: ReadonlySet<string> = new Set([
+  'KUNIT_STATIC_STUB_REDIRECT',
   'WARN_ON',
   'WARN_ON_ONCE',
   'BUG_ON',
@@ -658,7 +659,8 @@ export class Index {
       const name = /^[&~]?v:(\w+)$/.exec(arg)?.[1];
       if (name === undefined || this.isLocal(fn, name)) continue;
       if (!this.byName.has(name) && !this.aliases.has(name)) continue;
-      const fate = op.fn === '' ? LOST : this.fate(op.fn, position, fn.file.file);
+      const fate =
+        op.fn === '' ? LOST : LEAVES_ALONE.has(op.fn) ? NOTHING : this.fate(op.fn, position, fn.file.file);
       const registered = isRegistrar(op.fn, position);
       for (const target of this.lookup(name, fn.file.file)) {
         if (target.facts.isMacro) continue;

@@ -449,6 +449,7 @@ class Extraction {
       ),
       locks: flow.cfg.some(({ op }) => op.k === 'guard' || (op.k === 'call' && actsOnLocks(op.fn))),
       testsFlags: flow.cfg.some(({ op }) => op.k === 'test' && op.flags && !op.on.includes(' ')),
+      testedParams: testedParams(flow.cfg, f.params),
       setsCurrent: flow.cfg.some(
         ({ op }) => (op.k === 'set' || op.k === 'call') && op.to.startsWith('v:current '),
       ),
@@ -683,6 +684,14 @@ const SCOPE_CALLS = new Set(SCOPE_APIS.flatMap((api) => [api.save, api.restore])
 
 function actsOnLocks(name: string): boolean {
   return LOCK_BY_NAME.has(name) || SCOPE_CALLS.has(name);
+}
+
+/** See `FunctionFacts.testedParams`. */
+function testedParams(cfg: readonly CfgNode[], params: FunctionFacts['params']): number[] {
+  const tested = new Set<Path>();
+  for (const { op } of cfg) if (op.k === 'test' && (op.rel !== '?' || op.flags)) tested.add(op.on);
+  for (const { op } of cfg) if (op.k === 'set' && tested.has(op.to)) tested.add(op.from);
+  return params.flatMap(([name], i) => (tested.has(`v:${name}`) ? [i] : []));
 }
 
 /** See `FunctionFacts.references`. */

@@ -134,6 +134,11 @@ export interface FunctionFacts {
   readonly memberReads: readonly (readonly [to: Path, from: Path])[];
   /** Whether it calls a lock primitive or a scope function, or has a guard. */
   readonly locks: boolean;
+  /**
+   * Positions of the parameters that are tested for being 0 or null, or for flags, themselves or as variables that they
+   * are assigned to.
+   */
+  readonly testedParams: readonly number[];
   /** Whether it assigns to a member of `current`. */
   readonly setsCurrent: boolean;
   /** Whether it has a test of a variable with `flags`. */
