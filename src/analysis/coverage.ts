@@ -262,7 +262,7 @@ export function existingScopes(index: Index, locks: Locks, api: Api, ifReal = fa
     }
     for (const kind of mine) {
       if (!locks.mustHold(fn, kind, node, zero)) continue;
-      const id = existingScopeId(index, locks, fn, kind);
+      const id = existingScopeId(index, fn, locks.opener(fn, kind, node));
       return surely.includes(kind) ? { id, state: 'existing' } : { id, state: 'existing', ifReal: true };
     }
     return undefined;
@@ -270,6 +270,6 @@ export function existingScopes(index: Index, locks: Locks, api: Api, ifReal = fa
 }
 
 /** `file:line` of the call that opens the scope. */
-export function existingScopeId(index: Index, locks: Locks, fn: Fn, kind: string): string {
-  return `${fn.file.file}:${index.lineOf(fn, locks.opening(fn, kind)[0]?.node ?? 0)}`;
+export function existingScopeId(index: Index, fn: Fn, opener: number | undefined): string {
+  return `${fn.file.file}:${index.lineOf(fn, opener ?? 0)}`;
 }

@@ -296,36 +296,49 @@ export class Locks {
     return made.length > 0 && made.every((edge) => this.makesStandIn(this.index.functions[edge.to]!));
   }
 
+  /** Nodes of the function that open the scope, or find it open, in order of place. */
+  private openers(fn: Fn, scope: string): number[] {
+    const opens = this.effects(fn).flatMap((e) => (e.lock === scope && e.act === 'acquire' ? [e.node] : []));
+    return opens.length > 0 ? opens : [...(this.foundOpen(fn, scope) ?? [])];
+  }
+
+  /** The one that stands nearest before a node, or else the first. */
+  opener(fn: Fn, scope: string, node: number): number | undefined {
+    const all = this.openers(fn, scope);
+    return all.findLast((at) => at <= node) ?? all[0];
+  }
+
   /**
-   * The calls that open the scope in the function, from the one in the function itself to the save: see `Scope.opens`. Where it
-   * was found open, the first is the test, and the others are those of a function that puts the object into the task.
+   * The calls that open the scope in the function where `starts` holds of the first one, from that to the save: see `Scope.opens`.
+   * Where it was found open, the first is the test, and the others are those of a function that puts the object into the task.
    */
-  opening(fn: Fn, scope: string): { fn: Fn; node: number }[] {
+  opening(fn: Fn, scope: string, starts: (node: number) => boolean): { fn: Fn; node: number }[] {
     const out: { fn: Fn; node: number }[] = [];
     const met = new Set<number>();
-    for (let at: Fn | undefined = fn; at && !met.has(at.id); ) {
+    let node = this.openers(fn, scope).find(starts);
+    for (let at: Fn | undefined = fn; at && node !== undefined && !met.has(at.id); ) {
       met.add(at.id);
-      const opens = this.effects(at)
-        .filter((e) => e.lock === scope && e.act === 'acquire')
-        .sort((a, b) => a.hops - b.hops)[0];
-      if (!opens) {
-        const found: number | undefined = [...(this.foundOpen(at, scope) ?? [])][0];
-        if (found === undefined) return out;
-        out.push({ fn: at, node: found });
-        at = this.taskHeld.storesFound(at, found).find((f) => this.leavesOpen(f, scope));
-        continue;
-      }
-      out.push({ fn: at, node: opens.node });
-      if (opens.direct) return out;
-      const hops = (id: number): number =>
-        this.summaries.get(id)?.get(scope)?.hops ?? Number.POSITIVE_INFINITY;
-      const next: Edge[] = this.index.callees[at.id]!.filter(
-        (e) =>
-          e.node === opens.node &&
-          e.how === 'call' &&
-          this.summaries.get(e.to)?.get(scope)?.act === 'acquire',
-      ).sort((a, b) => hops(a.to) - hops(b.to));
-      at = next[0] && this.index.functions[next[0].to];
+      const opens: NodeEffect | undefined = this.effects(at).find(
+        (e) => e.node === node && e.lock === scope && e.act === 'acquire',
+      );
+      out.push({ fn: at, node });
+      if (opens?.direct) return out;
+      const hops = (edge: Edge): number => {
+        const net = this.summaryOf(this.index.functions[edge.to]!, this.zeroAt(edge))?.get(scope);
+        return net?.act === 'acquire' ? net.hops : Number.POSITIVE_INFINITY;
+      };
+      const [next]: Edge[] = this.index.callees[at.id]!.filter(
+        (e) => e.node === node && e.how === 'call' && hops(e) < Number.POSITIVE_INFINITY,
+      ).sort((a, b) => hops(a) - hops(b));
+      at = opens
+        ? next && this.index.functions[next.to]
+        : this.taskHeld.storesFound(at, node).find((f) => this.leavesOpen(f, scope));
+      // The call nearest to the save.
+      node =
+        at &&
+        this.effects(at)
+          .filter((e) => e.lock === scope && e.act === 'acquire')
+          .sort((a, b) => a.hops - b.hops)[0]?.node;
     }
     return out;
   }

@@ -344,9 +344,10 @@ function opensOf({ index, locks }: Findings, fn: Fn, id: string): Step[] {
     ...scopesFor(api),
     ...conditionalScopesFor(api),
   ]);
-  const kind = kinds.find((k) => locks.has(fn, k) && existingScopeId(index, locks, fn, k) === id);
-  if (kind === undefined) return [];
-  const way = locks.opening(fn, kind);
+  const ways = kinds.map((kind) =>
+    locks.opening(fn, kind, (node) => existingScopeId(index, fn, node) === id),
+  );
+  const way = ways.find((w) => w.length > 0) ?? [];
   const out: Step[] = way.map((at, i) => ({
     ...stepAt(index, at.fn, at.node),
     ...(i < way.length - 1 ? { edge: 'direct' as const } : {}),
