@@ -84,6 +84,9 @@ const SUCCESS: Readonly<Record<LockPrimitive['success'], Success>> = {
  */
 const MAX_UNCERTAIN_HOPS = 2;
 
+/** The same for scopes. It only says that what is closed may have been opened in the same function: see `netEffect`. */
+const MAX_UNCERTAIN_SCOPE_HOPS = 4;
+
 /** Rounds of the fixed point that one function may take part in; recursion through locks is rare and shallow. */
 const MAX_ROUNDS = 6;
 
@@ -223,10 +226,8 @@ export class Locks {
       if (!net) continue;
       const mine = effects.filter((e) => e.lock === lock);
       const hops = Math.min(...mine.map((e) => e.hops));
-      if (net.act === 'acquire' && net.success === 'maybe') {
-        // A scope counts only where it is surely open.
-        if (isScope(lock) || hops >= MAX_UNCERTAIN_HOPS) continue;
-      }
+      const uncertain = net.act === 'acquire' && net.success === 'maybe';
+      if (uncertain && hops >= (isScope(lock) ? MAX_UNCERTAIN_SCOPE_HOPS : MAX_UNCERTAIN_HOPS)) continue;
       out.set(lock, { ...net, hops, blocking: mine.some((e) => e.blocking) });
     }
     return out;
@@ -296,9 +297,9 @@ export class Locks {
     return made.length > 0 && made.every((edge) => this.makesStandIn(this.index.functions[edge.to]!));
   }
 
-  /** Nodes of the function that open the scope, or find it open, in order of place. */
+  /** Nodes of the function that surely open the scope, or find it open, in order of place. */
   private openers(fn: Fn, scope: string): number[] {
-    const opens = this.effects(fn).flatMap((e) => (e.lock === scope && e.act === 'acquire' ? [e.node] : []));
+    const opens = this.effects(fn).flatMap((e) => (isOpener(e, scope) ? [e.node] : []));
     return opens.length > 0 ? opens : [...(this.foundOpen(fn, scope) ?? [])];
   }
 
@@ -558,6 +559,10 @@ export class Locks {
   has(fn: Fn, lock: string): boolean {
     return this.effects(fn).some((e) => e.lock === lock) || this.foundOpen(fn, lock) !== undefined;
   }
+}
+
+function isOpener(e: NodeEffect, scope: string): boolean {
+  return e.lock === scope && e.act === 'acquire' && e.success !== 'maybe';
 }
 
 function sameSummary(a: ReadonlyMap<string, Summary> | undefined, b: ReadonlyMap<string, Summary>): boolean {
