@@ -226,6 +226,9 @@ export class Locks {
       if (!net) continue;
       const mine = effects.filter((e) => e.lock === lock);
       const hops = Math.min(...mine.map((e) => e.hops));
+      // What is started and ended if it is a real object leaves other scopes as they were.
+      const startsIfReal = !mine.some((e) => e.act === 'acquire') && net.success === 'maybe';
+      if (isScope(lock) && net.act === 'release' && startsIfReal) continue;
       const uncertain = net.act === 'acquire' && net.success === 'maybe';
       if (uncertain && hops >= (isScope(lock) ? MAX_UNCERTAIN_SCOPE_HOPS : MAX_UNCERTAIN_HOPS)) continue;
       out.set(lock, { ...net, hops, blocking: mine.some((e) => e.blocking) });
