@@ -108,6 +108,8 @@ export class Locks {
 
   private readonly taskHeld: TaskHeld;
   private readonly standIns: StandIns;
+  private readonly makers: readonly Fn[];
+  private readonly groupsWithStandIns = new Map<string, boolean>();
   private summarising = true;
 
   constructor(private readonly index: Index) {
@@ -117,11 +119,8 @@ export class Locks {
       const effects = this.direct(fn);
       if (effects.length > 0) this.own.set(fn.id, effects);
     }
-    this.standIns = new StandIns(
-      index,
-      index.functions.filter((fn) => this.makesStandIn(fn)),
-      (fn, node) => this.returnsStandIn(fn, node),
-    );
+    this.makers = index.functions.filter((fn) => this.makesStandIn(fn));
+    this.standIns = new StandIns(index, this.makers, (fn, node) => this.returnsStandIn(fn, node));
     this.summarise();
   }
 
@@ -243,7 +242,7 @@ export class Locks {
       fn,
       // While nothing is known yet, a function that finds its own object again is trusted to have left it open.
       (f) => (this.summarising && f === fn) || this.leavesOpen(f, lock),
-      (f) => lock.endsWith(IF_REAL) && this.makesStandIn(f),
+      (f) => lock.endsWith(IF_REAL) && this.makesStandIn(f) && this.hasStandIns(f.group),
       (f, node) => this.effects(f).some((e) => e.node === node && e.lock === lock && e.act === 'release'),
     );
   }
@@ -283,9 +282,32 @@ export class Locks {
   /** Does the function put an object into the task and open no scope for it? */
   private makesStandIn(fn: Fn): boolean {
     return (
-      this.taskHeld.storesObject(fn) &&
-      !this.own.get(fn.id)?.some((e) => isScope(e.lock) && e.act === 'acquire')
+      this.taskHeld.storesObject(fn) && !this.effects(fn).some((e) => isScope(e.lock) && e.act === 'acquire')
     );
+  }
+
+  /**
+   * Has that part of the kernel a start function that hands out either a stand-in or an object with a scope? Else what is
+   * put into the task without a scope is a real object.
+   */
+  private hasStandIns(group: string): boolean {
+    let answer = this.summarising ? undefined : this.groupsWithStandIns.get(group);
+    if (answer === undefined) {
+      answer = this.makers.some(
+        (maker) =>
+          maker.group === group &&
+          this.makesStandIn(maker) &&
+          this.index.callers[maker.id]!.some(
+            ({ from, node, how }) =>
+              how === 'call' &&
+              this.effects(this.index.functions[from]!).some(
+                (e) => isScope(e.lock) && e.act === 'acquire' && e.node !== node,
+              ),
+          ),
+      );
+      this.groupsWithStandIns.set(group, answer);
+    }
+    return answer;
   }
 
   /** Does the `return` hand on what a function returned that put it into the task (`current->F`)? */
@@ -471,7 +493,7 @@ export class Locks {
   }
 
   private factsFor(fn: Fn, lock: string): FunctionFacts {
-    return lock.endsWith(IF_REAL) ? this.standIns.without(fn) : fn.facts;
+    return lock.endsWith(IF_REAL) && this.hasStandIns(fn.group) ? this.standIns.without(fn) : fn.facts;
   }
 
   private byNode(fn: Fn, lock: string): Map<number, Effect[]> {
