@@ -2,6 +2,9 @@ import type { Edge, Fn, Index } from '../index/link.js';
 import type { Locks } from './locks.js';
 import { Owners } from './owners.js';
 import type { Tasks } from './tasks.js';
+import { type Condition, Conditions } from './zero.js';
+
+const NO_CONDITIONS: readonly Condition[] = [];
 
 /**
  * Members through which only reclaim calls; it runs with PF_MEMALLOC set and does not recurse. But writing to
@@ -16,7 +19,8 @@ const NOT_ASKED = new Int32Array(0);
 export type Go = 'on' | 'off' | 'end';
 
 /**
- * Says of a call how to go on. Gets the edge of the index, its place in `callers` of the function, the nodes that it leads to and comes from, and its path.
+ * Says of a call how to go on. Gets the edge, its place in `edges` of the node, the nodes that it leads to and comes from,
+ * and its path.
  */
 export type Meet = (edge: Edge, place: number, to: number, from: number, path: () => Edge[]) => Go;
 
@@ -36,8 +40,8 @@ export interface Downwards {
  * Who calls the functions asked for, and who calls those, up to the last.
  *
  * A **node** is a function, or a library function while it handles an object of a certain filesystem (see `Owners`): code
- * that all filesystems share has other callers for each. Nodes of the first kind are numbered as the functions
- * are; the edges given out here lead from node to node.
+ * that all filesystems share has other callers for each. It may also be a function that is asked about for the sake of one of its
+ * calls, to which not all of its callers lead (see `Conditions`). Nodes of the first kind are numbered as the functions are; the edges given out here lead from node to node.
  */
 export class Callers {
   /** Every node from which one of the targets can be reached. */
@@ -48,9 +52,12 @@ export class Callers {
   private readonly reached = new Set<number>();
   private readonly owners: Owners;
   /** Function and filesystem of each node of the second kind, and their numbers. */
-  private readonly shared: { fn: number; owner: string }[] = [];
-  /** By filesystem, then by function: the number of the node, 0 where there is none yet. */
-  private readonly numbers = new Map<string, Int32Array>();
+  private readonly shared: { fn: number; owner: string; conditions: readonly Condition[] }[] = [];
+  private readonly conditions: Conditions;
+  /** By node: the edges of the index, those that lead to a call on a condition with that call. */
+  private readonly conditional = new Map<number, readonly Edge[]>();
+  /** By filesystem and conditions, then by function: the number of the node. */
+  private readonly numbers = new Map<string, Map<number, number>>();
   /** By function: the places in `callers` of the calls in the same task. */
   private readonly sameTask: (Int32Array | undefined)[];
   private readonly locking = new Map<number, boolean>();
@@ -72,6 +79,7 @@ export class Callers {
     this.links = index.functions.map(() => NOT_ASKED);
     this.roots = new Uint8Array(index.functions.length);
     this.sameTask = index.functions.map(() => undefined);
+    this.conditions = new Conditions(index);
     this.extend(targets);
   }
 
@@ -132,19 +140,22 @@ export class Callers {
     return this.index.functions.length + this.shared.length;
   }
 
-  private node(fn: number, owner: string): number {
-    if (owner === '') return fn;
-    let ofOwner = this.numbers.get(owner);
+  private node(fn: number, owner: string, conditions: readonly Condition[]): number {
+    if (owner === '' && conditions.length === 0) return fn;
+    const key = conditions.reduce((k, { param, at }) => `${k} ${param} ${at?.fn}:${at?.node}`, owner);
+    let ofOwner = this.numbers.get(key);
     if (!ofOwner) {
-      ofOwner = new Int32Array(this.index.functions.length);
-      this.numbers.set(owner, ofOwner);
+      ofOwner = new Map();
+      this.numbers.set(key, ofOwner);
     }
-    if (ofOwner[fn] === 0) {
-      ofOwner[fn] = this.size;
-      this.shared.push({ fn, owner });
+    let node = ofOwner.get(fn);
+    if (node === undefined) {
+      node = this.size;
+      this.shared.push({ fn, owner, conditions });
       this.links.push(NOT_ASKED);
+      ofOwner.set(fn, node);
     }
-    return ofOwner[fn]!;
+    return node;
   }
 
   /** Does the edge run the callee in the caller's task? */
@@ -156,9 +167,11 @@ export class Callers {
   calls(node: number): Int32Array {
     let links = this.links[node]!;
     if (links === NOT_ASKED) {
-      const owner = this.shared[node - this.index.functions.length]?.owner ?? '';
+      const { owner = '', conditions = NO_CONDITIONS } =
+        this.shared[node - this.index.functions.length] ?? {};
       const { id } = this.functionOf(node);
       const edges = this.index.callers[id]!;
+      const conditional = [...(conditions.length > 0 ? edges : [])];
       const places = this.inSameTask(id);
       const found = new Int32Array(places.length * 2);
       let length = 0;
@@ -166,9 +179,13 @@ export class Callers {
         const edge = edges[place]!;
         const above = this.owners.above(edge, owner);
         if (above === undefined) continue;
+        const met = this.conditions.met(edge, conditions);
+        if (met === 'not made') continue;
+        if (met) conditional[place] = { ...edge, inner: [[met]] };
         found[length++] = place;
-        found[length++] = this.node(edge.from, above);
+        found[length++] = this.node(edge.from, above, this.conditions.above(edge, conditions));
       }
+      if (conditional.length > 0) this.conditional.set(node, conditional);
       links = length === found.length ? found : found.slice(0, length);
       this.links[node] = links;
     }
@@ -183,6 +200,16 @@ export class Callers {
       this.sameTask[id] = places;
     }
     return places;
+  }
+
+  /** The edges that `calls` has the places of: those of the index, or with what is known on a condition. */
+  edges(node: number): readonly Edge[] {
+    return this.conditional.get(node) ?? this.index.callers[this.functionOf(node).id]!;
+  }
+
+  /** Nodes with the same edges have the same number. */
+  edgesOf(node: number): number {
+    return this.conditional.has(node) ? node : this.functionOf(node).id;
   }
 
   /** Nobody is known to call it from inside of a task: a root of paths. */
@@ -239,8 +266,8 @@ export class Callers {
     this.met[target] = walk;
     for (let n = 0; n < nodes.length; n++) {
       const at = nodes[n]!;
-      const edges = this.index.callers[this.functionOf(at).id]!;
       const calls = this.calls(at);
+      const edges = this.edges(at);
       for (let c = 0; c < calls.length; c += 2) {
         const edge = edges[calls[c]!]!;
         const from = calls[c + 1]!;

@@ -200,8 +200,8 @@ function settle(
     }
     classes.push({ lock, regions: mine, neededOnly, left });
   }
-  const scopes: ScopesAt = (fn, node) => {
-    const found = existing(fn, node);
+  const scopes: ScopesAt = (fn, node, zero) => {
+    const found = existing(fn, node, zero);
     if (found) return found;
     const r = kept.get(fn.id)?.find((k) => k.placement!.open[node] === 1);
     return r && { id: scopeId(fn, r.lock), state: 'proposed' };
@@ -229,8 +229,8 @@ function scopesOf(
   }
   // Where several regions overlap, the class with the fewest is the one to rest on.
   for (const list of perFunction.values()) list.sort((a, b) => cost.get(a.lock)! - cost.get(b.lock)!);
-  return (fn, node) => {
-    const found = existing(fn, node);
+  return (fn, node, zero) => {
+    const found = existing(fn, node, zero);
     if (found) return found;
     const region = perFunction.get(fn.id)?.find((r) => r.placement!.open[node] === 1);
     return region && { id: scopeId(fn, region.lock), state: 'proposed' };

@@ -12,8 +12,11 @@ export interface OpenScope {
   readonly ifReal?: boolean;
 }
 
-/** Which scopes are open at a CFG node of a function, seen from inside that function only. */
-export type ScopesAt = (fn: Fn, node: number) => OpenScope | undefined;
+/**
+ * Which scopes are open at a CFG node of a function, seen from inside that function only; `zero` are parameters that are 0
+ * (see `zero.ts`).
+ */
+export type ScopesAt = (fn: Fn, node: number, zero?: string) => OpenScope | undefined;
 
 /** What is known of a call: outside of any scope, inside of one, or made by reclaim itself. */
 const OUTSIDE = 0;
@@ -27,7 +30,7 @@ const EXCUSED = 2;
  */
 export class Cover {
   private readonly known = new Map<number, boolean>();
-  /** By function: what is known of each of its callers' calls. */
+  /** By `Callers.edgesOf`: what is known of each of the calls. */
   private readonly marks = new Map<number, Uint8Array>();
   /** By what a path is to end at: which nodes are below such a one, see `spread`. */
   private readonly below = new Map<(node: number) => boolean, Uint8Array>();
@@ -44,11 +47,12 @@ export class Cover {
     return this.callers.index;
   }
 
-  /** `OUTSIDE`, `IN_SCOPE` or `EXCUSED` of each edge in the index's `callers` of a function. */
-  private marksOf(id: number): Uint8Array {
+  /** `OUTSIDE`, `IN_SCOPE` or `EXCUSED` of each of the edges of a node. */
+  private marksOf(node: number): Uint8Array {
+    const id = this.callers.edgesOf(node);
     let marks = this.marks.get(id);
     if (!marks) {
-      marks = Uint8Array.from(this.index.callers[id]!, (edge) =>
+      marks = Uint8Array.from(this.callers.edges(node), (edge) =>
         this.scopeAt(edge) ? IN_SCOPE : this.callers.isExcused(edge, this.locks) ? EXCUSED : OUTSIDE,
       );
       this.marks.set(id, marks);
@@ -65,8 +69,8 @@ export class Cover {
   }
 
   private scopeOnWay(way: Way): OpenScope | undefined {
-    for (const { fn, node } of way) {
-      const scope = this.scopes(this.index.functions[fn]!, node);
+    for (const { fn, node, zero } of way) {
+      const scope = this.scopes(this.index.functions[fn]!, node, zero);
       if (scope) return scope;
     }
     return undefined;
@@ -84,7 +88,7 @@ export class Cover {
     }
     const met = [target];
     const path = callers.walk(target, (_, place, at, from) => {
-      if (this.marksOf(callers.functionOf(at).id)[place] !== OUTSIDE || known.get(from)) return 'off';
+      if (this.marksOf(at)[place] !== OUTSIDE || known.get(from)) return 'off';
       met.push(from);
       return isOutside(from) ? 'end' : 'on';
     });
@@ -128,7 +132,7 @@ export class Cover {
 
   private pathUp(target: number, meet: (edge: Edge, from: number) => Go): Edge[] | undefined {
     return this.callers.walk(target, (edge, place, at, from) =>
-      this.marksOf(this.callers.functionOf(at).id)[place] === OUTSIDE ? meet(edge, from) : 'off',
+      this.marksOf(at)[place] === OUTSIDE ? meet(edge, from) : 'off',
     );
   }
 
@@ -138,12 +142,11 @@ export class Cover {
     limit = Number.POSITIVE_INFINITY,
   ): { edge: Edge; scope: OpenScope; path: Edge[] }[] {
     const { callers } = this;
-    const marksAt = (node: number): Uint8Array => this.marksOf(callers.functionOf(node).id);
     // Of a covered function every way up ends in a scope; else there may be few of these among many others.
     let isBelow = (_: number): boolean => true;
     if (!this.covered(target)) {
       this.belowScopes ??= this.spread(
-        (node) => marksAt(node).includes(IN_SCOPE),
+        (node) => this.marksOf(node).includes(IN_SCOPE),
         (mark) => mark !== IN_SCOPE,
       );
       const { place } = callers.downwards;
@@ -151,7 +154,7 @@ export class Cover {
     }
     const out: { edge: Edge; scope: OpenScope; path: Edge[] }[] = [];
     callers.walk(target, (edge, place, at, from, path) => {
-      if (marksAt(at)[place] !== IN_SCOPE) return isBelow(from) ? 'on' : 'off';
+      if (this.marksOf(at)[place] !== IN_SCOPE) return isBelow(from) ? 'on' : 'off';
       out.push({ edge, scope: this.scopeAt(edge)!, path: path() });
       return out.length >= limit ? 'end' : 'off';
     });
@@ -161,8 +164,7 @@ export class Cover {
   /** `marksOf` of the functions of all nodes in the closure. */
   private marksByPlace(): readonly Uint8Array[] {
     const { nodes } = this.callers.downwards;
-    if (this.byPlace.length !== nodes.length)
-      this.byPlace = nodes.map((node) => this.marksOf(this.callers.functionOf(node).id));
+    if (this.byPlace.length !== nodes.length) this.byPlace = nodes.map((node) => this.marksOf(node));
     return this.byPlace;
   }
 
@@ -204,18 +206,19 @@ export class Cover {
       }
       return mine.filter((lock) => locks.mayHold(fn, lock, node)).map((lock) => names.number(lock));
     };
-    /** By function: the calls of it at which classes are held, with the numbers of these. */
+    /** By `Callers.edgesOf`: the calls at which classes are held, with the numbers of these. */
     const atCalls = new Map<number, ReadonlyMap<number, readonly number[]>>();
-    const heldAtCalls = (id: number): ReadonlyMap<number, readonly number[]> => {
+    const heldAtCalls = (at: number): ReadonlyMap<number, readonly number[]> => {
+      const id = callers.edgesOf(at);
       let all = atCalls.get(id);
       if (!all) {
-        const marks = this.marksOf(id);
+        const marks = this.marksOf(at);
         const found = new Map<number, readonly number[]>();
-        for (const [place, edge] of index.callers[id]!.entries()) {
+        for (const [place, edge] of callers.edges(at).entries()) {
           if (marks[place] === IN_SCOPE) continue;
           const ways = (edge.inner ?? []).filter((way) => !this.scopeOnWay(way)).flat();
-          const numbers = [{ fn: edge.from, node: edge.node }, ...ways].flatMap((at) =>
-            heldAt(at.fn, at.node),
+          const numbers = [{ fn: edge.from, node: edge.node }, ...ways].flatMap(({ fn, node }) =>
+            heldAt(fn, node),
           );
           if (numbers.length > 0) found.set(place, numbers);
         }
@@ -225,14 +228,14 @@ export class Cover {
       return all;
     };
     const { nodes, place, starts, into, via } = callers.downwards;
-    for (const node of nodes) heldAtCalls(callers.functionOf(node).id);
+    for (const node of nodes) heldAtCalls(node);
     // A bit for each class.
     const words = (names.all.length + 31) >> 5;
     const held = new Uint32Array(nodes.length * words);
     const dirty = new Uint8Array(nodes.length);
     const marks = this.marksByPlace();
     for (const [i, node] of nodes.entries()) {
-      const at = heldAtCalls(callers.functionOf(node).id);
+      const at = heldAtCalls(node);
       if (at.size === 0) continue;
       const calls = callers.calls(node);
       for (let c = 0; c < calls.length; c += 2) {
@@ -325,23 +328,30 @@ export class HeldOnEntry {
 export function existingScopes(index: Index, locks: Locks, api: Api, ifReal = false): ScopesAt {
   const surely = scopesFor(api);
   const kinds = ifReal ? [...surely, ...conditionalScopesFor(api)] : surely;
-  const cache = new Map<number, readonly { readonly kind: string; readonly scope: OpenScope }[]>();
-  return (fn, node) => {
+  const cache = new Map<number, readonly string[]>();
+  const scopes = new Map<string, OpenScope>();
+  return (fn, node, zero) => {
     let mine = cache.get(fn.id);
     if (!mine) {
-      mine = kinds
-        .filter((kind) => locks.has(fn, kind))
-        .map((kind) => {
-          const scope = { id: existingScopeId(index, locks, fn, kind), state: 'existing' } as const;
-          return { kind, scope: surely.includes(kind) ? scope : { ...scope, ifReal: true } };
-        });
+      mine = kinds.filter((kind) => locks.has(fn, kind));
       cache.set(fn.id, mine);
     }
-    return mine.find(({ kind }) => locks.mustHold(fn, kind, node))?.scope;
+    for (const kind of mine) {
+      if (!locks.mustHold(fn, kind, node, zero)) continue;
+      const id = existingScopeId(index, fn, locks.opener(fn, kind, node));
+      const key = `${id} ${surely.includes(kind)}`;
+      let scope = scopes.get(key);
+      if (!scope) {
+        scope = surely.includes(kind) ? { id, state: 'existing' } : { id, state: 'existing', ifReal: true };
+        scopes.set(key, scope);
+      }
+      return scope;
+    }
+    return undefined;
   };
 }
 
 /** `file:line` of the call that opens the scope. */
-export function existingScopeId(index: Index, locks: Locks, fn: Fn, kind: string): string {
-  return `${fn.file.file}:${index.lineOf(fn, locks.opening(fn, kind)[0]?.node ?? 0)}`;
+export function existingScopeId(index: Index, fn: Fn, opener: number | undefined): string {
+  return `${fn.file.file}:${index.lineOf(fn, opener ?? 0)}`;
 }

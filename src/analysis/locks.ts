@@ -3,9 +3,12 @@ import { GUARD_CLASS_BY_NAME } from '../kernel/guards.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { SCOPE_APIS } from '../kernel/masks.js';
 import type { Api, LockPrimitive } from '../kernel/types.js';
+import type { FunctionFacts } from '../parse/facts.js';
 import { Flags, type HandedFlags, withFlag } from './flags.js';
+import { StandIns } from './stand-ins.js';
 import { type Effect, type Exit, netEffect, type Run, run, type Success } from './states.js';
 import { TaskHeld } from './task-held.js';
+import { type Zero, zeroIn, zeroPaths } from './zero.js';
 
 /** Scope calls by name. The pseudo lock class `<save>` stands for "a scope of that kind is open". */
 const SCOPE_CALL = new Map<string, { scope: string; act: 'acquire' | 'release' }>();
@@ -28,6 +31,11 @@ const IF_REAL = '~';
 /** The pseudo classes of scopes that are open where a started object is a real one. */
 export function conditionalScopesFor(api: Api): string[] {
   return scopesFor(api).map((scope) => `${scope}${IF_REAL}`);
+}
+
+/** Is it such a pseudo class rather than a lock? */
+function isScope(lock: string): boolean {
+  return lock[0] === '<';
 }
 
 /** Starts the name of a lock whose class can't be told; its path follows. */
@@ -76,6 +84,9 @@ const SUCCESS: Readonly<Record<LockPrimitive['success'], Success>> = {
  */
 const MAX_UNCERTAIN_HOPS = 2;
 
+/** The same for scopes. It only says that what is closed may have been opened in the same function: see `netEffect`. */
+const MAX_UNCERTAIN_SCOPE_HOPS = 4;
+
 /** Rounds of the fixed point that one function may take part in; recursion through locks is rare and shallow. */
 const MAX_ROUNDS = 6;
 
@@ -83,7 +94,9 @@ const MAX_ROUNDS = 6;
 export class Locks {
   private readonly own = new Map<number, NodeEffect[]>();
   private readonly summaries = new Map<number, Map<string, Summary>>();
-  /** By function, then by lock class. */
+  /** The same where certain parameters are 0, as callers asked for it: by function, then by those parameters. */
+  private readonly zeroSummaries = new Map<number, Map<Zero, Map<string, Summary>>>();
+  /** By function, then by lock class and the parameters that are 0. */
   private readonly runs = new Map<number, Map<string, Run>>();
   private readonly combined = new Map<number, NodeEffect[]>();
 
@@ -94,6 +107,9 @@ export class Locks {
   private readonly acquisitionsOf = new Map<number, readonly Acquisition[]>();
 
   private readonly taskHeld: TaskHeld;
+  private readonly standIns: StandIns;
+  private readonly makers: readonly Fn[];
+  private readonly groupsWithStandIns = new Map<string, boolean>();
   private summarising = true;
 
   constructor(private readonly index: Index) {
@@ -103,6 +119,8 @@ export class Locks {
       const effects = this.direct(fn);
       if (effects.length > 0) this.own.set(fn.id, effects);
     }
+    this.makers = index.functions.filter((fn) => this.makesStandIn(fn));
+    this.standIns = new StandIns(index, this.makers, (fn, node) => this.returnsStandIn(fn, node));
     this.summarise();
   }
 
@@ -163,12 +181,22 @@ export class Locks {
       rounds.set(id, round);
       const fn = this.index.functions[id]!;
       this.combined.delete(id);
+      this.runs.delete(id);
       const summary = this.summarize(fn);
-      const before = this.summaries.get(id);
-      if (sameSummary(before, summary)) continue;
+      const isFirst = !this.summaries.has(id);
+      let same = sameSummary(this.summaries.get(id), summary);
       this.summaries.set(id, summary);
+      const variants = this.zeroSummaries.get(id);
+      for (const [zero, before] of variants ?? []) {
+        const now = this.summarize(fn, zero);
+        variants!.set(zero, now);
+        same &&= sameSummary(before, now);
+      }
+      if (same && (!isFirst || fn.facts.testedParams.length === 0)) continue;
       for (const edge of this.index.callers[id]!) {
         if (edge.how !== 'call' || queued.has(edge.from)) continue;
+        // What the function leaves as it was it may change where a parameter is 0.
+        if (same && this.zeroAt(edge) === '') continue;
         queued.add(edge.from);
         queue.push(edge.from);
       }
@@ -178,32 +206,108 @@ export class Locks {
     this.combined.clear();
   }
 
-  private summarize(fn: Fn): Map<string, Summary> {
+  /** Which parameters are 0 in the call. */
+  private zeroAt({ from, to, node }: Edge): Zero {
+    const { op } = this.index.functions[from]!.facts.cfg[node]!;
+    return op.k === 'call' ? zeroIn(this.index.functions[to]!, op.args) : '';
+  }
+
+  private summarize(fn: Fn, zero: Zero = ''): Map<string, Summary> {
     const out = new Map<string, Summary>();
     const effects = this.effects(fn);
     for (const lock of new Set(effects.map((e) => e.lock))) {
-      this.runs.get(fn.id)?.delete(lock);
-      const { exits } = this.runOf(fn, lock);
+      const { exits } = this.runOf(fn, lock, zero);
       const net = netEffect(
         lock.endsWith(IF_REAL) ? this.realOnly(fn, exits) : exits,
         fn.facts.returnType !== 'int' && fn.facts.returnType !== 'bool',
+        this.asScope(fn, lock),
       );
       if (!net) continue;
       const mine = effects.filter((e) => e.lock === lock);
       const hops = Math.min(...mine.map((e) => e.hops));
-      if (net.act === 'acquire' && net.success === 'maybe') {
-        // A scope counts only where it is surely open.
-        if (lock[0] === '<' || hops >= MAX_UNCERTAIN_HOPS) continue;
-      }
+      // What is started and ended if it is a real object leaves other scopes as they were.
+      const startsIfReal = !mine.some((e) => e.act === 'acquire') && net.success === 'maybe';
+      if (isScope(lock) && net.act === 'release' && startsIfReal) continue;
+      const uncertain = net.act === 'acquire' && net.success === 'maybe';
+      if (uncertain && hops >= (isScope(lock) ? MAX_UNCERTAIN_SCOPE_HOPS : MAX_UNCERTAIN_HOPS)) continue;
       out.set(lock, { ...net, hops, blocking: mine.some((e) => e.blocking) });
     }
     return out;
+  }
+
+  /** Tests of the function behind which a scope is open that was opened with an object of the task. */
+  private foundOpen(fn: Fn, lock: string): ReadonlySet<number> | undefined {
+    if (!isScope(lock)) return undefined;
+    return this.taskHeld.tests(
+      fn,
+      // While nothing is known yet, a function that finds its own object again is trusted to have left it open.
+      (f) => (this.summarising && f === fn) || this.leavesOpen(f, lock),
+      (f) => lock.endsWith(IF_REAL) && this.makesStandIn(f) && this.hasStandIns(f.group),
+      (f, node) => this.effects(f).some((e) => e.node === node && e.lock === lock && e.act === 'release'),
+    );
+  }
+
+  private asScope(fn: Fn, lock: string): { opensHere: boolean } | undefined {
+    if (!isScope(lock)) return undefined;
+    const surely = lock.replace(IF_REAL, '');
+    return {
+      opensHere: this.effects(fn).some((e) => e.act === 'acquire' && e.lock.replace(IF_REAL, '') === surely),
+    };
+  }
+
+  /** What calling the function with 0 for those parameters does. */
+  private summaryOf(fn: Fn, zero: Zero): ReadonlyMap<string, Summary> | undefined {
+    if (zero === '') return this.summaries.get(fn.id);
+    let mine = this.zeroSummaries.get(fn.id);
+    if (!mine) {
+      mine = new Map();
+      this.zeroSummaries.set(fn.id, mine);
+    }
+    let found = mine.get(zero);
+    if (!found) {
+      // Recursion adds nothing.
+      mine.set(zero, new Map());
+      found = this.summarize(fn, zero);
+      mine.set(zero, found);
+    }
+    return found;
   }
 
   /** Exits without those that hand out a stand-in; all of them if nothing real is started on any. */
   private realOnly(fn: Fn, exits: readonly Exit[]): readonly Exit[] {
     if (!exits.some((e) => e.depth > 0 || e.pending !== '')) return exits;
     return exits.filter((e) => e.depth !== 0 || e.pending !== '' || !this.returnsStandIn(fn, e.node));
+  }
+
+  /** Does the function put an object into the task and open no scope for it? */
+  private makesStandIn(fn: Fn): boolean {
+    return (
+      this.taskHeld.storesObject(fn) && !this.effects(fn).some((e) => isScope(e.lock) && e.act === 'acquire')
+    );
+  }
+
+  /**
+   * Has that part of the kernel a start function that hands out either a stand-in or an object with a scope? Else what is
+   * put into the task without a scope is a real object.
+   */
+  private hasStandIns(group: string): boolean {
+    let answer = this.summarising ? undefined : this.groupsWithStandIns.get(group);
+    if (answer === undefined) {
+      answer = this.makers.some(
+        (maker) =>
+          maker.group === group &&
+          this.makesStandIn(maker) &&
+          this.index.callers[maker.id]!.some(
+            ({ from, node, how }) =>
+              how === 'call' &&
+              this.effects(this.index.functions[from]!).some(
+                (e) => isScope(e.lock) && e.act === 'acquire' && e.node !== node,
+              ),
+          ),
+      );
+      this.groupsWithStandIns.set(group, answer);
+    }
+    return answer;
   }
 
   /** Does the `return` hand on what a function returned that put it into the task (`current->F`)? */
@@ -215,32 +319,52 @@ export class Locks {
       const from = fn.facts.cfg[edge.node]!.op;
       return edge.how === 'call' && from.k === 'call' && (from.to === value || `@${edge.node}` === value);
     });
-    return (
-      made.length > 0 && made.every((edge) => this.taskHeld.storesObject(this.index.functions[edge.to]!))
-    );
+    return made.length > 0 && made.every((edge) => this.makesStandIn(this.index.functions[edge.to]!));
   }
 
-  /** The calls that open the scope in the function, from the one in the function itself to the save: see `Scope.opens`. */
-  opening(fn: Fn, scope: string): { fn: Fn; node: number }[] {
+  /** Nodes of the function that surely open the scope, or find it open, in order of place. */
+  private openers(fn: Fn, scope: string): number[] {
+    const opens = this.effects(fn).flatMap((e) => (isOpener(e, scope) ? [e.node] : []));
+    return opens.length > 0 ? opens : [...(this.foundOpen(fn, scope) ?? [])];
+  }
+
+  /** The one that stands nearest before a node, or else the first. */
+  opener(fn: Fn, scope: string, node: number): number | undefined {
+    const all = this.openers(fn, scope);
+    return all.findLast((at) => at <= node) ?? all[0];
+  }
+
+  /**
+   * The calls that open the scope in the function where `starts` holds of the first one, from that to the save: see `Scope.opens`.
+   * Where it was found open, the first is the test, and the others are those of a function that puts the object into the task.
+   */
+  opening(fn: Fn, scope: string, starts: (node: number) => boolean): { fn: Fn; node: number }[] {
     const out: { fn: Fn; node: number }[] = [];
     const met = new Set<number>();
-    for (let at: Fn | undefined = fn; at && !met.has(at.id); ) {
+    let node = this.openers(fn, scope).find(starts);
+    for (let at: Fn | undefined = fn; at && node !== undefined && !met.has(at.id); ) {
       met.add(at.id);
-      const opens = this.effects(at)
-        .filter((e) => e.lock === scope && e.act === 'acquire')
-        .sort((a, b) => a.hops - b.hops)[0];
-      if (!opens) return out;
-      out.push({ fn: at, node: opens.node });
-      if (opens.direct) return out;
-      const hops = (id: number): number =>
-        this.summaries.get(id)?.get(scope)?.hops ?? Number.POSITIVE_INFINITY;
-      const next: Edge[] = this.index.callees[at.id]!.filter(
-        (e) =>
-          e.node === opens.node &&
-          e.how === 'call' &&
-          this.summaries.get(e.to)?.get(scope)?.act === 'acquire',
-      ).sort((a, b) => hops(a.to) - hops(b.to));
-      at = next[0] && this.index.functions[next[0].to];
+      const opens: NodeEffect | undefined = this.effects(at).find(
+        (e) => e.node === node && e.lock === scope && e.act === 'acquire',
+      );
+      out.push({ fn: at, node });
+      if (opens?.direct) return out;
+      const hops = (edge: Edge): number => {
+        const net = this.summaryOf(this.index.functions[edge.to]!, this.zeroAt(edge))?.get(scope);
+        return net?.act === 'acquire' ? net.hops : Number.POSITIVE_INFINITY;
+      };
+      const [next]: Edge[] = this.index.callees[at.id]!.filter(
+        (e) => e.node === node && e.how === 'call' && hops(e) < Number.POSITIVE_INFINITY,
+      ).sort((a, b) => hops(a) - hops(b));
+      at = opens
+        ? next && this.index.functions[next.to]
+        : this.taskHeld.storesFound(at, node).find((f) => this.leavesOpen(f, scope));
+      // The call nearest to the save.
+      node =
+        at &&
+        this.effects(at)
+          .filter((e) => e.lock === scope && e.act === 'acquire')
+          .sort((a, b) => a.hops - b.hops)[0]?.node;
     }
     return out;
   }
@@ -256,13 +380,15 @@ export class Locks {
     for (const edge of this.index.callees[fn.id]!) {
       if (edge.how !== 'call' || taken.has(edge.node) || edge.to === fn.id) continue;
       targets.set(edge.node, (targets.get(edge.node) ?? 0) + 1);
-      const summary = this.summaries.get(edge.to);
-      if (!summary) continue;
+      // Only what acts on a lock somewhere can do so in one of its branches.
+      if (!this.summaries.has(edge.to)) continue;
       const op = fn.facts.cfg[edge.node]!.op;
-      const flags =
-        op.k === 'call' ? this.flags.handed(fn, this.index.functions[edge.to]!, op.args, true) : undefined;
+      const to = this.index.functions[edge.to]!;
+      const zero = op.k === 'call' ? zeroIn(to, op.args) : '';
+      const summary = this.summaryOf(to, zero)!;
+      const flags = op.k === 'call' ? this.flags.handed(fn, to, op.args, true) : undefined;
       for (const [key, whole] of summary) {
-        const effect = flags ? this.withFlags(edge.to, key, whole, flags) : whole;
+        const effect = flags ? this.withFlags(to, key, whole, flags, zero) : whole;
         if (!effect) continue;
         const lock = op.k === 'call' ? this.instantiate(fn, key, op.args) : key;
         if (lock === '') continue;
@@ -276,11 +402,12 @@ export class Locks {
         const agreed =
           found.length === targets.get(node) &&
           found.every((e) => e.act === found[0]!.act && e.success === found[0]!.success);
-        const success: Success = agreed ? found[0]!.success : 'maybe';
+        const closes = isScope(lock) && found.some((e) => e.act === 'release');
+        const success: Success = agreed ? found[0]!.success : closes ? 'void' : 'maybe';
         all.push({
           lock,
           node,
-          act: found[0]!.act,
+          act: closes ? 'release' : found[0]!.act,
           success,
           blocking: found.some((e) => e.blocking),
           direct: false,
@@ -295,25 +422,37 @@ export class Locks {
 
   /** What calling the function with one of those flags does to the class: the same for each of them, or uncertain. */
   private withFlags(
-    id: number,
+    fn: Fn,
     lock: string,
     whole: Summary,
     { param, values }: HandedFlags,
+    zero: Zero,
   ): Summary | undefined {
-    const fn = this.index.functions[id]!;
-    const each = values.map((value) => this.withFlag(fn, lock, whole, param, value));
+    const each = values.map((value) => this.withFlag(fn, lock, whole, param, value, zero));
     const [first] = each;
     if (each.every((e) => e?.act === first?.act && e?.success === first?.success)) return first;
     const some = each.find((e) => e !== undefined)!;
     return { ...some, success: 'maybe' };
   }
 
-  private withFlag(fn: Fn, lock: string, whole: Summary, param: string, value: string): Summary | undefined {
-    const key = `${fn.id} ${lock} ${param} ${value}`;
+  private withFlag(
+    fn: Fn,
+    lock: string,
+    whole: Summary,
+    param: string,
+    value: string,
+    zero: Zero,
+  ): Summary | undefined {
+    const key = `${fn.id} ${lock} ${param} ${value} ${zero}`;
     const known = this.variants.get(key);
     if (known !== undefined) return known ?? undefined;
-    const exits = run(withFlag(fn.facts, param, value), this.byNode(fn, lock)).exits;
-    const net = netEffect(exits, fn.facts.returnType !== 'int' && fn.facts.returnType !== 'bool');
+    const facts = withFlag(fn.facts, param, value);
+    const { exits } = run(facts, this.byNode(fn, lock), undefined, zeroPaths(fn, zero));
+    const net = netEffect(
+      exits,
+      fn.facts.returnType !== 'int' && fn.facts.returnType !== 'bool',
+      this.asScope(fn, lock),
+    );
     const answer = net && { ...whole, ...net };
     if (!this.summarising) this.variants.set(key, answer ?? null);
     return answer;
@@ -332,26 +471,29 @@ export class Locks {
     );
   }
 
-  /** States of one lock class (or scope class) through the function. */
-  runOf(fn: Fn, lock: string): Run {
+  /** States of one lock class (or scope class) through the function, where the parameters `zero` are 0. */
+  runOf(fn: Fn, lock: string, zero: Zero = ''): Run {
     let mine = this.runs.get(fn.id);
     if (!mine) {
       mine = new Map();
       this.runs.set(fn.id, mine);
     }
-    let found = mine.get(lock);
+    const key = zero === '' ? lock : `${lock} ${zero}`;
+    let found = mine.get(key);
     if (!found) {
       found = run(
-        fn.facts,
+        this.factsFor(fn, lock),
         this.byNode(fn, lock),
-        // While nothing is known yet, a function that finds its own object again is trusted to have left it open.
-        lock[0] === '<'
-          ? this.taskHeld.tests(fn, (f) => (this.summarising && f === fn) || this.leavesOpen(f, lock))
-          : undefined,
+        this.foundOpen(fn, lock),
+        zeroPaths(fn, zero),
       );
-      mine.set(lock, found);
+      mine.set(key, found);
     }
     return found;
+  }
+
+  private factsFor(fn: Fn, lock: string): FunctionFacts {
+    return lock.endsWith(IF_REAL) && this.hasStandIns(fn.group) ? this.standIns.without(fn) : fn.facts;
   }
 
   private byNode(fn: Fn, lock: string): Map<number, Effect[]> {
@@ -421,8 +563,8 @@ export class Locks {
   }
 
   /** Is the resource surely held (or the scope surely open) when the node runs? */
-  mustHold(fn: Fn, lock: string, node: number): boolean {
-    const at = this.runOf(fn, lock).entry[node];
+  mustHold(fn: Fn, lock: string, node: number, zero: Zero = ''): boolean {
+    const at = this.runOf(fn, lock, zero).entry[node];
     return at !== undefined && at.low >= 1;
   }
 
@@ -438,9 +580,14 @@ export class Locks {
     return at !== undefined && at.low < 0;
   }
 
+  /** Does the function act on the class, or find a scope of that kind open? */
   has(fn: Fn, lock: string): boolean {
-    return this.effects(fn).some((e) => e.lock === lock);
+    return this.effects(fn).some((e) => e.lock === lock) || this.foundOpen(fn, lock) !== undefined;
   }
+}
+
+function isOpener(e: NodeEffect, scope: string): boolean {
+  return e.lock === scope && e.act === 'acquire' && e.success !== 'maybe';
 }
 
 function sameSummary(a: ReadonlyMap<string, Summary> | undefined, b: ReadonlyMap<string, Summary>): boolean {

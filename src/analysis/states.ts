@@ -1,4 +1,4 @@
-import type { FunctionFacts, Path } from '../parse/facts.js';
+import type { FunctionFacts, Op, Path } from '../parse/facts.js';
 
 /**
  * Path-sensitive run of one two-valued resource (a lock class, or "a scope is open") through the control-flow
@@ -24,6 +24,8 @@ interface State {
   /** Result that decides whether the resource was acquired (depth does not count it yet), or ''. */
   readonly pending: Path;
   readonly success: Success;
+  /** One of `depth` was not acquired here but found to be there. */
+  readonly found: boolean;
   /** A character per tracked variable. */
   readonly env: string;
 }
@@ -46,9 +48,12 @@ export interface Run {
 const MAX_STATES = 96;
 const MAX_TRACKED = 6;
 
-/** Variables worth tracking: those returned, flags set to constants and tested, parameters tested twice. */
-function trackedVariables(facts: FunctionFacts): Path[] {
-  const returned = new Set<Path>();
+/**
+ * Variables worth tracking: those returned, flags set to constants and tested, parameters tested twice; first of all what is
+ * known on entry, and what it is assigned to.
+ */
+function trackedVariables(facts: FunctionFacts, zero: readonly Path[]): Path[] {
+  const returned = new Set<Path>(zero);
   const constants = new Map<Path, number>();
   const assigned = new Set<Path>();
   const tested = new Map<Path, number>();
@@ -56,6 +61,7 @@ function trackedVariables(facts: FunctionFacts): Path[] {
     if (op.k === 'ret' && /^v:\w+$/.test(op.value)) returned.add(op.value);
     else if (op.k === 'set') {
       assigned.add(op.to);
+      if (zero.includes(op.from) && /^v:\w+$/.test(op.to)) returned.add(op.to);
       if (op.from[0] === '#') constants.set(op.to, (constants.get(op.to) ?? 0) + 1);
     } else if (op.k === 'call' && op.to !== '') assigned.add(op.to);
     else if (op.k === 'test' && op.rel !== '?') tested.set(op.on, (tested.get(op.on) ?? 0) + 1);
@@ -130,17 +136,20 @@ const runs = new WeakMap<FunctionFacts, Map<string, Run>>();
 
 /**
  * Runs `effects` (CFG node → what it does to the resource, in order) through the function.
- * `open` names tests on whose true side the resource is held already although nothing here acquired it.
+ * `open` names tests of an object on whose true side the resource is held already although nothing here acquired it, and nodes
+ * that get such an object for certain: who returns the object hands the resource on. `zero` are the parameters that are 0 or null on entry.
  */
 export function run(
   facts: FunctionFacts,
   effects: ReadonlyMap<number, readonly Effect[]>,
   open?: ReadonlySet<number>,
+  zero: readonly Path[] = [],
 ): Run {
   let question = '';
   for (const [node, list] of effects)
     for (const { act, success } of list) question += `${node}${act}${success} `;
   if (open) question += [...open].join();
+  question += zero.join();
   let mine = runs.get(facts);
   if (!mine) {
     mine = new Map();
@@ -148,8 +157,10 @@ export function run(
   }
   let found = mine.get(question);
   if (!found) {
-    const tracked = trackedVariables(facts);
-    found = attempt(facts, effects, tracked, open) ?? attempt(facts, effects, [], open)!;
+    const tracked = trackedVariables(facts, zero);
+    // Where there are too many states, the variables that matter least are left out.
+    for (let n = tracked.length; !found; n >>= 1)
+      found = attempt(facts, effects, tracked.slice(0, n), open, zero);
     mine.set(question, found);
   }
   return found;
@@ -168,14 +179,21 @@ function depths(low: number, high: number): { readonly low: number; readonly hig
   return found;
 }
 
+function objectOf(op: Op): Path {
+  return op.k === 'test' ? op.on : op.k === 'set' || op.k === 'call' ? op.to : '';
+}
+
 function attempt(
   facts: FunctionFacts,
   effects: ReadonlyMap<number, readonly Effect[]>,
   tracked: readonly Path[],
   open: ReadonlySet<number> | undefined,
+  zero: readonly Path[],
 ): Run | undefined {
   const { cfg } = facts;
   const slot = new Map(tracked.map((path, i) => [path, i]));
+  const objects = new Set([...(open ?? [])].map((node) => objectOf(cfg[node]!.op)));
+  const opens = [...effects.values()].some((list) => list.some(({ act }) => act === 'acquire'));
   /** Of states that are alike there is one, so that they can be compared as objects. */
   const alike = new Map<string, State>();
   const seen: (State[] | undefined)[] = new Array(cfg.length);
@@ -190,7 +208,7 @@ function attempt(
       seen[node] = states;
     }
     if (states.includes(given)) return;
-    const key = `${given.depth}|${given.pending}|${given.success}|${given.env}`;
+    const key = `${given.depth}|${given.pending}|${given.success}|${given.found}|${given.env}`;
     let state = alike.get(key);
     if (!state) {
       state = given;
@@ -220,6 +238,7 @@ function attempt(
     pending: '',
     success: 'void',
   });
+  const find = (state: State): State => (state.depth < 1 ? { ...state, depth: 1, found: true } : state);
   /** Both outcomes of an acquisition that nobody looked at. */
   const either = (state: State): State[] =>
     state.pending === '' ? [state] : [settle(state, true), settle(state, false)];
@@ -227,14 +246,15 @@ function attempt(
   const overwrite = (states: State[], path: Path): State[] =>
     path === '' ? states : states.flatMap((s) => (s.pending === path ? either(s) : [s]));
 
-  push(0, { depth: 0, pending: '', success: 'void', env: 'u'.repeat(tracked.length) });
+  const env = tracked.map((path) => (zero.includes(path) ? 'z' : 'u')).join('');
+  push(0, { depth: 0, pending: '', success: 'void', found: false, env });
   for (let item = work.pop(); item; item = work.pop()) {
     const [node, state] = item;
     const { op, next } = cfg[node]!;
     if (node === 1) {
       for (const s of either(state)) {
-        const exit: Exit = { depth: s.depth, result: 'u', pending: '', node: 1 };
-        exits.set(`1|${s.depth}|u`, exit);
+        const depth = s.found ? s.depth - 1 : s.depth;
+        exits.set(`1|${depth}|u`, { depth, result: 'u', pending: '', node: 1 });
       }
       continue;
     }
@@ -247,10 +267,13 @@ function attempt(
           const verdict = decided(state.success, op.rel, holds);
           if (verdict !== undefined) s = settle(state, verdict);
         }
-        const known = refine(knownOf(s, op.on), op.rel, holds);
+        const before = knownOf(s, op.on);
+        // No flag is set in a variable that is 0.
+        if (holds && op.flags && before === 'z') continue;
+        const known = refine(before, op.rel, holds);
         if (known === '') continue;
         if (slot.has(op.on)) s = know(s, op.on, known);
-        if (holds && open?.has(node)) s = { ...s, depth: Math.max(1, s.depth) };
+        if (holds && open?.has(node)) s = find(s);
         push(next[side]!, s);
       }
       continue;
@@ -273,7 +296,13 @@ function attempt(
         if (effect.act === 'release') {
           // A release that happens only sometimes mirrors an acquisition that did: it never drops the caller's.
           const floor = effect.success === 'maybe' ? Math.min(0, s.depth) : -1;
-          return either(s).map((e) => ({ ...e, depth: Math.max(floor, e.depth - 1) }));
+          // What was found is the caller's, unless it may have been opened here after all.
+          const left = (e: State): number => (e.found && e.depth === 1 && !opens ? -1 : e.depth - 1);
+          return either(s).map((e) => ({
+            ...e,
+            depth: Math.max(floor, left(e)),
+            found: e.found && e.depth > 1,
+          }));
         }
         if (effect.success === 'void') return either(s).map((e) => settle(e, true));
         if (effect.success === 'maybe') return either(s).flatMap((e) => [settle(e, true), settle(e, false)]);
@@ -281,6 +310,7 @@ function attempt(
         return either(s).map((e) => ({ ...e, pending: to, success: effect.success }));
       });
     }
+    if (open?.has(node)) states = states.map(find);
     if (op.k === 'ret') {
       for (const s of states) {
         let result = knownOf(s, op.value);
@@ -294,7 +324,8 @@ function attempt(
           } else settled = [settle(s, told)];
         } else settled = either(s);
         for (const e of settled) {
-          exits.set(`${node}|${e.depth}|${result}|${pending}`, { depth: e.depth, result, pending, node });
+          const depth = e.found && !objects.has(op.value) ? e.depth - 1 : e.depth;
+          exits.set(`${node}|${depth}|${result}|${pending}`, { depth, result, pending, node });
         }
       }
       continue;
@@ -317,19 +348,25 @@ function attempt(
 
 /**
  * What calling the function does to the resource, from its exits; undefined where it leaves it as it was.
- * A mixture that its result does not explain is `maybe`.
+ * A mixture that its result does not explain is `maybe`. Of a `scope` is asked whether it is open for certain: a function that
+ * opens none and may close one does (it counts how often it was started), and where one may be open in spite of
+ * failure it isn't.
  */
-export function netEffect(exits: readonly Exit[], returnsPointer: boolean): Effect | undefined {
+export function netEffect(
+  exits: readonly Exit[],
+  returnsPointer: boolean,
+  scope?: { readonly opensHere: boolean },
+): Effect | undefined {
   if (exits.length === 0) return undefined;
   const low = Math.min(...exits.map((e) => e.depth));
   const high = Math.max(...exits.map((e) => e.depth));
   const handed = exits.filter((e) => e.pending !== '');
   if (low === 0 && high === 0 && handed.length === 0) return undefined;
-  if (low < 0) {
-    return { act: 'release', success: high < 0 ? 'void' : 'maybe' };
+  if (low < 0 && (!scope || (high <= 0 && handed.length === 0))) {
+    return { act: 'release', success: high < 0 || scope?.opensHere === false ? 'void' : 'maybe' };
   }
   const held = new Set(exits.filter((e) => e.depth > 0 && e.pending === '').map((e) => e.result));
-  const free = new Set(exits.filter((e) => e.depth === 0 && e.pending === '').map((e) => e.result));
+  const free = new Set(exits.filter((e) => e.depth <= 0 && e.pending === '').map((e) => e.result));
   const given = new Set(handed.map((e) => e.pending));
   if (given.size > 1) return { act: 'acquire', success: 'maybe' };
   if (free.size === 0 && given.size === 0) return { act: 'acquire', success: 'void' };
@@ -338,7 +375,10 @@ export function netEffect(exits: readonly Exit[], returnsPointer: boolean): Effe
   for (const success of candidates) {
     const fits =
       [...held].every(
-        (k) => succeeded(success, k) === true || ((k === 'u' || k === 'x') && success === 'nonerr'),
+        (k) =>
+          succeeded(success, k) === true ||
+          ((k === 'u' || k === 'x') && success === 'nonerr') ||
+          scope !== undefined,
       ) && [...free].every((k) => succeeded(success, k) === false);
     if (fits) return { act: 'acquire', success };
   }

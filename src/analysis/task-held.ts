@@ -2,6 +2,13 @@ import type { Fn, Index } from '../index/link.js';
 import { parsePath } from '../index/link.js';
 import type { Path } from '../parse/facts.js';
 
+/** A test of the object, or, with its `variable`, a node that reads it and is followed by no test. */
+interface Found {
+  readonly field: string;
+  readonly node: number;
+  readonly variable?: Path;
+}
+
 /**
  * Objects that a task keeps in its `task_struct` while they are open (`current->journal_info`): a start function that finds
  * one there hands it out again, and the scope that was opened with it is still open. So where `current->F` is not null,
@@ -11,7 +18,7 @@ export class TaskHeld {
   /** `group field` → functions that store something other than null there. */
   private readonly stores = new Map<string, Fn[]>();
   private readonly storing = new Set<number>();
-  private readonly cache = new Map<number, { field: string; node: number }[]>();
+  private readonly cache = new Map<number, Found[]>();
 
   constructor(private readonly index: Index) {
     for (const fn of index.functions) {
@@ -30,10 +37,17 @@ export class TaskHeld {
   }
 
   /**
-   * Tests of the function on whose true side such an object is known to be there. `leavesOpen` says of a function that
-   * stores it whether it leaves the scope in question open.
+   * Tests of the function on whose true side such an object is known to be there, and nodes that read one which is then closed
+   * without a test. `leavesOpen` says of a function that
+   * stores it whether it leaves the scope in question open, `isLeftOut` which of them do not count, `closes` of a call whether
+   * it closes scopes.
    */
-  tests(fn: Fn, leavesOpen: (fn: Fn) => boolean): ReadonlySet<number> | undefined {
+  tests(
+    fn: Fn,
+    leavesOpen: (fn: Fn) => boolean,
+    isLeftOut: (fn: Fn) => boolean,
+    closes: (fn: Fn, node: number) => boolean,
+  ): ReadonlySet<number> | undefined {
     let mine = this.cache.get(fn.id);
     if (!mine) {
       mine = this.find(fn);
@@ -41,11 +55,18 @@ export class TaskHeld {
     }
     if (mine.length === 0) return undefined;
     const open = new Set<number>();
-    for (const { field, node } of mine) {
-      const stores = this.storesFor(fn.group, field);
+    for (const { field, node, variable } of mine) {
+      if (variable !== undefined && !this.isClosed(fn, variable, closes)) continue;
+      const stores = this.storesFor(fn.group, field).filter((f) => !isLeftOut(f));
       if (stores.length > 0 && stores.every(leavesOpen)) open.add(node);
     }
     return open.size > 0 ? open : undefined;
+  }
+
+  /** Functions that may have put the object there which a test finds. */
+  storesFound(fn: Fn, test: number): readonly Fn[] {
+    const found = this.cache.get(fn.id)?.find(({ node }) => node === test);
+    return found ? this.storesFor(fn.group, found.field) : [];
   }
 
   /** Does the function put an object into `current->F` that it is handed or makes? */
@@ -64,8 +85,13 @@ export class TaskHeld {
     return out;
   }
 
-  private find(fn: Fn): { field: string; node: number }[] {
-    const out: { field: string; node: number }[] = [];
+  /** Is the variable handed to a call that closes a scope? */
+  private isClosed(fn: Fn, variable: Path, closes: (fn: Fn, node: number) => boolean): boolean {
+    return fn.facts.calls.some(([node, op]) => op.args.includes(variable) && closes(fn, node));
+  }
+
+  private find(fn: Fn): Found[] {
+    const out: Found[] = [];
     for (const [node, { op }] of fn.facts.cfg.entries()) {
       let variable: Path = '';
       let source: Path = '';
@@ -82,7 +108,9 @@ export class TaskHeld {
       if (variable === '' || variable.includes(' ') || !/^[vc]:/.test(source)) continue;
       const field = this.fieldOf(fn, source);
       if (field === '') continue;
-      for (const test of this.testsAfter(fn, node, variable)) out.push({ field, node: test });
+      const tests = this.testsAfter(fn, node, variable);
+      for (const test of tests) out.push({ field, node: test });
+      if (tests.length === 0 && isSetOnce(fn, variable)) out.push({ field, node, variable });
     }
     return out;
   }
@@ -113,4 +141,10 @@ export class TaskHeld {
     }
     return out;
   }
+}
+
+function isSetOnce(fn: Fn, variable: Path): boolean {
+  return (
+    fn.facts.cfg.filter(({ op }) => (op.k === 'set' || op.k === 'call') && op.to === variable).length === 1
+  );
 }

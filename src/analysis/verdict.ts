@@ -47,9 +47,10 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
     const nofs = site.api === 'nofs';
     const judged = judge(site, findings, nofs ? before : noio, nofs ? choice.cover : noio, above);
     for (const path of judged.paths) {
-      if (path.outcome !== 'existing' || path.scope === undefined) continue;
-      const step = path.steps[0];
-      const fn = step && index.lookup(step.function, step.file)[0];
+      if (path.outcome !== 'existing' || path.scope === undefined || existingIds.has(path.scope)) continue;
+      // Mostly the first step; a callee on the way where it opens the scope for its caller.
+      const fns = path.steps.flatMap((step) => index.lookup(step.function, step.file).slice(0, 1));
+      const fn = fns.find((f) => opensOf(findings, f, path.scope!).length > 0) ?? fns[0];
       if (fn) seen(path.scope, fn);
     }
     const fn = site.fn;
@@ -361,9 +362,10 @@ function opensOf({ index, locks }: Findings, fn: Fn, id: string): Step[] {
     ...scopesFor(api),
     ...conditionalScopesFor(api),
   ]);
-  const kind = kinds.find((k) => locks.has(fn, k) && existingScopeId(index, locks, fn, k) === id);
-  if (kind === undefined) return [];
-  const way = locks.opening(fn, kind);
+  const ways = kinds.map((kind) =>
+    locks.opening(fn, kind, (node) => existingScopeId(index, fn, node) === id),
+  );
+  const way = ways.find((w) => w.length > 0) ?? [];
   const out: Step[] = way.map((at, i) => ({
     ...stepAt(index, at.fn, at.node),
     ...(i < way.length - 1 ? { edge: 'direct' as const } : {}),

@@ -36,12 +36,17 @@ export interface Edge {
   readonly kept?: true;
   /** For `callback`: the name of the function that it is handed to, `''` where that is a pointer's. */
   readonly handedTo?: string;
-  /** For `callback`: the ways by which the callee comes to call it. */
+  /** For `callback`: the ways by which the callee comes to call it. Else the call in the callee that is asked about. */
   readonly inner?: readonly Way[];
 }
 
 /** Calls that lie one in the other, outermost first: the last one is that of a function pointer. */
-export type Way = readonly { readonly fn: number; readonly node: number }[];
+export type Way = readonly {
+  readonly fn: number;
+  readonly node: number;
+  /** Parameters of the function that are 0 (see `zero.ts`). */
+  readonly zero?: string;
+}[];
 
 /** Ways followed for one parameter. */
 const MAX_WAYS = 16;
@@ -62,8 +67,9 @@ const NOTHING: Fate = { known: true, called: false, members: [], registered: [] 
 const LOST: Fate = { ...NOTHING, known: false };
 const MAX_FATE_DEPTH = 6;
 
-/** Macros that only look at their argument. */
+/** Macros that only look at their argument. KUNIT_STATIC_STUB_REDIRECT (include/kunit/static_stub.h) looks a replacement up. */
 const LEAVES_ALONE: ReadonlySet<string> = new Set([
+  'KUNIT_STATIC_STUB_REDIRECT',
   'WARN_ON',
   'WARN_ON_ONCE',
   'BUG_ON',
@@ -754,7 +760,8 @@ export class Index {
       const name = nameIn(arg);
       if (name === undefined || this.isLocal(fn, name)) continue;
       if (!this.byName.has(name) && !this.aliases.has(name)) continue;
-      const fate = op.fn === '' ? LOST : this.fate(op.fn, position, fn.file.file);
+      const fate =
+        op.fn === '' ? LOST : LEAVES_ALONE.has(op.fn) ? NOTHING : this.fate(op.fn, position, fn.file.file);
       const registered = isRegistrar(op.fn, position);
       for (const target of this.lookup(name, fn.file.file)) {
         if (target.facts.isMacro) continue;

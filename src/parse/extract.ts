@@ -442,7 +442,7 @@ class Extraction {
     arms?: Arms;
   }): void {
     const { cst } = this;
-    const flow = buildFlow(cst, f.body, this.text);
+    const flow = buildFlow(cst, f.body, this.text, f.isMacro);
     const locals: [string, string][] = [];
     for (const d of flow.declarations) this.localDeclaration(d, locals, f.name);
     if (!f.isMacro) this.findMaskFlags(f.node, f.name, f.params);
@@ -472,7 +472,8 @@ class Extraction {
           op.k === 'call' &&
           op.args.some((arg) => /^v:\w*[a-z]\w*$/.test(arg) && !variables.has(arg.slice(2))),
       ),
-      testsFlags: flow.cfg.some(({ op }) => op.k === 'test' && op.flags !== undefined),
+      testsFlags: flow.cfg.some(({ op }) => op.k === 'test' && op.flags && !op.on.includes(' ')),
+      testedParams: testedParams(flow.cfg, f.params),
       setsCurrent: flow.cfg.some(
         ({ op }) => (op.k === 'set' || op.k === 'call') && op.to.startsWith('v:current '),
       ),
@@ -707,6 +708,14 @@ const SCOPE_CALLS = new Set(SCOPE_APIS.flatMap((api) => [api.save, api.restore])
 
 function actsOnLocks(name: string): boolean {
   return LOCK_BY_NAME.has(name) || SCOPE_CALLS.has(name);
+}
+
+/** See `FunctionFacts.testedParams`. */
+function testedParams(cfg: readonly CfgNode[], params: FunctionFacts['params']): number[] {
+  const tested = new Set<Path>();
+  for (const { op } of cfg) if (op.k === 'test' && (op.rel !== '?' || op.flags)) tested.add(op.on);
+  for (const { op } of cfg) if (op.k === 'set' && tested.has(op.to)) tested.add(op.from);
+  return params.flatMap(([name], i) => (tested.has(`v:${name}`) ? [i] : []));
 }
 
 /** See `FunctionFacts.references`. */

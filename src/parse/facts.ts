@@ -38,7 +38,7 @@ export interface TestOp {
   readonly on: Path;
   /** `nz`: non-zero or non-null; `neg`: < 0; `pos`: > 0; `err`: `IS_ERR()`; `errnull`: `IS_ERR_OR_NULL()`; `?`: unknown. */
   readonly rel: 'nz' | 'neg' | 'pos' | 'err' | 'errnull' | '?';
-  /** For `variable & (A | B)`: the names of the constants. */
+  /** For `variable & (A | B)` and `x->member & A`: the names of the constants. */
   readonly flags?: readonly string[];
 }
 
@@ -134,11 +134,16 @@ export interface FunctionFacts {
   readonly memberReads: readonly (readonly [to: Path, from: Path])[];
   /** Whether it calls a lock primitive or a scope function, or has a guard. */
   readonly locks: boolean;
+  /**
+   * Positions of the parameters that are tested for being 0 or null, or for flags, themselves or as variables that they
+   * are assigned to.
+   */
+  readonly testedParams: readonly number[];
   /** Whether it assigns to a member of `current`. */
   readonly setsCurrent: boolean;
   /** Whether a call is handed a name that is none of its variables, and no name in capitals: a function, perhaps. */
   readonly handsNames: boolean;
-  /** Whether it has a test with `flags`. */
+  /** Whether it has a test of a variable with `flags`. */
   readonly testsFlags: boolean;
   readonly statements: readonly Statement[];
   readonly sites: readonly SiteFacts[];

@@ -33,9 +33,10 @@ const NOP: Op = { k: 'nop' };
 /**
  * The control-flow graph of one function body (`compound_statement`), with short-circuit conditions, loops,
  * `switch`, `goto`, iterator macros and guards that are dropped where their block is left.
- * Node 0 is the entry, node 1 the exit; a function that never returns leaves node 1 unreached.
+ * Node 0 is the entry, node 1 the exit; a function that never returns leaves node 1 unreached. A macro that is a call
+ * returns what that call does.
  */
-export function buildFlow(cst: Cst, body: number, original: string): Flow {
+export function buildFlow(cst: Cst, body: number, original: string, isMacro = false): Flow {
   const cfg: CfgNode[] = [
     { op: NOP, next: [], statement: -1 },
     { op: NOP, next: [], statement: -1 },
@@ -296,6 +297,14 @@ export function buildFlow(cst: Cst, body: number, original: string): Flow {
           const b = condition(right);
           return { yes: [...a.yes, ...b.yes], no: b.no };
         }
+        // `(flags & A) == 0` is `!(flags & A)`.
+        if ((operator === '==' || operator === '!=') && pathOf(cst, right, original) === '#0') {
+          const masked = withoutParentheses(left);
+          if (testedFlags(masked)) {
+            const { yes, no } = condition(masked);
+            return operator === '!=' ? { yes, no } : { yes: no, no: yes };
+          }
+        }
         const value = evaluate(left);
         const constant = evaluate(right);
         if (constant === '#0') {
@@ -317,12 +326,18 @@ export function buildFlow(cst: Cst, body: number, original: string): Flow {
     return branch(evaluate(node), 'nz');
   };
 
-  /** Names of the constants in `variable & (A | B)`. */
+  const withoutParentheses = (node: number): number => {
+    if (cst.type[node] !== 'parenthesized_expression') return node;
+    const [inner, more] = children(cst, node).filter((c) => !'()'.includes(cst.type[c]!));
+    return inner === undefined || more !== undefined ? node : withoutParentheses(inner);
+  };
+
+  /** Names of the constants in `variable & (A | B)` or `x->member & A`. */
   const testedFlags = (node: number): string[] | undefined => {
     if (cst.type[node] !== 'binary_expression') return undefined;
     const left = childByField(cst, node, 'left');
-    if (cst.type[left] !== 'identifier' || cst.type[childByField(cst, node, 'operator')] !== '&')
-      return undefined;
+    if (!/^(?:identifier|field_expression)$/.test(cst.type[left]!)) return undefined;
+    if (cst.type[childByField(cst, node, 'operator')] !== '&') return undefined;
     const names = textOf(cst, childByField(cst, node, 'right'))
       .replace(/[()\s]/g, '')
       .split('|');
@@ -410,6 +425,16 @@ export function buildFlow(cst: Cst, body: number, original: string): Flow {
       statement(c, self);
       here = self;
     }
+  };
+
+  const [onlyStatement, more] = children(cst, body).filter((c) => !['{', '}', ';'].includes(cst.type[c]!));
+  const isExpression = isMacro && more === undefined;
+
+  const returns = (value: Path): number => {
+    const node = emit({ k: 'ret', value });
+    join(1, loose);
+    loose = [];
+    return node;
   };
 
   const statement = (node: number, parent: number): void => {
@@ -551,17 +576,18 @@ export function buildFlow(cst: Cst, body: number, original: string): Flow {
         const [value] = children(cst, node).filter((c) => !['return', ';'].includes(cst.type[c]!));
         const path = value === undefined ? '' : evaluate(value);
         dropGuards(0);
-        nodeOf.set(node, emit({ k: 'ret', value: path }));
-        join(1, loose);
-        loose = [];
+        nodeOf.set(node, returns(path));
         break;
       }
       case 'declaration':
         declaration(node);
         break;
-      case 'expression_statement':
-        for (const c of children(cst, node)) if (cst.type[c] !== ';') evaluate(c);
+      case 'expression_statement': {
+        let value: Path = '';
+        for (const c of children(cst, node)) if (cst.type[c] !== ';') value = evaluate(c);
+        if (isExpression && node === onlyStatement && value[0] === '@') returns(value);
         break;
+      }
       default:
         if (!type.startsWith('preproc_') && cst.first[node]! >= 0) evaluate(node);
     }

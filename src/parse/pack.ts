@@ -29,6 +29,7 @@ type Packed = readonly [
   sites: FunctionFacts['sites'],
   references: FunctionFacts['references'],
   memberReads: FunctionFacts['memberReads'],
+  testedParams: FunctionFacts['testedParams'],
   arms: FunctionFacts['arms'] | 0,
   nodes: number,
   callsLength: number,
@@ -99,6 +100,7 @@ export function packFacts(facts: FileFacts): string {
       f.sites,
       f.references,
       f.memberReads,
+      f.testedParams,
       f.arms ?? 0,
       f.cfg.length,
       calls.length,
@@ -183,7 +185,7 @@ export function unpackFacts(text: string): FileFacts {
   at += linesLength;
   const functions = packed.map((p) => {
     const fn = new PackedFunction(p, text, at);
-    at += p[15] + p[16] + p[17];
+    at += p[16] + p[17] + p[18];
     return fn;
   });
   if (at !== text.length) throw new Error('packed facts of another length than they say');
@@ -235,6 +237,7 @@ class PackedFunction implements FunctionFacts {
   readonly sites: FunctionFacts['sites'];
   readonly references: FunctionFacts['references'];
   readonly memberReads: FunctionFacts['memberReads'];
+  readonly testedParams: FunctionFacts['testedParams'];
   declare readonly arms?: NonNullable<FunctionFacts['arms']>;
   private flow: readonly CfgNode[] | undefined;
   private statementsRead: readonly Statement[] | undefined;
@@ -261,11 +264,12 @@ class PackedFunction implements FunctionFacts {
     this.sites = packed[10];
     this.references = packed[11];
     this.memberReads = packed[12];
-    if (packed[13] !== 0) this.arms = packed[13]!;
-    this.nodes = packed[14];
-    this.flowAt = callsAt + packed[15];
-    this.statementsAt = this.flowAt + packed[16];
-    this.statementsEnd = this.statementsAt + packed[17];
+    this.testedParams = packed[13];
+    if (packed[14] !== 0) this.arms = packed[14]!;
+    this.nodes = packed[15];
+    this.flowAt = callsAt + packed[16];
+    this.statementsAt = this.flowAt + packed[17];
+    this.statementsEnd = this.statementsAt + packed[18];
   }
 
   get isMacro(): boolean {

@@ -110,3 +110,40 @@ describe('a net effect', () => {
     expect(runOf('void f(void) { unlock(); rest(); lock(); }').at('rest')).toEqual({ low: -1, high: -1 });
   });
 });
+
+describe('a parameter that is 0 on entry', () => {
+  const STARTS = 'void f(void *h, int x) { void *g = h; if (!g) lock(); if (x & A) more(); work(); }';
+
+  it('decides the branches that test it, or what it is assigned to', () => {
+    const fn = extractFacts('a.c', STARTS).functions[0]!;
+    const node = (name: string): number => fn.cfg.findIndex(({ op }) => op.k === 'call' && op.fn === name);
+    const effects = new Map([[node('lock'), [EFFECTS.lock!]]]);
+    expect(fn.testedParams).toEqual([0, 1]);
+    expect(run(fn, effects).entry[node('work')]).toEqual({ low: 0, high: 1 });
+    const zero = run(fn, effects, undefined, ['v:h', 'v:x']);
+    expect(zero.entry[node('work')]).toEqual({ low: 1, high: 1 });
+    expect(zero.entry[node('more')]).toBeUndefined();
+  });
+});
+
+describe('the net effect on a scope', () => {
+  const EXITS = [
+    { depth: -1, result: 'u', pending: '', node: 2 },
+    { depth: 0, result: 'z', pending: '', node: 3 },
+  ] as const;
+
+  it('is to close it where the function may do so and opens none', () => {
+    expect(netEffect(EXITS, false, { opensHere: false })).toEqual({ act: 'release', success: 'void' });
+    expect(netEffect(EXITS, false, { opensHere: true })).toEqual({ act: 'release', success: 'maybe' });
+  });
+
+  it('is to open it where the result says so, even if it may be open after a failure', () => {
+    const exits = [
+      { depth: 1, result: 'u', pending: '', node: 2 },
+      { depth: 1, result: 'n', pending: '', node: 3 },
+      { depth: 0, result: 'n', pending: '', node: 4 },
+    ] as const;
+    expect(netEffect(exits, true, { opensHere: true })).toEqual({ act: 'acquire', success: 'nonerr' });
+    expect(netEffect(exits, true)).toEqual({ act: 'acquire', success: 'maybe' });
+  });
+});
