@@ -171,7 +171,7 @@ export class Callers {
         this.shared[node - this.index.functions.length] ?? {};
       const { id } = this.functionOf(node);
       const edges = this.index.callers[id]!;
-      const conditional = [...(conditions.length > 0 ? edges : [])];
+      let conditional: Edge[] | undefined;
       const places = this.inSameTask(id);
       const found = new Int32Array(places.length * 2);
       let length = 0;
@@ -181,11 +181,14 @@ export class Callers {
         if (above === undefined) continue;
         const met = this.conditions.met(edge, conditions);
         if (met === 'not made') continue;
-        if (met) conditional[place] = { ...edge, inner: [[met]] };
+        if (met) {
+          conditional ??= [...edges];
+          conditional[place] = { ...edge, inner: [[met]] };
+        }
         found[length++] = place;
         found[length++] = this.node(edge.from, above, this.conditions.above(edge, conditions));
       }
-      if (conditional.length > 0) this.conditional.set(node, conditional);
+      if (conditional) this.conditional.set(node, conditional);
       links = length === found.length ? found : found.slice(0, length);
       this.links[node] = links;
     }
