@@ -24,11 +24,12 @@ import type { Analysis, AnalyzeOptions, Rechecked } from './api.js';
 import { type Choice, chooseClasses, isCovered } from './choice.js';
 import { Callers, Cover, existingScopes, type ScopesAt } from './coverage.js';
 import { KeptResults } from './kept.js';
+import { KeptMasks } from './kept-masks.js';
 import { Locks } from './locks.js';
 import { Reclaim } from './reclaim.js';
 import { Regions } from './regions.js';
 import type { Report } from './report.js';
-import { type LocatedSite, replacementFor, sitesOf } from './sites.js';
+import { type LocatedSite, partsOf, replacementFor, sitesOf } from './sites.js';
 import { Tasks } from './tasks.js';
 import { buildReport } from './verdict.js';
 
@@ -205,18 +206,19 @@ function planOf(findings: Findings, report: Report, options: AnalyzeOptions): Pl
 function recheck(before: Findings, after: Findings, done: Plan, options: AnalyzeOptions): Rechecked[] {
   const problems: Rechecked[] = [];
   const cover = new Cover(after.callers, after.existing);
-  const byId = new Map(before.sites.map((s) => [`${s.file.file}:${s.line}:${s.column}`, s]));
+  const byId = new Map(before.sites.map((s) => [`${s.file.file}:${s.line}:${s.column}`, partsOf(s)]));
   const functions = byPlace(after.index.functions);
   const place = new Map([...byPlace(before.index.functions)].map(([key, fn]) => [fn, key]));
   const targets = new Set<number>();
   const downgraded = done.downgrades.flatMap((d) => {
     // What was dropped for want of a lock is in no scope.
     if (d.transform === lockFree.name) return [];
-    const site = byId.get(d.site);
-    const now = site?.fn && functions.get(place.get(site.fn) ?? '');
-    if (!site?.fn || !now) return [];
-    targets.add(now.id);
-    return [{ site, was: site.fn, now }];
+    return (byId.get(d.site) ?? []).flatMap((site) => {
+      const now = site.fn && functions.get(place.get(site.fn) ?? '');
+      if (!site.fn || !now) return [];
+      targets.add(now.id);
+      return [{ site, was: site.fn, now }];
+    });
   });
   after.callers.extend(targets);
   for (const { site, was, now } of downgraded) {
@@ -269,6 +271,7 @@ function sameCall(was: Fn, node: number, now: Fn): number {
 function proofs({ sites, choice, ifReal }: Findings): number[] {
   const covers = [choice.cover, ifReal];
   const own = sites
+    .flatMap(partsOf)
     .filter((s) => s.fn && covers.map((c) => isCovered(s, c)).some(Boolean))
     .map((s) => s.fn!.id);
   return [...new Set([...own, ...covers.flatMap((c) => c.proven())])];
@@ -311,14 +314,16 @@ function study(
     else byFile.set(fn.file.file, [fn]);
   }
   const api = options.api ?? 'both';
+  const kept = new KeptMasks(index);
   const sites = facts
     .filter((f) => asked(f.file))
-    .flatMap((f) => sitesOf(index, f, byFile.get(f.file) ?? []))
+    .flatMap((f) => sitesOf(index, kept, f, byFile.get(f.file) ?? []))
     .filter((s) => api === 'both' || s.api === api);
-  const targets = new Set(sites.flatMap((s) => (s.fn ? [s.fn.id] : [])));
+  const parts = sites.flatMap(partsOf);
+  const targets = new Set(parts.flatMap((s) => (s.fn ? [s.fn.id] : [])));
   const callers = new Callers(index, locks, tasks, targets);
   // Only masks that a NOFS scope can replace call for a scope.
-  const wanting = sites.filter((s) => s.api === 'nofs' && replacementFor(s.facts.flag, 'nofs') !== undefined);
+  const wanting = parts.filter((s) => s.api === 'nofs' && replacementFor(s.facts.flag, 'nofs') !== undefined);
   const choice = chooseClasses(
     wanting,
     callers,

@@ -5,7 +5,7 @@ import { isCovered, scopeId, scopesOver } from './choice.js';
 import { Cover, existingScopeId, existingScopes, type ScopesAt } from './coverage.js';
 import { conditionalScopesFor, isUnknown, scopesFor } from './locks.js';
 import type { ReclaimLock, Region, Report, Scope, Site, SitePath, Skipped, Step, Verdict } from './report.js';
-import { type LocatedSite, replacementFor } from './sites.js';
+import { type LocatedSite, partsOf, replacementFor } from './sites.js';
 
 /** Paths listed for one site; the first are the shortest. */
 const MAX_PATHS = 24;
@@ -42,7 +42,9 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
 
   const sites = findings.sites.map((site): Site => {
     const nofs = site.api === 'nofs';
-    const judged = judge(site, findings, nofs ? before : noio, nofs ? choice.cover : noio, held);
+    const judged = partsOf(site)
+      .map((part) => judge(part, findings, nofs ? before : noio, nofs ? choice.cover : noio, held))
+      .reduce(both);
     for (const path of judged.paths) {
       if (path.outcome !== 'existing' || path.scope === undefined) continue;
       const step = path.steps[0];
@@ -140,6 +142,19 @@ interface Judgement {
   readonly scopes: string[];
   readonly kept?: string;
   readonly paths: SitePath[];
+}
+
+/** Best first. */
+const BY_MERIT: readonly Verdict[] = ['covered', 'scopable', 'lock-free', 'task', 'partial', 'opaque'];
+
+/** Of a mask that takes effect in several places: the worst that is said of one of them. */
+function both(a: Judgement, b: Judgement): Judgement {
+  const worse = BY_MERIT.indexOf(b.verdict) > BY_MERIT.indexOf(a.verdict) ? b : a;
+  return {
+    ...worse,
+    scopes: [...new Set([...a.scopes, ...b.scopes])],
+    paths: [...a.paths, ...b.paths].slice(0, MAX_PATHS),
+  };
 }
 
 function judge(site: LocatedSite, findings: Findings, before: Cover, after: Cover, held: Held): Judgement {
