@@ -3,7 +3,7 @@ import { GUARD_CLASS_BY_NAME } from '../kernel/guards.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { SCOPE_APIS } from '../kernel/masks.js';
 import type { Api, LockPrimitive } from '../kernel/types.js';
-import { Flags, type HandedFlags, withFlag } from './flags.js';
+import { Flags, type HandedFlags } from './flags.js';
 import { type Effect, type Exit, netEffect, type Run, run, type Success } from './states.js';
 import { TaskHeld } from './task-held.js';
 
@@ -260,7 +260,7 @@ export class Locks {
       if (!summary) continue;
       const op = fn.facts.cfg[edge.node]!.op;
       const flags =
-        op.k === 'call' ? this.flags.handed(fn, this.index.functions[edge.to]!, op.args, true) : undefined;
+        op.k === 'call' ? this.flags.handed(fn, this.index.functions[edge.to]!, op.args, 'named') : undefined;
       for (const [key, whole] of summary) {
         const effect = flags ? this.withFlags(edge.to, key, whole, flags) : whole;
         if (!effect) continue;
@@ -312,7 +312,7 @@ export class Locks {
     const key = `${fn.id} ${lock} ${param} ${value}`;
     const known = this.variants.get(key);
     if (known !== undefined) return known ?? undefined;
-    const exits = run(withFlag(fn.facts, param, value), this.byNode(fn, lock)).exits;
+    const exits = run(this.flags.applied(fn, param, value, 'named'), this.byNode(fn, lock)).exits;
     const net = netEffect(exits, fn.facts.returnType !== 'int' && fn.facts.returnType !== 'bool');
     const answer = net && { ...whole, ...net };
     if (!this.summarising) this.variants.set(key, answer ?? null);

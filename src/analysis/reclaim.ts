@@ -1,8 +1,8 @@
 import type { Edge, Fn, Index } from '../index/link.js';
 import { CREATORS, LAYERS, OPTIONAL_LIBRARIES } from '../kernel/layers.js';
-import { RECLAIM_ENTRIES } from '../kernel/reclaim-contexts.js';
+import { PSEUDO_FILESYSTEM, RECLAIM_ENTRIES } from '../kernel/reclaim-contexts.js';
 import type { Api, ReclaimEntry } from '../kernel/types.js';
-import { Flags, withFlag } from './flags.js';
+import { type Certainty, Flags, type HandedFlags } from './flags.js';
 import { Going } from './going.js';
 import { isUnknown, type Locks } from './locks.js';
 import type { Step } from './report.js';
@@ -66,18 +66,12 @@ function isFilesystem(fn: Fn): boolean {
   return fn.file.globals.some(([, type]) => type === 'file_system_type');
 }
 
-interface Given {
-  readonly param: string;
-  /** Name of a constant, or several with `|` between them. */
-  readonly flag: string;
-}
-
-/** Nodes that run when the parameter is that flag alone, or those flags. */
-function reachable(fn: Fn, { param, flag }: Given): Set<number> {
-  const { cfg } = withFlag(fn.facts, param, flag);
-  const seen = new Set([0]);
-  for (const node of seen) for (const to of cfg[node]!.next) seen.add(to);
-  return seen;
+/** Is it code of a filesystem whose inodes and dentries no shrinker gets at? */
+function isPseudo({ file }: Fn): boolean {
+  const calls = file.functions.flatMap((fn) => fn.calls.map(([, op]) => op.fn));
+  return (
+    calls.includes(PSEUDO_FILESYSTEM.makes) && !calls.some((name) => PSEUDO_FILESYSTEM.hashes.test(name))
+  );
 }
 
 interface Reached {
@@ -86,8 +80,8 @@ interface Reached {
   readonly going: string | undefined;
   readonly from: Reached | undefined;
   readonly edge: Edge | undefined;
-  /** What its caller hands in, where the function tests it: parameter and the name of a constant flag. */
-  readonly given: Given | undefined;
+  /** What its caller hands in, where the function tests it. */
+  readonly given: HandedFlags | undefined;
   /** It is not called but waited for. */
   readonly waited?: true;
 }
@@ -125,6 +119,7 @@ export class Reclaim {
     const groups = new Map<string, { entry: ReclaimEntry; fn: number }[]>();
     for (const entry of entries) {
       for (const [fn, owners] of index.tableOwners(`${entry.table}.${entry.field}`)) {
+        if (PSEUDO_FILESYSTEM.tables.test(entry.table) && isPseudo(index.functions[fn]!)) continue;
         for (const owner of owners) {
           const list = groups.get(owner);
           if (list) list.push({ entry, fn });
@@ -135,10 +130,10 @@ export class Reclaim {
     for (const [group, list] of [...groups].sort(([a], [b]) => (a < b ? -1 : 1))) {
       const found = new Set<string>();
       const start = (rare: boolean) => list.filter(({ entry }) => (entry.rare ?? false) === rare);
-      this.search(group, start(false), ends, found, true);
-      this.search(group, start(true), ends, found, true);
-      // What only comes out where flags are left out of account is poor evidence, but withholds all the same.
-      this.search(group, [...start(false), ...start(true)], ends, found, false);
+      this.search(group, start(false), ends, found, 'guessed');
+      this.search(group, start(true), ends, found, 'guessed');
+      // What only comes out where names of flags are no proof is poor evidence, but withholds all the same.
+      this.search(group, [...start(false), ...start(true)], ends, found, 'known');
     }
     for (const chains of this.byLock.values()) {
       chains.sort(byQuality);
@@ -150,12 +145,12 @@ export class Reclaim {
     starts: readonly { entry: ReclaimEntry; fn: number }[],
     ends: ReadonlySet<string>,
     found: Set<string>,
-    heedFlags: boolean,
+    certainty: Certainty,
   ): void {
     const entryOf = new Map<number, ReclaimEntry>();
     const seen = new Set<string>();
-    const key = (fn: number, given?: Given, going?: string): string =>
-      `${fn}${given ? ` ${given.param} ${given.flag}` : ''}${going === undefined ? '' : ` ${going}`}`;
+    const key = (fn: number, given?: HandedFlags, going?: string): string =>
+      `${fn}${given ? ` ${given.param} ${given.values.join()}` : ''}${going === undefined ? '' : ` ${going}`}`;
     const queue: Reached[] = [];
     for (const { entry, fn } of starts) {
       const going = this.going.entry(entry, this.index.functions[fn]!);
@@ -167,7 +162,7 @@ export class Reclaim {
     for (let i = 0; i < queue.length; i++) {
       const at = queue[i]!;
       const fn = this.index.functions[at.fn]!;
-      const nodes = at.given && reachable(fn, at.given);
+      const nodes = at.given && this.reachable(fn, at.given, certainty);
       const runs = (node: number): boolean => !nodes || nodes.has(node);
       for (const a of this.locks.acquisitions(fn)) {
         if (!runs(a.node)) continue;
@@ -176,7 +171,7 @@ export class Reclaim {
         const known = going ? `${a.lock} of what goes` : a.lock;
         if (found.has(a.lock) || found.has(known) || !this.heldByCallers(at)) continue;
         found.add(known);
-        this.record(a.lock, a.node, at, group, entryOf, heedFlags, going);
+        this.record(a.lock, a.node, at, group, entryOf, certainty === 'guessed', going);
       }
       for (const wait of this.waits.in(fn)) {
         if (!runs(wait.node)) continue;
@@ -195,7 +190,7 @@ export class Reclaim {
       }
       for (const edge of this.index.callees[at.fn]!) {
         if (edge.kind === 'name' || edge.kept || edge.how === 'through' || !runs(edge.node)) continue;
-        const given = heedFlags ? this.given(fn, edge) : undefined;
+        const given = this.given(fn, edge, certainty);
         const going = this.going.handedOn(fn, edge, at.going);
         // With any argument it has been seen already if it has been seen without regard to one.
         if (seen.has(key(edge.to)) || seen.has(key(edge.to, given))) continue;
@@ -217,12 +212,23 @@ export class Reclaim {
     });
   }
 
-  /** The constant that a call hands to a parameter which the callee tests as a flag. */
-  private given(from: Fn, edge: Edge): Given | undefined {
+  /** The constants that a call hands to a parameter which the callee tests as a set of flags. */
+  private given(from: Fn, edge: Edge, certainty: Certainty): HandedFlags | undefined {
     const { op } = from.facts.cfg[edge.node]!;
     if (edge.how !== 'call' || op.k !== 'call') return undefined;
-    const handed = this.flags.handed(from, this.index.functions[edge.to]!, op.args, false);
-    return handed?.values.length === 1 ? { param: handed.param, flag: handed.values[0]! } : undefined;
+    return this.flags.handed(from, this.index.functions[edge.to]!, op.args, certainty);
+  }
+
+  /** Nodes that run when the parameter has one of those values. */
+  private reachable(fn: Fn, { param, values }: HandedFlags, certainty: Certainty): Set<number> {
+    const all = new Set<number>();
+    for (const value of values) {
+      const { cfg } = this.flags.applied(fn, param, value, certainty);
+      const seen = new Set([0]);
+      for (const node of seen) for (const to of cfg[node]!.next) seen.add(to);
+      for (const node of seen) all.add(node);
+    }
+    return all;
   }
 
   private allowed(group: string, edge: Edge, to: Fn): boolean {

@@ -1,6 +1,7 @@
 import type { EdgeKind } from '../analysis/report.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { REGISTRARS_BY_NAME } from '../kernel/tasks.js';
+import { constantValue } from '../parse/constants.js';
 import type { CallOp, FileFacts, FunctionFacts, Path, TableEntry } from '../parse/facts.js';
 import { lineAt } from '../parse/facts.js';
 
@@ -176,6 +177,7 @@ export class Index {
   private readonly prototypes = new Map<string, { returnType: string; params: readonly string[] }>();
   private readonly fieldTables = new Map<string, Set<number>>();
   private readonly lockFields = new Map<string, Set<string>>();
+  private readonly constants = new Map<string, bigint | undefined>();
   private readonly variableCache = new Map<number, Map<string, string>>();
 
   constructor(files: readonly FileFacts[]) {
@@ -240,6 +242,41 @@ export class Index {
     return /^fs\//.test(group)
       ? !this.filesystems.has(group)
       : /^(?:fs|mm|lib|include|kernel|block|security|ipc|init)$/.test(group);
+  }
+
+  /**
+   * Value of a constant as seen in the file: what that file says, or all others that define it. undefined if it can't be told,
+   * or they differ.
+   */
+  constant(name: string, file: string, depth = 0): bigint | undefined {
+    if (depth > 4) return undefined;
+    const own = this.constantIn(name, this.files.get(file), depth);
+    if (own !== null) return own;
+    if (this.constants.has(name)) return this.constants.get(name);
+    let found: bigint | undefined | null = null;
+    for (const other of this.files.values()) {
+      const value = this.constantIn(name, other, depth);
+      if (value === null) continue;
+      found = found === null || found === value ? value : undefined;
+      if (found === undefined) break;
+    }
+    this.constants.set(name, found ?? undefined);
+    return found ?? undefined;
+  }
+
+  /** null: the file does not define it. */
+  private constantIn(name: string, file: FileFacts | undefined, depth: number): bigint | undefined | null {
+    let found: bigint | undefined | null = null;
+    const start = `\n${name} `;
+    const text = file?.constants ?? '';
+    for (let at = text.indexOf(start); at >= 0; at = text.indexOf(start, at + 1)) {
+      const expression = text.slice(at + start.length, text.indexOf('\n', at + 1));
+      const value = constantValue(expression, (other) => this.constant(other, file!.file, depth + 1));
+      if (found !== null && found !== value) return undefined;
+      found = value;
+      if (value === undefined) return undefined;
+    }
+    return found;
   }
 
   // ---- names ------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { SCOPE_APIS } from '../kernel/masks.js';
+import { constantsOf } from './constants.js';
 import { type Cst, childByField, children, parseCst, textOf } from './cst.js';
 import type {
   CfgNode,
@@ -136,6 +137,7 @@ class Extraction {
       tables: this.tables,
       aliases: this.aliases,
       mentions: [...this.mentions],
+      constants: constantsOf(this.text),
       maskFlags: this.maskFlags,
       sites: this.outside,
     };

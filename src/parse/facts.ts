@@ -191,6 +191,8 @@ export interface FileFacts {
   readonly aliases: readonly (readonly [name: string, target: string])[];
   /** Names that stand in macro bodies which could not be read as code: whoever they name may be called from anywhere. */
   readonly mentions: readonly string[];
+  /** See `constantsOf()`. */
+  readonly constants: string;
   /** Flags of the file's own functions that stand for a mask. */
   readonly maskFlags: readonly MaskFlag[];
   /** Sites outside functions. */
