@@ -7,6 +7,9 @@ const SEVERAL = /MASK|ALL|ANY|FLAGS/;
 /** Values of a variable that are followed. */
 const MAX_VALUES = 8;
 
+/** Calls through which a parameter is followed to where it is tested. */
+const MAX_HANDED_ON = 4;
+
 /** What a call hands to a parameter that the callee tests as a set of flags (`xfs_ilock(ip, XFS_ILOCK_EXCL)`). */
 export interface HandedFlags {
   readonly param: string;
@@ -22,7 +25,50 @@ export type Certainty = 'known' | 'named' | 'guessed';
 
 /** The constants that arguments and variables may be, where they are tested as flags. */
 export class Flags {
+  private readonly mattering = new Map<string, boolean>();
+
   constructor(private readonly index: Index) {}
+
+  /**
+   * What a call hands to the parameters that the callee tests, or hands on to what does, where that is known; `given` is what the caller
+   * itself got.
+   */
+  allHanded(from: Fn, to: Fn, args: readonly Path[], given: readonly HandedFlags[]): HandedFlags[] {
+    const out: HandedFlags[] = [];
+    for (const [i, arg] of args.entries()) {
+      if (!this.matters(to, i)) continue;
+      const got = given.find(({ param }) => `v:${param}` === arg && !this.isSet(from, arg));
+      const values = got ? got.values : [...(this.valuesOf(from, arg) ?? [])].sort();
+      if (values.length > 0) out.push({ param: to.facts.params[i]![0], values });
+    }
+    return out;
+  }
+
+  /** Is the parameter tested as flags, by the function or by what it hands the parameter to? */
+  private matters(fn: Fn, position: number, depth = 0): boolean {
+    const key = `${fn.id} ${position}`;
+    const known = this.mattering.get(key);
+    if (known !== undefined) return known;
+    const param = fn.facts.params[position]?.[0];
+    if (param === undefined || depth > MAX_HANDED_ON) return false;
+    this.mattering.set(key, false);
+    const path = `v:${param}`;
+    const answer =
+      (fn.facts.testsFlags && this.isTested(fn, path)) ||
+      (fn.facts.calls.some(([, op]) => op.args.includes(path)) &&
+        !this.isSet(fn, path) &&
+        fn.facts.calls.some(
+          ([, op]) =>
+            op.fn !== '' &&
+            op.args.some(
+              (arg, i) =>
+                arg === path &&
+                this.index.lookup(op.fn, fn.file.file).some((to) => this.matters(to, i, depth + 1)),
+            ),
+        ));
+    this.mattering.set(key, answer);
+    return answer;
+  }
 
   /**
    * undefined where the callee tests no parameter so, or the argument is not known; with `named`, also where it has a constant of
@@ -61,25 +107,30 @@ export class Flags {
 
   private decide(
     fn: Fn,
-    { flags }: TestOp,
+    { flags, rel }: TestOp,
     param: string,
     set: readonly string[],
     certainty: Certainty,
   ): boolean | undefined {
-    if (flags === undefined) return undefined;
+    if (flags === undefined) {
+      const whole = rel === 'nz' ? (set.length === 0 ? 0n : this.sum(fn, set)) : undefined;
+      return whole === undefined ? undefined : whole !== 0n;
+    }
     if (flags.some((flag) => set.includes(flag))) return true;
     if (set.length === 0) return false;
-    const all = (names: readonly string[]): bigint | undefined =>
-      names
-        .map((name) => this.value(fn, name))
-        .reduce((a, b) => (a === undefined || b === undefined ? undefined : a | b), 0n);
-    const is = all(set);
-    const wanted = all(flags);
+    const is = this.sum(fn, set);
+    const wanted = this.sum(fn, flags);
     if (is !== undefined && wanted !== undefined) return (is & wanted) !== 0n;
     if (certainty === 'known' || flags.some((flag) => SEVERAL.test(flag))) return undefined;
     if (certainty === 'guessed') return false;
     const tested = this.tested(fn, param);
     return set.every((flag) => tested.has(flag)) ? false : undefined;
+  }
+
+  private sum(fn: Fn, names: readonly string[]): bigint | undefined {
+    return names
+      .map((name) => this.value(fn, name))
+      .reduce((a, b) => (a === undefined || b === undefined ? undefined : a | b), 0n);
   }
 
   private value(fn: Fn, name: string): bigint | undefined {
@@ -94,8 +145,15 @@ export class Flags {
 
   private isTested(fn: Fn, path: Path): boolean {
     const { cfg } = fn.facts;
-    if (cfg.some(({ op }) => (op.k === 'set' || op.k === 'call') && op.to === path)) return false;
-    return cfg.some(({ op }) => op.k === 'test' && op.flags && op.on === path);
+    return !this.isSet(fn, path) && cfg.some(({ op }) => op.k === 'test' && op.flags && op.on === path);
+  }
+
+  private isSet(fn: Fn, path: Path): boolean {
+    return fn.facts.cfg.some(
+      ({ op }) =>
+        ((op.k === 'set' || op.k === 'call') && op.to === path) ||
+        (op.k === 'call' && op.args.includes(`&${path}`)),
+    );
   }
 
   private valuesOf(fn: Fn, path: Path, depth = 0): Set<string> | undefined {

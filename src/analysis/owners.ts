@@ -101,7 +101,8 @@ export class Owners {
     if (met === DRIVER && BLOCK_LAYER.has(from.facts.name)) return undefined;
     const of = this.ofCaller(edge, name);
     if (of === undefined) return undefined;
-    const isAbove = met !== '' || FILESYSTEMS.test(this.index.functions[edge.to]!.group);
+    // What handles an object of a filesystem is above it, as mm is.
+    const isAbove = owner !== '' || FILESYSTEMS.test(this.index.functions[edge.to]!.group);
     if (!isAbove) return of;
     if (EVERYWHERE.test(from.group)) return of + met;
     if (from.group === 'block') return of + (met || BLOCK);

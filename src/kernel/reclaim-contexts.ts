@@ -150,5 +150,5 @@ export const PSEUDO_FILESYSTEM = {
   makes: 'init_pseudo',
   hashes:
     /^(?:__)?(?:insert_inode_(?:hash|locked4?)|inode_insert5|iget\w*_locked\w*|d_add\w*|d_hash_and_lookup|d_rehash|d_splice_alias)$/,
-  tables: /^(?:super|dentry)_operations$/,
+  tables: /^(?:super|dentry)_operations\./,
 } as const;
