@@ -10,7 +10,7 @@ export function constantsOf(text: string): string {
       .replace(/\/\*[^]*?(?:\*\/|$)|\/\/.*/g, ' ')
       .replace(/\s+/g, ' ')
       .trim();
-    const isKnown = /^[\w ()|<]+$/.test(expression) && /\d|\|/.test(expression);
+    const isKnown = /^[\w ()|<]+$/.test(expression);
     out += `${macro ?? enumerator} ${isKnown ? expression : '?'}\n`;
   }
   return out;
