@@ -460,8 +460,7 @@ export class Index {
         const source = this.onlySource(fn, p.name);
         return source === '' ? '' : this.lockClass(fn, source, depth + 1);
       }
-      const global = this.globals.get(p.name);
-      return global ? p.name : '';
+      return this.globals.has(p.name) || this.definesLock(fn, p.name) ? p.name : '';
     }
     if (p.root === 'c') {
       for (const target of this.lookup(p.name, fn.file.file)) {
@@ -474,6 +473,13 @@ export class Index {
       }
     }
     return '';
+  }
+
+  /** `static DEFINE_MUTEX(name);` in a body. */
+  private definesLock(fn: Fn, name: string): boolean {
+    return fn.facts.calls.some(
+      ([, op]) => /^DEFINE_(?:MUTEX|RWSEM|SEMAPHORE)$/.test(op.fn) && op.args[0] === `v:${name}`,
+    );
   }
 
   /**
@@ -809,12 +815,16 @@ export class Index {
     let fate = NOTHING;
     const goesTo = (owner: string, field: string): Fate =>
       owner === '' || field === '' ? LOST : { ...NOTHING, members: [{ owner, field }] };
+    const entries = fn.file.tables.filter((entry) => entry.within === fn.facts.name && entry.fn === name);
     for (const [node, { op }] of fn.facts.cfg.entries()) {
       if (op.k === 'ret' && op.value === path) return LOST;
       if (op.k === 'set' && op.from === path) {
         const cut = op.to.lastIndexOf(' ');
         if (cut < 0) return LOST;
-        fate = bothFates(fate, goesTo(this.typeOf(fn, op.to.slice(0, cut)), op.to.slice(cut + 1)));
+        const field = op.to.slice(cut + 1);
+        // In an initialiser: what is initialised the table below says.
+        if (op.to.startsWith('t:?') && entries.some((entry) => entry.field === field)) continue;
+        fate = bothFates(fate, goesTo(this.typeOf(fn, op.to.slice(0, cut)), field));
       }
       if (op.k !== 'call') continue;
       if (op.fn === name || op.target === path) fate = bothFates(fate, { ...NOTHING, called: true });
@@ -827,8 +837,7 @@ export class Index {
       }
       if (!fate.known) return LOST;
     }
-    for (const entry of fn.file.tables) {
-      if (entry.within !== fn.facts.name || entry.fn !== name) continue;
+    for (const entry of entries) {
       const owner = this.resolveTypedef(entry.struct);
       const field = entry.field[0] === '#' ? this.fieldAt(owner, Number(entry.field.slice(1))) : entry.field;
       fate = bothFates(fate, goesTo(owner, field));
