@@ -7,7 +7,7 @@ export function constantsOf(text: string): string {
   for (const [, macro, body, enumerator, value] of text.matchAll(DEFINITION)) {
     const expression = (body ?? value)!
       .replace(/\\\r?\n/g, ' ')
-      .replace(/\/\*[^]*?(?:\*\/|$)|\/\/.*/g, ' ')
+      .replace(/\/\*[\s\S]*?(?:\*\/|$)|\/\/.*/g, ' ')
       .replace(/\s+/g, ' ')
       .trim();
     const isKnown = /^[\w ()|<]+$/.test(expression);
