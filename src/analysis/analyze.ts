@@ -26,11 +26,12 @@ import { Callers } from './callers.js';
 import { type Choice, chooseClasses, isCovered } from './choice.js';
 import { Cover, existingScopes, type ScopesAt } from './coverage.js';
 import { KeptResults } from './kept.js';
+import { KeptMasks } from './kept-masks.js';
 import { Locks } from './locks.js';
 import { Reclaim } from './reclaim.js';
 import { Regions } from './regions.js';
 import type { Report } from './report.js';
-import { type LocatedSite, replacementFor, sitesOf } from './sites.js';
+import { type LocatedSite, partsOf, replacementFor, sitesOf } from './sites.js';
 import { Tasks } from './tasks.js';
 import { buildReport } from './verdict.js';
 
@@ -240,18 +241,19 @@ function planOf(findings: Findings, report: Report, options: AnalyzeOptions): Pl
 function recheck(before: Findings, after: Findings, done: Plan, options: AnalyzeOptions): Rechecked[] {
   const problems: Rechecked[] = [];
   const cover = new Cover(after.callers, after.locks, after.existing);
-  const byId = new Map(before.sites.map((s) => [`${s.file.file}:${s.line}:${s.column}`, s]));
+  const byId = new Map(before.sites.map((s) => [`${s.file.file}:${s.line}:${s.column}`, partsOf(s)]));
   const functions = byPlace(after.index.functions);
   const place = new Map([...byPlace(before.index.functions)].map(([key, fn]) => [fn, key]));
   const targets = new Set<number>();
   const downgraded = done.downgrades.flatMap((d) => {
     // What was dropped for want of a lock is in no scope.
     if (d.transform === lockFree.name) return [];
-    const site = byId.get(d.site);
-    const now = site?.fn && functions.get(place.get(site.fn) ?? '');
-    if (!site?.fn || !now) return [];
-    targets.add(now.id);
-    return [{ site, was: site.fn, now }];
+    return (byId.get(d.site) ?? []).flatMap((site) => {
+      const now = site.fn && functions.get(place.get(site.fn) ?? '');
+      if (!site.fn || !now) return [];
+      targets.add(now.id);
+      return [{ site, was: site.fn, now }];
+    });
   });
   after.callers.extend(targets);
   for (const { site, was, now } of downgraded) {
@@ -304,6 +306,7 @@ function sameCall(was: Fn, node: number, now: Fn): number {
 function proofs({ sites, choice, ifReal }: Findings): number[] {
   const covers = [choice.cover, ifReal];
   const own = sites
+    .flatMap(partsOf)
     .filter((s) => s.fn && covers.map((c) => isCovered(s, c)).some(Boolean))
     .map((s) => s.fn!.id);
   return [...new Set([...own, ...covers.flatMap((c) => c.proven())])];
@@ -316,7 +319,7 @@ function uncalledMembers(
   options: AnalyzeOptions,
 ): Set<string> {
   const index = new Index(facts, hasKernel(options.tree));
-  const callers = callersOf(sitesIn(facts, asked, options, index), index, new Tasks(index));
+  const callers = callersOf(sitesIn(facts, asked, options, index).flatMap(partsOf), index, new Tasks(index));
   const out = new Set<string>();
   for (const node of callers.closure)
     for (const field of index.uncalled.get(callers.functionOf(node).id) ?? []) out.add(field);
@@ -339,6 +342,7 @@ function sitesIn(
   { api = 'both' }: AnalyzeOptions,
   index: Index,
 ): LocatedSite[] {
+  const kept = new KeptMasks(index);
   const byFile = new Map<string, Fn[]>();
   for (const fn of index.functions) {
     const list = byFile.get(fn.file.file);
@@ -347,7 +351,7 @@ function sitesIn(
   }
   return facts
     .filter((f) => asked(f.file))
-    .flatMap((f) => sitesOf(index, f, byFile.get(f.file) ?? []))
+    .flatMap((f) => sitesOf(index, kept, f, byFile.get(f.file) ?? []))
     .filter((s) => api === 'both' || s.api === api);
 }
 
@@ -369,9 +373,10 @@ function study(
   const existing = existingScopes(index, locks, 'nofs');
   const regions = new Regions(index, locks, tasks, existing, options.placement ?? 'around');
   const sites = sitesIn(facts, asked, options, index);
-  const callers = callersOf(sites, index, tasks);
+  const parts = sites.flatMap(partsOf);
+  const callers = callersOf(parts, index, tasks);
   // Only masks that a NOFS scope can replace call for a scope.
-  const wanting = sites.filter((s) => s.api === 'nofs' && replacementFor(s.facts.flag, 'nofs') !== undefined);
+  const wanting = parts.filter((s) => s.api === 'nofs' && replacementFor(s.facts.flag, 'nofs') !== undefined);
   const choice = chooseClasses(
     wanting,
     callers,

@@ -7,42 +7,153 @@ const SEVERAL = /MASK|ALL|ANY|FLAGS/;
 /** Values of a variable that are followed. */
 const MAX_VALUES = 8;
 
+/** Calls through which a parameter is followed to where it is tested. */
+const MAX_HANDED_ON = 4;
+
 /** What a call hands to a parameter that the callee tests as a set of flags (`xfs_ilock(ip, XFS_ILOCK_EXCL)`). */
 export interface HandedFlags {
   readonly param: string;
-  /** The possible values: names of constants with `|` between them, `''` for none. */
+  /** The possible values, sorted: names of constants with `|` between them, `''` for none. */
   readonly values: readonly string[];
 }
 
+/**
+ * When a test of one constant says that another is not set. `known`: if the values of both are known and have no bit in
+ * common. `named`: also if the callee tests both by name. `guessed`: if their names differ.
+ */
+export type Certainty = 'known' | 'named' | 'guessed';
+
 /** The constants that arguments and variables may be, where they are tested as flags. */
 export class Flags {
+  private readonly mattering = new Map<string, boolean>();
+
   constructor(private readonly index: Index) {}
 
   /**
-   * undefined where the callee tests no parameter so, or the argument is not known. A constant that the callee does not
-   * name may stand for several others: with `strict` it is not known either.
+   * What a call hands to the parameters that the callee tests, or hands on to what does, where that is known; `given` is what the caller
+   * itself got.
    */
-  handed(from: Fn, to: Fn, args: readonly Path[], strict: boolean): HandedFlags | undefined {
+  allHanded(from: Fn, to: Fn, args: readonly Path[], given: readonly HandedFlags[]): HandedFlags[] {
+    const out: HandedFlags[] = [];
+    for (const [i, arg] of args.entries()) {
+      if (!this.matters(to, i)) continue;
+      const got = given.find(({ param }) => `v:${param}` === arg && !this.isSet(from, arg));
+      const values = got ? got.values : [...(this.valuesOf(from, arg) ?? [])].sort();
+      if (values.length > 0) out.push({ param: to.facts.params[i]![0], values });
+    }
+    return out;
+  }
+
+  /** Is the parameter tested as flags, by the function or by what it hands the parameter to? */
+  private matters(fn: Fn, position: number, depth = 0): boolean {
+    const key = `${fn.id} ${position}`;
+    const known = this.mattering.get(key);
+    if (known !== undefined) return known;
+    const param = fn.facts.params[position]?.[0];
+    if (param === undefined || depth > MAX_HANDED_ON) return false;
+    this.mattering.set(key, false);
+    const path = `v:${param}`;
+    const answer =
+      (fn.facts.testsFlags && this.isTested(fn, path)) ||
+      (fn.facts.calls.some(([, op]) => op.args.includes(path)) &&
+        !this.isSet(fn, path) &&
+        fn.facts.calls.some(
+          ([, op]) =>
+            op.fn !== '' &&
+            op.args.some(
+              (arg, i) =>
+                arg === path &&
+                this.index.lookup(op.fn, fn.file.file).some((to) => this.matters(to, i, depth + 1)),
+            ),
+        ));
+    this.mattering.set(key, answer);
+    return answer;
+  }
+
+  /**
+   * undefined where the callee tests no parameter so, or the argument is not known; with `named`, also where it has a constant of
+   * which neither the callee's tests nor the values say what it is.
+   */
+  handed(from: Fn, to: Fn, args: readonly Path[], certainty: Certainty): HandedFlags | undefined {
     if (!to.facts.testsFlags) return undefined;
     for (const [i, arg] of args.entries()) {
       const param = to.facts.params[i]?.[0];
       if (param === undefined || !this.isTested(to, `v:${param}`)) continue;
       const values = this.valuesOf(from, arg);
       if (!values) continue;
-      const named = new Set(
-        to.facts.cfg.flatMap(({ op }) => (op.k === 'test' && op.on === `v:${param}` ? (op.flags ?? []) : [])),
-      );
-      const all = [...values].flatMap((value) => (value === '' ? [] : value.split('|')));
-      if (strict && !all.every((flag) => named.has(flag))) continue;
+      if (certainty === 'named') {
+        const tested = this.tested(to, param);
+        const all = [...values].flatMap((value) => (value === '' ? [] : value.split('|')));
+        const isClear = (flag: string): boolean =>
+          tested.has(flag) || [flag, ...tested].every((name) => this.value(to, name) !== undefined);
+        if (!all.every(isClear)) continue;
+      }
       return { param, values: [...values].sort() };
     }
     return undefined;
   }
 
+  /** The function as it is when the parameter has that value: tests that the value decides are gone. */
+  applied(fn: Fn, param: string, value: string, certainty: Certainty): FunctionFacts {
+    const set = value === '' ? [] : value.split('|');
+    const cfg = fn.facts.cfg.map((node): CfgNode => {
+      if (node.op.k !== 'test' || node.next.length !== 2 || node.op.on !== `v:${param}`) return node;
+      const holds = this.decide(fn, node.op, param, set, certainty);
+      return holds === undefined ? node : { ...node, op: { k: 'nop' }, next: [node.next[holds ? 0 : 1]!] };
+    });
+    // Packed facts have their members on the prototype.
+    return Object.create(fn.facts, { cfg: { value: cfg } }) as FunctionFacts;
+  }
+
+  private decide(
+    fn: Fn,
+    { flags, rel }: TestOp,
+    param: string,
+    set: readonly string[],
+    certainty: Certainty,
+  ): boolean | undefined {
+    if (flags === undefined) {
+      const whole = rel === 'nz' ? (set.length === 0 ? 0n : this.sum(fn, set)) : undefined;
+      return whole === undefined ? undefined : whole !== 0n;
+    }
+    if (flags.some((flag) => set.includes(flag))) return true;
+    if (set.length === 0) return false;
+    const is = this.sum(fn, set);
+    const wanted = this.sum(fn, flags);
+    if (is !== undefined && wanted !== undefined) return (is & wanted) !== 0n;
+    if (certainty === 'known' || flags.some((flag) => SEVERAL.test(flag))) return undefined;
+    if (certainty === 'guessed') return false;
+    const tested = this.tested(fn, param);
+    return set.every((flag) => tested.has(flag)) ? false : undefined;
+  }
+
+  private sum(fn: Fn, names: readonly string[]): bigint | undefined {
+    return names
+      .map((name) => this.value(fn, name))
+      .reduce((a, b) => (a === undefined || b === undefined ? undefined : a | b), 0n);
+  }
+
+  private value(fn: Fn, name: string): bigint | undefined {
+    return this.index.constant(name, fn.file.file);
+  }
+
+  private tested(fn: Fn, param: string): Set<string> {
+    return new Set(
+      fn.facts.cfg.flatMap(({ op }) => (op.k === 'test' && op.on === `v:${param}` ? (op.flags ?? []) : [])),
+    );
+  }
+
   private isTested(fn: Fn, path: Path): boolean {
     const { cfg } = fn.facts;
-    if (cfg.some(({ op }) => (op.k === 'set' || op.k === 'call') && op.to === path)) return false;
-    return cfg.some(({ op }) => op.k === 'test' && op.flags && op.on === path);
+    return !this.isSet(fn, path) && cfg.some(({ op }) => op.k === 'test' && op.flags && op.on === path);
+  }
+
+  private isSet(fn: Fn, path: Path): boolean {
+    return fn.facts.cfg.some(
+      ({ op }) =>
+        ((op.k === 'set' || op.k === 'call') && op.to === path) ||
+        (op.k === 'call' && op.args.includes(`&${path}`)),
+    );
   }
 
   private valuesOf(fn: Fn, path: Path, depth = 0): Set<string> | undefined {
@@ -52,7 +163,10 @@ export class Flags {
       .exec(path)
       ?.slice(1)
       .find((c) => c !== undefined);
-    if (constant !== undefined) return SEVERAL.test(constant) ? undefined : new Set([constant]);
+    if (constant !== undefined) {
+      const isClear = (name: string): boolean => !SEVERAL.test(name) || this.value(fn, name) !== undefined;
+      return constant.split('|').every(isClear) ? new Set([constant]) : undefined;
+    }
     const name = /^v:(\w+)$/.exec(path)?.[1];
     if (name === undefined || depth > 3 || !fn.facts.locals.some(([local]) => local === name))
       return undefined;
@@ -83,20 +197,4 @@ export class Flags {
     }
     return out.size > 0 ? out : undefined;
   }
-}
-
-/** The function as it is when the parameter has that value: tests that the value decides are gone. */
-export function withFlag(facts: FunctionFacts, param: string, value: string): FunctionFacts {
-  const set = value.split('|');
-  const decide = (op: TestOp): number | undefined => {
-    if (op.on !== `v:${param}` || op.flags === undefined || op.flags.some((f) => SEVERAL.test(f)))
-      return undefined;
-    return op.flags.some((flag) => set.includes(flag)) ? 0 : 1;
-  };
-  const cfg = facts.cfg.map((node): CfgNode => {
-    const side = node.op.k === 'test' && node.next.length === 2 ? decide(node.op) : undefined;
-    return side === undefined ? node : { ...node, op: { k: 'nop' }, next: [node.next[side]!] };
-  });
-  // Packed facts have their members on the prototype.
-  return Object.create(facts, { cfg: { value: cfg } }) as FunctionFacts;
 }

@@ -9,6 +9,16 @@ const INODE_GOES: ReadonlySet<string> = new Set([
   'super_operations.free_inode',
 ]);
 
+/**
+ * Members that get an inode, or its mapping, whose last user is the one that just put it (`iput()` and `iput_final()`,
+ * fs/inode.c) where reclaim is what calls them. Others call them as well.
+ */
+const INODE_PUT: ReadonlySet<string> = new Set([
+  'super_operations.dirty_inode',
+  'super_operations.write_inode',
+  'address_space_operations.writepages',
+]);
+
 /** Primitives that put a member of an object on a list. */
 const ADDS_TO_LIST = /^(?:__)?(?:h|l)?list_(?:bl_)?(?:nulls_)?(?:add|move|lru_add)/;
 
@@ -32,7 +42,8 @@ export class Going {
 
   /** The parameter that is such an inode, where the entry gets one. */
   entry({ table, field }: ReclaimEntry, fn: Fn): string | undefined {
-    return INODE_GOES.has(`${table}.${field}`) ? fn.facts.params[0]?.[0] : undefined;
+    const member = `${table}.${field}`;
+    return INODE_GOES.has(member) || INODE_PUT.has(member) ? fn.facts.params[0]?.[0] : undefined;
   }
 
   /** The parameter of the callee that is handed the inode. */

@@ -4,7 +4,7 @@ import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { SCOPE_APIS } from '../kernel/masks.js';
 import type { Api, LockPrimitive } from '../kernel/types.js';
 import type { FunctionFacts } from '../parse/facts.js';
-import { Flags, type HandedFlags, withFlag } from './flags.js';
+import { Flags, type HandedFlags } from './flags.js';
 import { StandIns } from './stand-ins.js';
 import { type Effect, type Exit, netEffect, type Run, run, type Success } from './states.js';
 import { TaskHeld } from './task-held.js';
@@ -386,7 +386,7 @@ export class Locks {
       const to = this.index.functions[edge.to]!;
       const zero = op.k === 'call' ? zeroIn(to, op.args) : '';
       const summary = this.summaryOf(to, zero)!;
-      const flags = op.k === 'call' ? this.flags.handed(fn, to, op.args, true) : undefined;
+      const flags = op.k === 'call' ? this.flags.handed(fn, to, op.args, 'named') : undefined;
       for (const [key, whole] of summary) {
         const effect = flags ? this.withFlags(to, key, whole, flags, zero) : whole;
         if (!effect) continue;
@@ -446,7 +446,7 @@ export class Locks {
     const key = `${fn.id} ${lock} ${param} ${value} ${zero}`;
     const known = this.variants.get(key);
     if (known !== undefined) return known ?? undefined;
-    const facts = withFlag(fn.facts, param, value);
+    const facts = this.flags.applied(fn, param, value, 'named');
     const { exits } = run(facts, this.byNode(fn, lock), undefined, zeroPaths(fn, zero));
     const net = netEffect(
       exits,

@@ -1,8 +1,37 @@
 import type { Edge, Fn, Index } from '../index/link.js';
+import { BLOCK_LAYER } from '../kernel/layers.js';
 import { FOREIGN_MEMBERS } from '../kernel/openers.js';
+import type { CallOp, Path } from '../parse/facts.js';
 
 /** Parts of the kernel that open files and paths by trade: having an opener says nothing of what they work on. */
 const VFS = /^(?:fs|mm|include|block|kernel|security|init|lib|ipc)$/;
+
+/** End an owner: on the way up from a filesystem's code the block layer was met, or a driver. */
+const BLOCK = '>';
+const DRIVER = '>>';
+
+/** Code of filesystems and what they share. */
+const FILESYSTEMS = /^fs(?:\/|$)/;
+
+/** Code that says nothing of where a path is. */
+const EVERYWHERE = /^(?:include|lib|kernel)$/;
+
+/** Is what an opener puts into a local variable put by the same function, which hands no part of it to anybody? */
+function putAgain(fn: Fn, opener: CallOp): boolean {
+  const variable = opener.args.find((arg) => /^&v:\w+$/.test(arg))?.slice(1);
+  if (variable === undefined || !fn.facts.locals.some(([name]) => `v:${name}` === variable)) return false;
+  const part = (path: Path): boolean =>
+    [variable, `${variable} dentry`, `${variable} mnt`].includes(path.replace(/^&/, ''));
+  let isPut = false;
+  for (const { op } of fn.facts.cfg) {
+    if (op.k === 'set' && part(op.from)) return false;
+    if (op.k === 'ret' && part(op.value)) return false;
+    if (op.k !== 'call' || !op.args.some(part)) continue;
+    if (op.fn === 'path_put') isPut = true;
+    else if (op.fn !== opener.fn) return false;
+  }
+  return isPut;
+}
 
 /**
  * Whose object is it? A call through an operation table runs the filesystem whose object is handled, and a filesystem
@@ -20,9 +49,9 @@ export class Owners {
 
   constructor(private readonly index: Index) {
     const transient: number[] = [];
-    for (const { fn, kept } of index.openings) {
+    for (const { fn, op, kept } of index.openings) {
       if (VFS.test(fn.group)) continue;
-      if (kept) this.stacking.add(fn.group);
+      if (kept && !putAgain(fn, op)) this.stacking.add(fn.group);
       else transient.push(fn.id);
     }
     for (const member of FOREIGN_MEMBERS) transient.push(...index.tableOwners(member).keys());
@@ -51,9 +80,26 @@ export class Owners {
 
   /**
    * Going up over a call: whose object it is on the caller's side. `owner` is the filesystem whose object the callee
-   * handles, `''` where it may be any. Returns the same for the caller; undefined: it can't be that filesystem's.
+   * handles, `''` where it may be any, with `BLOCK` or `DRIVER` behind it. Returns the same for the caller; undefined: it can't be
+   * that filesystem's, or the caller submits a bio: no driver enters a filesystem's code in the task that does
+   * (`LAYERS`); if it works on files, a worker does that (`loop_queue_rq()`, drivers/block/loop.c).
    */
   above(edge: Edge, owner: string): string | undefined {
+    const name = owner.replace(/>+$/, '');
+    const from = this.index.functions[edge.from]!;
+    const met = owner.slice(name.length);
+    if (met === DRIVER && BLOCK_LAYER.has(from.facts.name)) return undefined;
+    const of = this.ofCaller(edge, name);
+    if (of === undefined) return undefined;
+    // What handles an object of a filesystem is above it, as mm is.
+    const isAbove = owner !== '' || FILESYSTEMS.test(this.index.functions[edge.to]!.group);
+    if (!isAbove) return of;
+    if (EVERYWHERE.test(from.group)) return of + met;
+    if (from.group === 'block') return of + (met || BLOCK);
+    return from.group.startsWith('drivers/') ? of + DRIVER : of;
+  }
+
+  private ofCaller(edge: Edge, owner: string): string | undefined {
     const { index } = this;
     const from = index.functions[edge.from]!;
     const to = index.functions[edge.to]!;

@@ -1,8 +1,8 @@
 import type { Edge, Fn, Index } from '../index/link.js';
 import { CREATORS, LAYERS, OPTIONAL_LIBRARIES } from '../kernel/layers.js';
-import { RECLAIM_ENTRIES } from '../kernel/reclaim-contexts.js';
+import { PSEUDO_FILESYSTEM, RECLAIM_ENTRIES } from '../kernel/reclaim-contexts.js';
 import type { Api, ReclaimEntry } from '../kernel/types.js';
-import { Flags, withFlag } from './flags.js';
+import { type Certainty, Flags, type HandedFlags } from './flags.js';
 import { Going } from './going.js';
 import { isUnknown, type Locks } from './locks.js';
 import type { Step } from './report.js';
@@ -66,28 +66,14 @@ function isFilesystem(fn: Fn): boolean {
   return fn.file.globals.some(([, type]) => type === 'file_system_type');
 }
 
-interface Given {
-  readonly param: string;
-  /** Name of a constant, or several with `|` between them. */
-  readonly flag: string;
-}
-
-/** Nodes that run when the parameter is that flag alone, or those flags. */
-function reachable(fn: Fn, { param, flag }: Given): Set<number> {
-  const { cfg } = withFlag(fn.facts, param, flag);
-  const seen = new Set([0]);
-  for (const node of seen) for (const to of cfg[node]!.next) seen.add(to);
-  return seen;
-}
-
 interface Reached {
   readonly fn: number;
   /** The variable that is the inode which goes, where it is known. */
   readonly going: string | undefined;
   readonly from: Reached | undefined;
   readonly edge: Edge | undefined;
-  /** What its caller hands in, where the function tests it: parameter and the name of a constant flag. */
-  readonly given: Given | undefined;
+  /** What its caller hands in, where the function tests it. */
+  readonly given: readonly HandedFlags[];
   /** It is not called but waited for. */
   readonly waited?: true;
 }
@@ -103,6 +89,8 @@ export class Reclaim {
   private readonly waits: Waits;
   private readonly going: Going;
   private readonly flags: Flags;
+  /** By file: does it make a filesystem at whose inodes no shrinker gets? */
+  private readonly pseudo = new Map<string, boolean>();
   /** Functions that make what reclaim only gets rid of. */
   private readonly creators = new Set<number>();
 
@@ -127,6 +115,7 @@ export class Reclaim {
     const groups = new Map<string, { entry: ReclaimEntry; fn: number }[]>();
     for (const entry of entries) {
       for (const [fn, owners] of index.tableOwners(`${entry.table}.${entry.field}`)) {
+        if (this.isOutOfReach(`${entry.table}.${entry.field}`, index.functions[fn]!)) continue;
         for (const owner of owners) {
           if (entry.beside !== undefined && !index.ownsTable(owner, `${entry.table}.${entry.beside}`))
             continue;
@@ -139,10 +128,10 @@ export class Reclaim {
     for (const [group, list] of [...groups].sort(([a], [b]) => (a < b ? -1 : 1))) {
       const found = new Set<string>();
       const start = (rare: boolean) => list.filter(({ entry }) => (entry.rare ?? false) === rare);
-      this.search(group, start(false), ends, found, true);
-      this.search(group, start(true), ends, found, true);
-      // What only comes out where flags are left out of account is poor evidence, but withholds all the same.
-      this.search(group, [...start(false), ...start(true)], ends, found, false);
+      this.search(group, start(false), ends, found, 'guessed');
+      this.search(group, start(true), ends, found, 'guessed');
+      // What only comes out where names of flags are no proof is poor evidence, but withholds all the same.
+      this.search(group, [...start(false), ...start(true)], ends, found, 'known');
     }
     for (const chains of this.byLock.values()) {
       chains.sort(byQuality);
@@ -154,24 +143,24 @@ export class Reclaim {
     starts: readonly { entry: ReclaimEntry; fn: number }[],
     ends: ReadonlySet<string>,
     found: Set<string>,
-    heedFlags: boolean,
+    certainty: Certainty,
   ): void {
     const entryOf = new Map<number, ReclaimEntry>();
     const seen = new Set<string>();
-    const key = (fn: number, given?: Given, going?: string): string =>
-      `${fn}${given ? ` ${given.param} ${given.flag}` : ''}${going === undefined ? '' : ` ${going}`}`;
+    const key = (fn: number, given: readonly HandedFlags[] = [], going?: string): string =>
+      `${fn}${given.map((g) => ` ${g.param} ${g.values.join()}`).join('')}${going === undefined ? '' : ` ${going}`}`;
     const queue: Reached[] = [];
     for (const { entry, fn } of starts) {
       const going = this.going.entry(entry, this.index.functions[fn]!);
       if (seen.has(key(fn, undefined, going))) continue;
       seen.add(key(fn, undefined, going));
       entryOf.set(fn, entry);
-      queue.push({ fn, going, from: undefined, edge: undefined, given: undefined });
+      queue.push({ fn, going, from: undefined, edge: undefined, given: [] });
     }
     for (let i = 0; i < queue.length; i++) {
       const at = queue[i]!;
       const fn = this.index.functions[at.fn]!;
-      const nodes = at.given && reachable(fn, at.given);
+      const nodes = at.given.length > 0 ? this.reachable(fn, at.given, certainty) : undefined;
       const runs = (node: number): boolean => !nodes || nodes.has(node);
       for (const a of this.locks.acquisitions(fn)) {
         if (!runs(a.node)) continue;
@@ -180,7 +169,7 @@ export class Reclaim {
         const known = going ? `${a.lock} of what goes` : a.lock;
         if (found.has(a.lock) || found.has(known) || !this.heldByCallers(at)) continue;
         found.add(known);
-        this.record(a.lock, a.node, at, group, entryOf, heedFlags, going);
+        this.record(a.lock, a.node, at, group, entryOf, certainty === 'guessed', going);
       }
       for (const wait of this.waits.in(fn)) {
         if (!runs(wait.node)) continue;
@@ -190,7 +179,7 @@ export class Reclaim {
           seen.add(key(to));
           const edge: Edge = { from: at.fn, to, node: wait.node, kind: 'typed', how: 'pointer', via: '' };
           const going = this.going.fromList(this.index.functions[to]!);
-          queue.push({ fn: to, going, from: at, edge, given: undefined, waited: true });
+          queue.push({ fn: to, going, from: at, edge, given: [], waited: true });
         }
         // The waits of the VFS, of mm and of the block layer are theirs, and for pages and buffers.
         if (wait.field && !SHARED_LAYERS.test(fn.group) && !this.waits.endsInInterrupt(wait.on)) {
@@ -199,7 +188,7 @@ export class Reclaim {
       }
       for (const edge of this.index.callees[at.fn]!) {
         if (edge.kind === 'name' || edge.kept || edge.how === 'through' || !runs(edge.node)) continue;
-        const given = heedFlags ? this.given(fn, edge) : undefined;
+        const given = this.given(fn, edge, at.given);
         const going = this.going.handedOn(fn, edge, at.going);
         // With any argument it has been seen already if it has been seen without regard to one.
         if (seen.has(key(edge.to)) || seen.has(key(edge.to, given))) continue;
@@ -221,12 +210,40 @@ export class Reclaim {
     });
   }
 
-  /** The constant that a call hands to a parameter which the callee tests as a flag. */
-  private given(from: Fn, edge: Edge): Given | undefined {
+  /** The constants that a call hands to parameters which are tested as sets of flags. */
+  private given(from: Fn, edge: Edge, got: readonly HandedFlags[]): HandedFlags[] {
     const { op } = from.facts.cfg[edge.node]!;
-    if (edge.how !== 'call' || op.k !== 'call') return undefined;
-    const handed = this.flags.handed(from, this.index.functions[edge.to]!, op.args, false);
-    return handed?.values.length === 1 ? { param: handed.param, flag: handed.values[0]! } : undefined;
+    if (edge.how !== 'call' || op.k !== 'call') return [];
+    return this.flags.allHanded(from, this.index.functions[edge.to]!, op.args, got);
+  }
+
+  /** Nodes that run when the parameters have some of those values. */
+  private reachable(fn: Fn, given: readonly HandedFlags[], certainty: Certainty): Set<number> {
+    let all = new Set(fn.facts.cfg.keys());
+    for (const { param, values } of given) {
+      const some = new Set<number>();
+      for (const value of values) {
+        const { cfg } = this.flags.applied(fn, param, value, certainty);
+        const seen = new Set([0]);
+        for (const node of seen) for (const to of cfg[node]!.next) seen.add(to);
+        for (const node of seen) some.add(node);
+      }
+      all = new Set([...all].filter((node) => some.has(node)));
+    }
+    return all;
+  }
+
+  /** Is it for inodes or dentries of a filesystem at which no shrinker gets? */
+  private isOutOfReach(member: string, { file }: Fn): boolean {
+    if (!PSEUDO_FILESYSTEM.tables.test(member)) return false;
+    let answer = this.pseudo.get(file.file);
+    if (answer === undefined) {
+      const { makes, hashes } = PSEUDO_FILESYSTEM;
+      const calls = file.functions.flatMap((fn) => fn.calls.map(([, op]) => op.fn));
+      answer = calls.includes(makes) && !calls.some((name) => hashes.test(name));
+      this.pseudo.set(file.file, answer);
+    }
+    return answer;
   }
 
   private allowed(group: string, edge: Edge, to: Fn): boolean {
@@ -236,6 +253,7 @@ export class Reclaim {
     const needs = OPTIONAL_LIBRARIES.find((l) => l.group === to.group);
     if (needs && group !== to.group && !this.index.setsTable(group, needs.table)) return false;
     if (edge.via === '') return to.group === group || this.index.isLibrary(to.group);
+    if (this.isOutOfReach(edge.via, to)) return false;
     const owners = this.index.tableOwners(edge.via).get(edge.to);
     if (owners?.has(group)) return true;
     // Its own table comes first; a library's only where it has none for that member.

@@ -1,5 +1,5 @@
 import type { Fn, Index } from '../index/link.js';
-import { gfpArgument, MASKLESS_ALLOCATORS } from '../kernel/allocators.js';
+import { gfpArgument, KEPT_MASKS, MASKLESS_ALLOCATORS } from '../kernel/allocators.js';
 import { LAYER_BY_NAME } from '../kernel/layers.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { inModule } from '../tree/kernel-tree.js';
@@ -9,7 +9,12 @@ import { type Placement, type PlacementMode, placeScope } from './placement.js';
 import type { Region } from './report.js';
 import type { Tasks } from './tasks.js';
 
-const MASKLESS = new Set(MASKLESS_ALLOCATORS.map((a) => a.name));
+const MASKLESS = new Set([
+  ...MASKLESS_ALLOCATORS.map((a) => a.name),
+  ...KEPT_MASKS.flatMap((k) => k.allocates),
+]);
+/** These only keep a mask. */
+const KEEPING = new Set(KEPT_MASKS.map((k) => k.init));
 
 /** A region of a lock class in one function, and what can be done with it. */
 export interface RegionOf {
@@ -141,5 +146,6 @@ export function overlap(a: Uint8Array, b: Uint8Array): 'none' | 'within' | 'cros
 }
 
 function isAllocator(name: string, args: number): boolean {
-  return name !== '' && (gfpArgument(name, args) !== undefined || MASKLESS.has(name));
+  if (name === '' || KEEPING.has(name)) return false;
+  return gfpArgument(name, args) !== undefined || MASKLESS.has(name);
 }

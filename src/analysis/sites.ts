@@ -1,8 +1,9 @@
 import type { Fn, Index } from '../index/link.js';
-import { ALLOCATORS } from '../kernel/allocators.js';
+import { ALLOCATORS, KEPT_MASKS } from '../kernel/allocators.js';
 import { DOWNGRADES, MASK_BY_NAME } from '../kernel/masks.js';
 import type { Api } from '../kernel/types.js';
 import { type CallOp, type FileFacts, lineAt, type Path, type SiteFacts } from '../parse/facts.js';
+import type { KeptMasks, KeptUse } from './kept-masks.js';
 
 /** A site with its place in the linked tree. */
 export interface LocatedSite {
@@ -14,6 +15,8 @@ export interface LocatedSite {
   readonly nodes: readonly number[];
   /** Why the nodes are not known, or ''. */
   readonly unclear: string;
+  /** Where the mask takes effect that is kept in a tree: for each function, this site with `fn` and `nodes` there. */
+  readonly parts?: readonly LocatedSite[];
   /** 1-based. */
   readonly line: number;
   readonly column: number;
@@ -25,16 +28,27 @@ const OTHER_BITS = /^__GFP_(?!FS$|IO$|BITS)\w+$/;
 const LOOKED_AT = 'looks at the mask itself';
 
 const ALLOCATOR_NAMES = new Set(ALLOCATORS.map((a) => a.name));
+const KEPT_BY_INIT = new Map(KEPT_MASKS.map((k) => [k.init, k]));
+
+/** The site as it has to be in scopes: itself, or one for each function in which the mask takes effect. */
+export function partsOf(site: LocatedSite): readonly LocatedSite[] {
+  return site.parts ?? [site];
+}
 
 /** Every site of a file. */
-export function sitesOf(index: Index, file: FileFacts, functions: readonly Fn[]): LocatedSite[] {
+export function sitesOf(
+  index: Index,
+  kept: KeptMasks,
+  file: FileFacts,
+  functions: readonly Fn[],
+): LocatedSite[] {
   const out: LocatedSite[] = [];
   const add = (facts: SiteFacts, fn: Fn | undefined): void => {
     const line = lineAt(file.lines, facts.start);
     const where = fn
       ? effectiveNodes(index, fn, facts)
       : { nodes: [], unclear: 'the mask stands outside of any function' };
-    out.push({
+    const site: LocatedSite = {
       facts,
       file,
       fn,
@@ -42,7 +56,16 @@ export function sitesOf(index: Index, file: FileFacts, functions: readonly Fn[])
       ...where,
       line,
       column: facts.start - file.lines[line - 1]! + 1,
-    });
+    };
+    const uses = fn && where.nodes.length > 0 ? keptUses(kept, fn, facts) : undefined;
+    if (!uses) out.push(site);
+    else if (uses.length === 0)
+      out.push({
+        ...site,
+        nodes: [],
+        unclear: 'the mask is kept in a tree, and what is added to it was not found',
+      });
+    else out.push({ ...site, parts: uses.map((use) => ({ ...site, ...use })) });
   };
   for (const fn of functions) for (const site of fn.facts.sites) add(site, fn);
   for (const site of file.sites) add(site, undefined);
@@ -95,6 +118,14 @@ function nodesOfCall(index: Index, fn: Fn, node: number, op: CallOp): { nodes: n
     : { nodes: [], unclear: 'the mask is stored in a structure' };
 }
 
+/** Who allocates with the mask that the call keeps in a tree; undefined where it keeps none. */
+function keptUses(kept: KeptMasks, fn: Fn, site: SiteFacts): readonly KeptUse[] | undefined {
+  const op = site.node < 0 ? undefined : fn.facts.cfg[site.node]!.op;
+  const keeps = op?.k === 'call' ? KEPT_BY_INIT.get(op.fn) : undefined;
+  if (op?.k !== 'call' || keeps?.gfpArg !== site.arg) return undefined;
+  return kept.usesOf(fn, op.args[keeps.root] ?? '') ?? [];
+}
+
 /** '' where the called function does nothing with that argument but allocate with it during the call; else what it does. */
 function fateOf(index: Index, fn: Fn, op: CallOp, position: number): string {
   if (op.fn !== '') return fateOfParameter(index, op.fn, position, fn.file.file, new Set());
@@ -111,6 +142,8 @@ function fateOfParameter(
   seen: Set<string>,
 ): string {
   const key = `${name} ${position}`;
+  // Handed in by a wrapper: which tree it is the wrapper's callers know.
+  if (KEPT_BY_INIT.has(name) && seen.size > 0) return 'keeps the mask in a tree';
   if (ALLOCATOR_NAMES.has(name) || seen.has(key)) return '';
   seen.add(key);
   const targets = index.lookup(name, file);

@@ -5,7 +5,7 @@ import { isCovered, scopeId, scopesOver } from './choice.js';
 import { Cover, existingScopeId, existingScopes, type HeldOnEntry } from './coverage.js';
 import { conditionalScopesFor, isUnknown, scopesFor } from './locks.js';
 import type { ReclaimLock, Region, Report, Scope, Site, SitePath, Skipped, Step, Verdict } from './report.js';
-import { type LocatedSite, replacementFor } from './sites.js';
+import { type LocatedSite, partsOf, replacementFor } from './sites.js';
 
 /** Paths listed for one site; the first are the shortest. */
 const MAX_PATHS = 24;
@@ -45,7 +45,9 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
 
   const sites = findings.sites.map((site): Site => {
     const nofs = site.api === 'nofs';
-    const judged = judge(site, findings, nofs ? before : noio, nofs ? choice.cover : noio, above);
+    const judged = partsOf(site)
+      .map((part) => judge(part, findings, nofs ? before : noio, nofs ? choice.cover : noio, above))
+      .reduce(both);
     for (const path of judged.paths) {
       if (path.outcome !== 'existing' || path.scope === undefined || existingIds.has(path.scope)) continue;
       // Mostly the first step; a callee on the way where it opens the scope for its caller.
@@ -156,6 +158,19 @@ interface Judgement {
   readonly scopes: string[];
   readonly kept?: string;
   readonly paths: SitePath[];
+}
+
+/** Best first. */
+const BY_MERIT: readonly Verdict[] = ['covered', 'scopable', 'lock-free', 'task', 'partial', 'opaque'];
+
+/** Of a mask that takes effect in several places: the worst that is said of one of them. */
+function both(a: Judgement, b: Judgement): Judgement {
+  const worse = BY_MERIT.indexOf(b.verdict) > BY_MERIT.indexOf(a.verdict) ? b : a;
+  return {
+    ...worse,
+    scopes: [...new Set([...a.scopes, ...b.scopes])],
+    paths: [...a.paths, ...b.paths].slice(0, MAX_PATHS),
+  };
 }
 
 function judge(site: LocatedSite, findings: Findings, before: Cover, after: Cover, above: Above): Judgement {

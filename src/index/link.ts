@@ -2,6 +2,7 @@ import type { EdgeKind } from '../analysis/report.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { openerOf } from '../kernel/openers.js';
 import { REGISTRARS_BY_NAME } from '../kernel/tasks.js';
+import { constantValue } from '../parse/constants.js';
 import type { CallOp, FileFacts, FunctionFacts, Path, TableEntry } from '../parse/facts.js';
 import { lineAt } from '../parse/facts.js';
 import { inModule, MODULE } from '../tree/kernel-tree.js';
@@ -168,7 +169,7 @@ export class Index {
   /** Calls whose target stays unknown: fn id and CFG node. */
   readonly unresolved: { from: number; node: number }[] = [];
   /** Calls of functions that give hold of a file by name or descriptor. */
-  readonly openings: { readonly fn: Fn; readonly kept: boolean }[] = [];
+  readonly openings: { readonly fn: Fn; readonly op: CallOp; readonly kept: boolean }[] = [];
   /** Functions whose address is taken somewhere. */
   readonly addressTaken = new Set<number>();
   /** Functions that may be called from where nobody looked: their address, or their name in a macro, got away. */
@@ -203,6 +204,7 @@ export class Index {
   private readonly prototypes = new Map<string, { returnType: string; params: readonly string[] }>();
   private readonly fieldTables = new Map<string, Set<number>>();
   private readonly lockFields = new Map<string, Set<string>>();
+  private readonly constants = new Map<string, bigint | undefined>();
   /** What `lookup` found for the file that was asked about last. */
   private readonly found = new Map<string, readonly Fn[]>();
   private foundFor = '';
@@ -289,6 +291,41 @@ export class Index {
     return /^fs\//.test(group)
       ? !this.filesystems.has(group)
       : /^(?:fs|mm|lib|include|kernel|block|security|ipc|init)$/.test(group);
+  }
+
+  /**
+   * Value of a constant as seen in the file: what that file says, or all others that define it. undefined if it can't be told,
+   * or they differ.
+   */
+  constant(name: string, file: string, depth = 0): bigint | undefined {
+    if (depth > 4) return undefined;
+    const own = this.constantIn(name, this.files.get(file), depth);
+    if (own !== null) return own;
+    if (this.constants.has(name)) return this.constants.get(name);
+    let found: bigint | undefined | null = null;
+    for (const other of this.files.values()) {
+      const value = this.constantIn(name, other, depth);
+      if (value === null) continue;
+      found = found === null || found === value ? value : undefined;
+      if (found === undefined) break;
+    }
+    this.constants.set(name, found ?? undefined);
+    return found ?? undefined;
+  }
+
+  /** null: the file does not define it. */
+  private constantIn(name: string, file: FileFacts | undefined, depth: number): bigint | undefined | null {
+    let found: bigint | undefined | null = null;
+    const start = `\n${name} `;
+    const text = file?.constants ?? '';
+    for (let at = text.indexOf(start); at >= 0; at = text.indexOf(start, at + 1)) {
+      const expression = text.slice(at + start.length, text.indexOf('\n', at + 1));
+      const value = constantValue(expression, (other) => this.constant(other, file!.file, depth + 1));
+      if (found !== null && found !== value) return undefined;
+      found = value;
+      if (value === undefined) return undefined;
+    }
+    return found;
   }
 
   // ---- names ------------------------------------------------------------------------------
@@ -507,8 +544,7 @@ export class Index {
         const source = this.onlySource(fn, p.name);
         return source === '' ? '' : this.lockClass(fn, source, depth + 1);
       }
-      const global = this.globals.get(p.name);
-      return global ? p.name : '';
+      return this.globals.has(p.name) || this.definesLock(fn, p.name) ? p.name : '';
     }
     if (p.root === 'c') {
       for (const target of this.lookup(p.name, fn.file.file)) {
@@ -521,6 +557,13 @@ export class Index {
       }
     }
     return '';
+  }
+
+  /** `static DEFINE_MUTEX(name);` in a body. */
+  private definesLock(fn: Fn, name: string): boolean {
+    return fn.facts.calls.some(
+      ([, op]) => /^DEFINE_(?:MUTEX|RWSEM|SEMAPHORE)$/.test(op.fn) && op.args[0] === `v:${name}`,
+    );
   }
 
   /**
@@ -749,7 +792,7 @@ export class Index {
 
   private linkCall(fn: Fn, node: number, op: CallOp): void {
     const opener = openerOf(op);
-    if (opener) this.openings.push({ fn, kept: opener.kept });
+    if (opener) this.openings.push({ fn, op, kept: opener.kept });
     if (op.fn !== '' && !this.isLocal(fn, op.fn)) {
       for (const target of this.lookup(op.fn, fn.file.file)) this.edge(fn, target.id, node, 'direct', 'call');
     } else {
@@ -883,12 +926,16 @@ export class Index {
     let fate = NOTHING;
     const goesTo = (owner: string, field: string): Fate =>
       owner === '' || field === '' ? LOST : { ...NOTHING, members: [{ owner, field }] };
+    const entries = fn.file.tables.filter((entry) => entry.within === fn.facts.name && entry.fn === name);
     for (const [node, { op }] of fn.facts.cfg.entries()) {
       if (op.k === 'ret' && op.value === path) return LOST;
       if (op.k === 'set' && op.from === path) {
         const cut = op.to.lastIndexOf(' ');
         if (cut < 0) return LOST;
-        fate = bothFates(fate, goesTo(this.typeOf(fn, op.to.slice(0, cut)), op.to.slice(cut + 1)));
+        const field = op.to.slice(cut + 1);
+        // In an initialiser: what is initialised the table below says.
+        if (op.to.startsWith('t:?') && entries.some((entry) => entry.field === field)) continue;
+        fate = bothFates(fate, goesTo(this.typeOf(fn, op.to.slice(0, cut)), field));
       }
       if (op.k !== 'call') continue;
       if (op.fn === name || op.target === path) fate = bothFates(fate, { ...NOTHING, called: true });
@@ -902,8 +949,7 @@ export class Index {
       }
       if (!fate.known) return LOST;
     }
-    for (const entry of fn.file.tables) {
-      if (entry.within !== fn.facts.name || entry.fn !== name) continue;
+    for (const entry of entries) {
       const owner = this.resolveTypedef(entry.struct);
       const field =
         entry.field[0] === '#'

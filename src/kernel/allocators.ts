@@ -249,3 +249,25 @@ export const VMALLOC_SCOPE = {
   function: '__vmalloc_area_node',
   call: 'memalloc_nofs_save',
 } as const;
+
+/** A tree whose root keeps the mask: what is called when it is made, and what allocates with it later. */
+export interface KeptMask {
+  readonly init: string;
+  /** Arguments of `init` that are the root and the mask. */
+  readonly root: number;
+  readonly gfpArg: number;
+  /** Functions that allocate with the mask of the root, which is their argument 0. */
+  readonly allocates: readonly string[];
+  readonly source: string;
+}
+
+/** `radix_tree_node_alloc()` takes `root_gfp_mask(root)` (lib/radix-tree.c); of what others call, inserting alone gets there. */
+export const KEPT_MASKS: readonly KeptMask[] = [
+  {
+    init: 'INIT_RADIX_TREE',
+    root: 0,
+    gfpArg: 1,
+    allocates: ['radix_tree_insert'],
+    source: 'include/linux/radix-tree.h',
+  },
+];

@@ -205,4 +205,9 @@ export const OPTIONAL_LIBRARIES: readonly { group: string; table: string; source
   { group: 'fs/verity', table: 'fsverity_operations', source: 'include/linux/fsverity.h' },
 ];
 
+/** Names of the functions through which a task hands a bio to the block layer, or has it go on with those it has. */
+export const BLOCK_LAYER: ReadonlySet<string> = new Set(
+  LAYERS.filter((l) => l.why === BLOCK).map((l) => l.name),
+);
+
 export const LAYER_BY_NAME: ReadonlyMap<string, Layer> = new Map(LAYERS.map((l) => [l.name, l]));

@@ -207,3 +207,16 @@ export const ASSIGNED_TABLES: readonly AssignedTable[] = [
     source: 'mm/shrinker.c',
   },
 ];
+
+/**
+ * What makes a filesystem whose inodes and dentries are on no LRU list, so that no shrinker gets at them: `init_pseudo()`
+ * (fs/libfs.c) for one that nobody can mount, with dentries that are in no hash (`retain_dentry()`, fs/dcache.c), and inodes that
+ * are in none (`iput_final()`, `generic_drop_inode()`, fs/inode.c). Whoever calls one of `hashes` has others, as the
+ * block devices do (block/bdev.c).
+ */
+export const PSEUDO_FILESYSTEM = {
+  makes: 'init_pseudo',
+  hashes:
+    /^(?:__)?(?:insert_inode_(?:hash|locked4?)|inode_insert5|iget\w*_locked\w*|d_add\w*|d_hash_and_lookup|d_rehash|d_splice_alias)$/,
+  tables: /^(?:super|dentry)_operations\./,
+} as const;

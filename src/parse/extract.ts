@@ -1,6 +1,7 @@
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { SCOPE_APIS } from '../kernel/masks.js';
 import { inModule } from '../tree/kernel-tree.js';
+import { constantsOf } from './constants.js';
 import { type Cst, childByField, children, parseCst, textOf } from './cst.js';
 import type {
   CfgNode,
@@ -154,6 +155,7 @@ class Extraction {
       aliases: this.aliases,
       mentions: [...this.mentions],
       invocations: inModule(this.file) ? invocationsIn(this.text, this.functions) : [],
+      constants: constantsOf(this.text),
       maskFlags: this.maskFlags,
       sites: this.outside,
     };

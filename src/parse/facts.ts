@@ -203,6 +203,8 @@ export interface FileFacts {
    * of the kernel nobody asks.
    */
   readonly invocations: readonly (readonly [macro: string, names: readonly string[]])[];
+  /** See `constantsOf()`. */
+  readonly constants: string;
   /** Flags of the file's own functions that stand for a mask. */
   readonly maskFlags: readonly MaskFlag[];
   /** Sites outside functions. */

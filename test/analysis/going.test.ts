@@ -6,6 +6,7 @@ import { linked } from './linked.js';
 
 const HEAD = `
 struct inode { struct rw_semaphore i_rwsem; };
+struct address_space { struct rw_semaphore i_mmap_rwsem; };
 struct item_inode { struct mutex lock; struct llist_node link; struct inode vfs_inode; struct inode *dir; };
 struct item_gc { struct work_struct work; struct llist_head list; };
 static struct file_system_type item_fs_type = { .name = "item" };
@@ -73,6 +74,14 @@ describe('the locks of an inode that reclaim gets rid of', () => {
     ],
   ])('%s', (_, code, lock, expected) => {
     expect(found(lock, code)).toBe(expected);
+  });
+
+  it('the inode of which the last reference was put is written', () => {
+    const code = `
+static int item_writepages(struct address_space *mapping) { down_read(&mapping->i_mmap_rwsem); return 0; }
+static const struct address_space_operations item_aops = { .writepages = item_writepages };
+void item_evict_inode(struct inode *inode) { }`;
+    expect(found('address_space.i_mmap_rwsem', code)).toBe(GOES);
   });
 
   const worker = (more: string): string => `

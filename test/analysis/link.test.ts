@@ -32,6 +32,11 @@ describe('the class of a lock', () => {
     ],
     ['a global', 'void f(void) { mutex_lock(&big_lock); }', 'big_lock'],
     [
+      'one of the function',
+      'void f(void) { static DEFINE_MUTEX(own_lock); mutex_lock(&own_lock); }',
+      'own_lock',
+    ],
+    [
       'a local pointer',
       'void f(struct sb_info *s) { struct mutex *m = &s->lock; mutex_lock(m); }',
       'sb_info.lock',
@@ -165,6 +170,13 @@ describe('a function whose callers are not all known', () => {
     [
       'is in a member that is called',
       `${G}struct s t = { .fn = g };\nint a(struct s *s) { return s->fn(1); }`,
+    ],
+    [
+      'is put into a struct by an initialiser, and called from there',
+      `${G}typedef int (*fn_t)(int);
+int call(void *priv) { struct s *q = priv; return q->fn(1); }
+int walk(fn_t fn) { struct s q = { .fn = fn }; return call(&q); }
+int a(void) { return walk(g); }`,
     ],
   ])('is none that %s', (_, text) => {
     expect([...linked({ 'fs/a/a.c': text }).escaped]).toEqual([]);

@@ -50,6 +50,20 @@ describe('whose object the VFS is called for', () => {
     expect(above(beta)).toEqual(ALPHA);
   });
 
+  it.each([
+    ['looked at only', 'dev = path.dentry->d_sb->s_bdev;', ALPHA],
+    ['kept', 'sbi->lower = path.dentry;', [...ALPHA, 'beta_ioctl', 'beta_write'].sort()],
+  ])('a path that is put where it was opened, and %s', (_, does, expected) => {
+    const mount = `int beta_mount(const char *name) {
+      struct path path;
+      kern_path(name, 0, &path);
+      ${does}
+      path_put(&path);
+      return 0;
+    }`;
+    expect(above(filesystem('beta') + mount)).toEqual(expected);
+  });
+
   it.each(['struct fd f = fdget(fd);', 'CLASS(fd, f)(fd);'])(
     'what `%s` gives is there for the function and what it calls',
     (takes) => {
@@ -64,6 +78,34 @@ describe('whose object the VFS is called for', () => {
   it('copy_file_range() gets files of two filesystems', () => {
     const table = 'static const struct file_operations beta_file = { .copy_file_range = beta_ioctl };';
     expect(above(filesystem('beta') + table)).toEqual([...ALPHA, 'beta_ioctl', 'beta_write'].sort());
+  });
+
+  it('a driver below what submits a bio is no caller of the filesystem that submits it', () => {
+    const closure = (caller: string): string[] => {
+      const index = linked({
+        'fs/attr.c': VFS,
+        'block/core.c': `
+struct block_device_operations { void (*submit_bio)(struct bio *bio); };
+struct bio { const struct block_device_operations *ops; };
+void invalidate_device(struct inode *inode) { notify_change(inode); }
+void submit_bio_noacct(struct bio *bio) { bio->ops->submit_bio(bio); }
+void submit_bio(struct bio *bio) { submit_bio_noacct(bio); }`,
+        'drivers/md/cached.c': `
+void cached_free(struct inode *inode) { invalidate_device(inode); }
+void cached_submit(struct bio *bio) { cached_free(bio->dev); }
+static const struct block_device_operations cached_ops = { .submit_bio = cached_submit };
+long cached_ioctl(struct inode *inode) { cached_free(inode); }`,
+        'fs/alpha/inode.c': filesystem('alpha') + caller,
+      });
+      const callers = new Callers(index, new Locks(index), new Tasks(index), [
+        functionIn(index, 'alpha_setattr').id,
+      ]);
+      return [...callers.closure].map((node) => callers.functionOf(node).facts.name);
+    };
+    const names = closure('void alpha_writepage(struct bio *bio) { submit_bio(bio); }');
+    expect(names).toContain('cached_ioctl');
+    expect(names).toContain('cached_submit');
+    expect(names).not.toContain('alpha_writepage');
   });
 
   it('a library that opens files by itself stands between', () => {

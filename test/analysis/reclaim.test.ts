@@ -107,6 +107,59 @@ describe('reclaim locks', () => {
     ]);
   });
 
+  it.each([
+    ['no bit in common', '#define ONE (1u << 0)\n#define TWO (1u << 1)\n', ['sb_info.other']],
+    ['bits of an enum', 'enum {\n ONE = 1 << 0,\n TWO = 1 << 1,\n};\n', ['sb_info.other']],
+    ['a bit in common', '#define ONE 0x3u\n#define TWO BIT(1)\n', ['sb_info.lock']],
+    [
+      'of one the value is not known',
+      '#define ONE 0x3u\n#define TWO two()\n',
+      ['sb_info.other', 'sb_info.lock'],
+    ],
+  ])('constants with values: %s', (_, constants, expected) => {
+    const reclaim = reclaimOf(`${constants}
+      void take(struct sb_info *s, unsigned int mode)
+      {
+        if (mode & ONE) mutex_lock(&s->lock);
+        else if (mode & TWO) mutex_lock(&s->other);
+      }
+      static void a_evict(struct inode *inode) { struct sb_info *s = inode->i_sb; take(s, TWO); }`);
+    expect(reclaim.chainsOf('fs/a').map(({ lock }) => lock)).toEqual(expected);
+  });
+
+  it('a parameter may have one of two values', () => {
+    const reclaim = reclaimOf(`
+      #define ONE 1
+      #define TWO 2
+      #define FOUR 4
+      void take(struct sb_info *s, unsigned int mode)
+      {
+        if (mode & ONE) mutex_lock(&s->lock);
+        if (mode & FOUR) mutex_lock(&s->other);
+      }
+      static void a_evict(struct inode *inode)
+      {
+        unsigned int mode = ONE;
+        if (inode->i_sb) mode = TWO;
+        take(inode->i_sb, mode);
+      }`);
+    expect(chains(reclaim)).toEqual({ 'sb_info.lock': 'a_evict take' });
+  });
+
+  it.each([
+    ['of a filesystem that nobody can mount', 'init_pseudo(fc, 1);', {}],
+    [
+      'not so if its inodes are in the hash',
+      'init_pseudo(fc, 1); insert_inode_hash(inode);',
+      { 'sb_info.lock': 'a_evict' },
+    ],
+  ])('evicting an inode %s', (_, makes, expected) => {
+    const reclaim = reclaimOf(`
+      static int a_init(struct fs_context *fc) { struct inode *inode; ${makes} return 0; }
+      static void a_evict(struct inode *inode) { struct sb_info *s = inode->i_sb; mutex_lock(&s->lock); }`);
+    expect(chains(reclaim)).toEqual(expected);
+  });
+
   it('a flag that the function changes is not known', () => {
     const reclaim = reclaimOf(`
       void take(struct sb_info *s, unsigned int mode)
