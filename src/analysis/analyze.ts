@@ -319,10 +319,18 @@ function uncalledMembers(
   options: AnalyzeOptions,
 ): Set<string> {
   const index = new Index(facts, hasKernel(options.tree));
-  const callers = callersOf(sitesIn(facts, asked, options, index).flatMap(partsOf), index, new Tasks(index));
+  const tasks = new Tasks(index);
   const out = new Set<string>();
-  for (const node of callers.closure)
-    for (const field of index.uncalled.get(callers.functionOf(node).id) ?? []) out.add(field);
+  const above = new Set(
+    sitesIn(facts, asked, options, index)
+      .flatMap(partsOf)
+      .flatMap((s) => s.fn?.id ?? []),
+  );
+  for (const id of above) {
+    for (const field of index.uncalled.get(id) ?? []) out.add(field);
+    for (const edge of index.callers[id]!)
+      if (edge.how !== 'through' && !tasks.leavesTask(edge)) above.add(edge.from);
+  }
   return out;
 }
 

@@ -56,8 +56,11 @@ export class Callers {
   private readonly conditions: Conditions;
   /** By node: the edges of the index, those that lead to a call on a condition with that call. */
   private readonly conditional = new Map<number, readonly Edge[]>();
-  /** By filesystem and conditions, then by function: the number of the node. */
-  private readonly numbers = new Map<string, Map<number, number>>();
+  /** By filesystem, then by function: the number of the node without conditions, 0 where there is none yet. */
+  private readonly numbers = new Map<string, Int32Array>();
+  /** By filesystem and conditions, then by function: the others. */
+  private readonly conditionalNumbers = new Map<string, Map<number, number>>();
+  private readonly named = new WeakMap<readonly Condition[], string>();
   /** By function: the places in `callers` of the calls in the same task. */
   private readonly sameTask: (Int32Array | undefined)[];
   private readonly locking = new Map<number, boolean>();
@@ -142,19 +145,42 @@ export class Callers {
 
   private node(fn: number, owner: string, conditions: readonly Condition[]): number {
     if (owner === '' && conditions.length === 0) return fn;
-    const key = conditions.reduce((k, { param, at }) => `${k} ${param} ${at?.fn}:${at?.node}`, owner);
-    let ofOwner = this.numbers.get(key);
+    if (conditions.length === 0) {
+      let plain = this.numbers.get(owner);
+      if (!plain) {
+        plain = new Int32Array(this.index.functions.length);
+        this.numbers.set(owner, plain);
+      }
+      if (plain[fn] === 0) plain[fn] = this.added(fn, owner, conditions);
+      return plain[fn]!;
+    }
+    const key = `${owner}${this.nameOf(conditions)}`;
+    let ofOwner = this.conditionalNumbers.get(key);
     if (!ofOwner) {
       ofOwner = new Map();
-      this.numbers.set(key, ofOwner);
+      this.conditionalNumbers.set(key, ofOwner);
     }
     let node = ofOwner.get(fn);
     if (node === undefined) {
-      node = this.size;
-      this.shared.push({ fn, owner, conditions });
-      this.links.push(NOT_ASKED);
+      node = this.added(fn, owner, conditions);
       ofOwner.set(fn, node);
     }
+    return node;
+  }
+
+  private nameOf(conditions: readonly Condition[]): string {
+    let name = this.named.get(conditions);
+    if (name === undefined) {
+      name = conditions.reduce((all, { param, at }) => `${all} ${param} ${at?.fn}:${at?.node}`, '');
+      this.named.set(conditions, name);
+    }
+    return name;
+  }
+
+  private added(fn: number, owner: string, conditions: readonly Condition[]): number {
+    const node = this.size;
+    this.shared.push({ fn, owner, conditions });
+    this.links.push(NOT_ASKED);
     return node;
   }
 

@@ -123,9 +123,10 @@ export class Cover {
   pathToHolder(target: number, wanted: readonly string[], held: HeldOnEntry): Edge[] | undefined {
     const { callers, locks } = this;
     const isUnder = held.under(wanted);
+    const isWanted = new Set(wanted);
     return this.pathUp(target, ({ node }, from) => {
       const fn = callers.functionOf(from);
-      const holds = locks.classes(fn).some((lock) => wanted.includes(lock) && locks.mayHold(fn, lock, node));
+      const holds = locks.classes(fn).some((lock) => isWanted.has(lock) && locks.mayHold(fn, lock, node));
       return holds ? 'end' : isUnder(from) ? 'on' : 'off';
     });
   }
@@ -314,9 +315,10 @@ export class HeldOnEntry {
       const n = this.names.number(lock);
       mask[n >> 5]! |= 1 << (n & 31);
     }
+    const used = [...mask.keys()].filter((w) => mask[w] !== 0);
     return (node) => {
       const at = (this.place[node] ?? -1) * this.words;
-      return at >= 0 && mask.some((bits, w) => (this.held[at + w]! & bits) !== 0);
+      return at >= 0 && used.some((w) => (this.held[at + w]! & mask[w]!) !== 0);
     };
   }
 }

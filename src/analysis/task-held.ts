@@ -14,11 +14,15 @@ interface Found {
  * one there hands it out again, and the scope that was opened with it is still open. So where `current->F` is not null,
  * a scope is open, provided that all code that sets `current->F` leaves a scope open.
  */
+const MAX_READ_DEPTH = 3;
+
 export class TaskHeld {
   /** `group field` → functions that store something other than null there. */
   private readonly stores = new Map<string, Fn[]>();
   private readonly storing = new Set<number>();
   private readonly cache = new Map<number, Found[]>();
+  /** Ids of functions that read a member of `current`, or call what returns one. */
+  private readonly reading = new Set<number>();
 
   constructor(private readonly index: Index) {
     for (const fn of index.functions) {
@@ -33,6 +37,18 @@ export class TaskHeld {
         if (!list) this.stores.set(key, [fn]);
         else if (!list.includes(fn)) list.push(fn);
       }
+    }
+    let returning = index.functions.filter((fn) => fn.facts.readsCurrent);
+    for (let depth = 0; depth <= MAX_READ_DEPTH && returning.length > 0; depth++) {
+      for (const { id } of returning) this.reading.add(id);
+      const callers = new Set(
+        returning
+          .filter((fn) => this.fieldOf(fn, fn.facts.isMacro ? fn.facts.value : index.returned(fn)) !== '')
+          .flatMap(({ id }) =>
+            index.callers[id]!.flatMap((edge) => (edge.how === 'call' ? [edge.from] : [])),
+          ),
+      );
+      returning = [...callers].filter((id) => !this.reading.has(id)).map((id) => index.functions[id]!);
     }
   }
 
@@ -50,7 +66,7 @@ export class TaskHeld {
   ): ReadonlySet<number> | undefined {
     let mine = this.cache.get(fn.id);
     if (!mine) {
-      mine = this.find(fn);
+      mine = this.reading.has(fn.id) ? this.find(fn) : [];
       this.cache.set(fn.id, mine);
     }
     if (mine.length === 0) return undefined;
@@ -119,7 +135,7 @@ export class TaskHeld {
   private fieldOf(fn: Fn, path: Path, depth = 0): string {
     const p = parsePath(path);
     if (p.root === 'v') return p.name === 'current' && p.fields.length === 1 ? p.fields[0]! : '';
-    if (p.root !== 'c' || p.fields.length > 0 || depth > 3) return '';
+    if (p.root !== 'c' || p.fields.length > 0 || depth > MAX_READ_DEPTH) return '';
     for (const target of this.index.lookup(p.name, fn.file.file)) {
       const value = target.facts.isMacro ? target.facts.value : this.index.returned(target);
       const field = value === '' ? '' : this.fieldOf(target, value, depth + 1);

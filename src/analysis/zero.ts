@@ -32,7 +32,10 @@ const NO_EFFECTS = new Map<number, never>();
 
 /** Goes up from calls and notes what a 0 in a caller's arguments would mean for them. */
 export class Conditions {
-  private readonly ofCall = new Map<string, readonly Condition[]>();
+  /** By function and node of the call. */
+  private readonly ofCalls = new Map<number, Map<number, readonly Condition[]>>();
+  /** By function: the tested parameters that a call hands a 0 to. */
+  private readonly zeros = new Map<number, readonly number[]>();
   private readonly mayBe = new Map<string, boolean>();
   /** By function: node, position, and parameter of the function that is handed on or -1 for a 0, one after the other. */
   private readonly handed = new Map<number, Int32Array>();
@@ -41,6 +44,7 @@ export class Conditions {
 
   /** What the conditions on the callee say of the call that it is asked about for: not made, or made there. */
   met(edge: Edge, conditions: readonly Condition[]): 'not made' | Way[number] | undefined {
+    if (conditions.length === 0) return undefined;
     const met = conditions.filter(({ param }) => this.handedTo(edge, param) === -1);
     if (met.some(({ at }) => !at)) return 'not made';
     const at = met[0]?.at;
@@ -68,17 +72,24 @@ export class Conditions {
   private own({ from, node }: Edge): readonly Condition[] {
     const fn = this.index.functions[from]!;
     if (fn.facts.testedParams.length === 0) return NO_CONDITIONS;
-    const key = `${from} ${node}`;
-    let mine = this.ofCall.get(key);
+    let zeros = this.zeros.get(from);
+    if (!zeros) {
+      zeros = fn.facts.testedParams.filter((param) => this.mayBeZero(fn, param));
+      this.zeros.set(from, zeros);
+    }
+    if (zeros.length === 0) return NO_CONDITIONS;
+    const ofFunction = this.ofCalls.get(from) ?? new Map<number, readonly Condition[]>();
+    this.ofCalls.set(from, ofFunction);
+    let mine = ofFunction.get(node);
     if (!mine) {
-      mine = fn.facts.testedParams.flatMap((param): Condition[] => {
-        if (!this.mayBeZero(fn, param)) return [];
+      mine = zeros.flatMap((param): Condition[] => {
         const path = pathOf(fn, param);
         if (!run(fn.facts, NO_EFFECTS, undefined, [path]).entry[node]) return [{ param }];
         // Where nothing comes in the function makes one.
         return isAssigned(fn, path) ? [{ param, at: { fn: from, node, zero: String(param) } }] : [];
       });
-      this.ofCall.set(key, mine);
+      if (mine.length === 0) mine = NO_CONDITIONS;
+      ofFunction.set(node, mine);
     }
     return mine;
   }

@@ -96,6 +96,9 @@ function invocationsIn(text: string, functions: readonly FunctionFacts[]): [stri
 
 type Arms = readonly { readonly start: number; readonly end: number }[];
 
+/** Starts the path of a member of the running task. */
+const CURRENT = 'v:current ';
+
 class Extraction {
   private readonly lines: readonly number[];
   private readonly functions: FunctionFacts[] = [];
@@ -476,6 +479,13 @@ class Extraction {
       ),
       testsFlags: flow.cfg.some(({ op }) => op.k === 'test' && op.flags && !op.on.includes(' ')),
       testedParams: testedParams(flow.cfg, f.params),
+      readsCurrent:
+        f.value.startsWith(CURRENT) ||
+        flow.cfg.some(
+          ({ op }) =>
+            (op.k === 'set' && op.from.startsWith(CURRENT)) ||
+            (op.k === 'ret' && op.value.startsWith(CURRENT)),
+        ),
       setsCurrent: flow.cfg.some(
         ({ op }) => (op.k === 'set' || op.k === 'call') && op.to.startsWith('v:current '),
       ),

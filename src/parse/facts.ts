@@ -141,6 +141,8 @@ export interface FunctionFacts {
   readonly testedParams: readonly number[];
   /** Whether it assigns to a member of `current`. */
   readonly setsCurrent: boolean;
+  /** Whether it assigns from a member of `current`, or returns one. */
+  readonly readsCurrent: boolean;
   /** Whether a call is handed a name that is none of its variables, and no name in capitals: a function, perhaps. */
   readonly handsNames: boolean;
   /** Whether it has a test of a variable with `flags`. */

@@ -50,6 +50,7 @@ const LOCKS = 16;
 const CURRENT = 32;
 const FLAGS = 64;
 const HANDS = 128;
+const READS_CURRENT = 256;
 
 const STATEMENT_KINDS: readonly StatementKind[] = [
   'block',
@@ -85,7 +86,8 @@ export function packFacts(facts: FileFacts): string {
       (f.locks ? LOCKS : 0) |
       (f.setsCurrent ? CURRENT : 0) |
       (f.testsFlags ? FLAGS : 0) |
-      (f.handsNames ? HANDS : 0);
+      (f.handsNames ? HANDS : 0) |
+      (f.readsCurrent ? READS_CURRENT : 0);
     return [
       f.name,
       bits,
@@ -294,6 +296,10 @@ class PackedFunction implements FunctionFacts {
 
   get setsCurrent(): boolean {
     return (this.bits & CURRENT) !== 0;
+  }
+
+  get readsCurrent(): boolean {
+    return (this.bits & READS_CURRENT) !== 0;
   }
 
   get handsNames(): boolean {
