@@ -97,9 +97,7 @@ static const struct block_device_operations cached_ops = { .submit_bio = cached_
 long cached_ioctl(struct inode *inode) { cached_free(inode); }`,
         'fs/alpha/inode.c': filesystem('alpha') + caller,
       });
-      const callers = new Callers(index, new Tasks(index), [
-        functionIn(index, 'alpha_setattr').id,
-      ]);
+      const callers = new Callers(index, new Tasks(index), [functionIn(index, 'alpha_setattr').id]);
       return [...callers.closure].map((node) => callers.functionOf(node).facts.name);
     };
     const names = closure('void alpha_writepage(struct bio *bio) { submit_bio(bio); }');
