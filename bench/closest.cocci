@@ -1,25 +1,41 @@
-// The closest that a semantic patch comes: a scope around a lock and its release in one function, with a GFP_NOFS call
-// between. Which locks reclaim takes it can't tell.
-@mutex@
-expression L, E;
-identifier f;
+// The closest that a semantic patch comes, in one function: a scope around a region of a sleeping lock in which something gets
+// GFP_NOFS, at any depth of an expression, and GFP_KERNEL in its place. Which locks reclaim takes, and what is called under them
+// in other functions, it can't tell.
 @@
+expression L;
+@@
+(
 + nofs = memalloc_nofs_save();
   mutex_lock(L);
-  ... when != mutex_unlock(L)
-  E = f(..., GFP_NOFS)
-  ...
-  mutex_unlock(L);
-+ memalloc_nofs_restore(nofs);
-
-@rwsem@
-expression L, E;
-identifier f;
-@@
+|
++ nofs = memalloc_nofs_save();
+  mutex_lock_nested(L, ...);
+|
++ nofs = memalloc_nofs_save();
+  down_read(L);
+|
++ nofs = memalloc_nofs_save();
+  down_read_nested(L, ...);
+|
 + nofs = memalloc_nofs_save();
   down_write(L);
-  ... when != up_write(L)
-  E = f(..., GFP_NOFS)
-  ...
+|
++ nofs = memalloc_nofs_save();
+  down_write_nested(L, ...);
+)
+  <+... when != mutex_unlock(L);
+      when != up_read(L);
+      when != up_write(L);
+- GFP_NOFS
++ GFP_KERNEL
+  ...+>
+(
+  mutex_unlock(L);
++ memalloc_nofs_restore(nofs);
+|
+  up_read(L);
++ memalloc_nofs_restore(nofs);
+|
   up_write(L);
 + memalloc_nofs_restore(nofs);
+)
