@@ -110,7 +110,7 @@ async function analyzeIn(
   const { tree, paths, onProgress, signal } = options;
   onProgress?.({ phase: 'listing', done: 0, total: 1 });
   const masked = await filesWithMasks(tree, listed.asked, threads, keeping);
-  const known = new Set([...listed.core, ...masked]);
+  const known = new Set([...listed.core, ...masked, ...masked.flatMap((file) => ownHeaders(tree, file))]);
   const first = await parseAll(tree, [...known], threads, onProgress, keeping);
   const skipped = [...listed.skipped, ...first.skipped];
   let facts = [...first.facts];

@@ -232,6 +232,7 @@ export class Index {
     for (const file of files) if (inModule(file.file)) this.namedByMacros(file);
     for (const fn of this.functions) this.assignedFunctions(fn);
     for (const fn of this.functions) this.keptFunctions(fn);
+    this.copiedMembers();
     for (let i = 0; i < this.functions.length; i++) {
       this.callees.push([]);
       this.callers.push([]);
@@ -853,6 +854,11 @@ export class Index {
       const via = `${this.typeOf(fn, from.slice(0, cut))}.${field}`;
       const found = this.tables.get(via);
       if (!found) continue;
+      // Whoever calls the member that it was copied into calls it.
+      if (this.memberOf(fn, to)) {
+        this.calledMembers.add(via);
+        continue;
+      }
       const name = /^v:(\w+)$/.exec(to)?.[1];
       const fate = name !== undefined && this.isLocal(fn, name) ? this.fateIn(fn, name, 0) : LOST;
       if (!fate.known || fate.members.length > 0 || fate.registered.length > 0) {
@@ -869,6 +875,46 @@ export class Index {
           if (arg === to) this.linkHandedMember(fn, node, op.fn, position, from);
       }
     }
+  }
+
+  /** `process->dispatch = version->dispatch`: what is stored in the one member is stored in the other. */
+  private copiedMembers(): void {
+    const fieldOf = (path: Path): string => path.slice(path.lastIndexOf(' ') + 1);
+    const byField = new Map<string, { fn: Fn; to: Path; from: Path }[]>();
+    for (const fn of this.functions) {
+      for (const [to, from] of fn.facts.memberReads) {
+        if (!to.includes(' ')) continue;
+        const field = fieldOf(from);
+        const same = byField.get(field);
+        if (same) same.push({ fn, to, from });
+        else byField.set(field, [{ fn, to, from }]);
+      }
+    }
+    const fields = new Set([...byField.keys()].filter((field) => this.fieldTables.has(field)));
+    for (const field of fields) {
+      // Of a member that was not seen to be set yet it is asked again once it is.
+      fields.delete(field);
+      for (const { fn, to, from } of byField.get(field) ?? []) {
+        const source = `${this.typeOf(fn, from.slice(0, from.lastIndexOf(' ')))}.${field}`;
+        const member = this.memberOf(fn, to);
+        if (!member) continue;
+        const key = `${member.owner}.${member.field}`;
+        for (const id of [...(this.tables.get(source)?.keys() ?? [])]) {
+          if (this.tables.get(key)?.has(id)) continue;
+          this.keptIn.add(`${key} ${id}`);
+          this.store(member.owner, member.field, id, fn.file.file);
+          if (byField.has(member.field)) fields.add(member.field);
+        }
+      }
+    }
+  }
+
+  /** Struct and name of the member that a path names; undefined where it names none or the struct is not known. */
+  private memberOf(fn: Fn, path: Path): { readonly owner: string; readonly field: string } | undefined {
+    const cut = path.lastIndexOf(' ');
+    const owner = cut < 0 ? '' : this.typeOf(fn, path.slice(0, cut));
+    const field = path.slice(cut + 1);
+    return owner !== '' && /^\w+$/.test(field) ? { owner, field } : undefined;
   }
 
   /** `setup(work, function)`: where the callee keeps its argument in a member, the function is stored there. */

@@ -156,6 +156,14 @@ describe('a function whose callers are not all known', () => {
       `${G}void keep(struct s *s, int (*fn)(int)) { s->fn = fn; }\nvoid a(struct s *s) { keep(s, g); }`,
     ],
     ['is in a member that nobody calls', `${G}struct s a = { .fn = g };`],
+    [
+      'is copied into a member that nobody calls',
+      `${G}struct q { int (*run)(int); };\nstruct s t = { .fn = g };\nvoid a(struct q *q, struct s *s) { q->run = s->fn; }`,
+    ],
+    [
+      'is copied into a member of what is not known',
+      `${G}struct s t = { .fn = g };\nvoid a(struct s *s) { unknown->run = s->fn; }`,
+    ],
   ])('%s', (_, text) => {
     const index = linked({ 'fs/a/a.c': text });
     expect([...index.escaped]).toEqual([functionIn(index, 'g').id]);
@@ -170,6 +178,13 @@ describe('a function whose callers are not all known', () => {
     [
       'is in a member that is called',
       `${G}struct s t = { .fn = g };\nint a(struct s *s) { return s->fn(1); }`,
+    ],
+    [
+      'is copied from member to member, and called from the last',
+      `${G}struct q { int (*run)(int); };\nstruct r { int (*last)(int); };\nstruct s t = { .fn = g };
+int c(struct r *r) { return r->last(1); }
+void b(struct q *q, struct r *r) { r->last = q->run; }
+void a(struct q *q, struct s *s) { q->run = s->fn; }`,
     ],
     [
       'is put into a struct by an initialiser, and called from there',
