@@ -564,8 +564,7 @@ export class Locks {
 
   /** Is the resource surely held (or the scope surely open) when the node runs? */
   mustHold(fn: Fn, lock: string, node: number, zero: Zero = ''): boolean {
-    const at = this.runOf(fn, lock, zero).entry[node];
-    return at !== undefined && at.low >= 1;
+    return this.runOf(fn, lock, zero).entry[node]?.held === true;
   }
 
   /** May the class be held when the node runs? */

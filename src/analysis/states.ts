@@ -26,6 +26,8 @@ interface State {
   readonly success: Success;
   /** One of `depth` was not acquired here but found to be there. */
   readonly found: boolean;
+  /** What the caller held was dropped, and acquired again: `depth` is one less than what is held. */
+  readonly again: boolean;
   /** A character per tracked variable. */
   readonly env: string;
 }
@@ -39,9 +41,17 @@ export interface Exit {
   readonly node: number;
 }
 
+/** Lowest and highest depth with which a node is entered; a pending acquisition counts as both. */
+interface Entry {
+  readonly low: number;
+  readonly high: number;
+  /** Held for certain, by an acquisition here. */
+  readonly held: boolean;
+}
+
 export interface Run {
-  /** Lowest and highest depth with which a node is entered (a pending acquisition counts as both); undefined: unreached. */
-  readonly entry: readonly ({ readonly low: number; readonly high: number } | undefined)[];
+  /** By CFG node; undefined: unreached. */
+  readonly entry: readonly (Entry | undefined)[];
   readonly exits: readonly Exit[];
 }
 
@@ -166,15 +176,15 @@ export function run(
   return found;
 }
 
-/** The depths with which a node may be entered, one object for each pair: there are few pairs and many nodes. */
-const DEPTHS = new Map<number, { readonly low: number; readonly high: number }>();
+/** How a node may be entered, one object for each kind: there are few kinds and many nodes. */
+const ENTRIES = new Map<number, Entry>();
 
-function depths(low: number, high: number): { readonly low: number; readonly high: number } {
-  const key = low * 16 + high;
-  let found = DEPTHS.get(key);
+function entryOf(low: number, high: number, held: boolean): Entry {
+  const key = (low * 16 + high) * 2 + Number(held);
+  let found = ENTRIES.get(key);
   if (!found) {
-    found = { low, high };
-    DEPTHS.set(key, found);
+    found = { low, high, held };
+    ENTRIES.set(key, found);
   }
   return found;
 }
@@ -208,7 +218,7 @@ function attempt(
       seen[node] = states;
     }
     if (states.includes(given)) return;
-    const key = `${given.depth}|${given.pending}|${given.success}|${given.found}|${given.env}`;
+    const key = `${given.depth}|${given.pending}|${given.success}|${given.found}|${given.again}|${given.env}`;
     let state = alike.get(key);
     if (!state) {
       state = given;
@@ -235,6 +245,7 @@ function attempt(
   const settle = (state: State, held: boolean): State => ({
     ...state,
     depth: held ? Math.min(2, state.depth + 1) : state.depth,
+    again: state.again || (held && state.depth < 0),
     pending: '',
     success: 'void',
   });
@@ -247,7 +258,7 @@ function attempt(
     path === '' ? states : states.flatMap((s) => (s.pending === path ? either(s) : [s]));
 
   const env = tracked.map((path) => (zero.includes(path) ? 'z' : 'u')).join('');
-  push(0, { depth: 0, pending: '', success: 'void', found: false, env });
+  push(0, { depth: 0, pending: '', success: 'void', found: false, again: false, env });
   for (let item = work.pop(); item; item = work.pop()) {
     const [node, state] = item;
     const { op, next } = cfg[node]!;
@@ -302,6 +313,7 @@ function attempt(
             ...e,
             depth: Math.max(floor, left(e)),
             found: e.found && e.depth > 1,
+            again: e.again && e.depth > 0,
           }));
         }
         if (effect.success === 'void') return either(s).map((e) => settle(e, true));
@@ -341,7 +353,11 @@ function attempt(
       low = Math.min(low, s.depth);
       high = Math.max(high, s.pending === '' ? s.depth : s.depth + 1);
     }
-    return depths(low, high);
+    return entryOf(
+      low,
+      high,
+      states.every((s) => s.depth > 0 || s.again),
+    );
   });
   return { entry, exits: [...exits.values()] };
 }

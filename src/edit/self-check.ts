@@ -28,29 +28,39 @@ export async function checkedChanges(
 ): Promise<{ changes: FileChange[]; problems: Problem[] }> {
   const once = analysis.once ?? (async (_, work) => await work());
   const includes = createIncludeResolver(readHeader);
-  const problems: Problem[] = [];
+  const problems = new Map<string, Problem>();
   let plan = analysis.plan;
-  const drop = (found: readonly Problem[]): void => {
-    problems.push(...found);
-    plan = without(plan, found);
+  /** Leaves out the functions that were not left out already; tells whether there were such. */
+  const drop = (found: readonly Problem[]): boolean => {
+    const fresh = found.filter((p) => !problems.has(placeOfEdit(p)));
+    for (const p of fresh) problems.set(placeOfEdit(p), p);
+    const left = without(plan, fresh);
+    const isLess =
+      left.scopes.length < plan.scopes.length || left.downgrades.length < plan.downgrades.length;
+    plan = left;
+    return isLess;
   };
-  // Each round drops at least one function, so this ends.
   for (;;) {
     let changes: FileChange[];
     try {
       changes = renderPlan(plan, (file) => analysis.source(file), includes);
     } catch (error) {
       if (!(error instanceof EditRefused)) throw error;
-      drop([{ file: error.file, function: error.functionName ?? '', message: error.reason }]);
+      const { file, functionName, reason } = error;
+      if (!drop([{ file, function: functionName ?? '', message: reason }])) throw error;
       continue;
     }
     const found =
       changes.length === 0
         ? []
         : await once(`self-check ${digestOf(changes, plan)}`, () => failures(analysis, changes, plan));
-    if (found.length === 0) return { changes, problems };
-    drop(found);
+    // What is not there can't be left out: a second run finds what was left out again, or more.
+    if (!drop(found)) return { changes, problems: [...problems.values()] };
   }
+}
+
+function placeOfEdit({ file, function: name }: { file: string; function: string | null }): string {
+  return `${file}\0${name ?? ''}`;
 }
 
 /** What is wrong with the edited files; with the whole only if each by itself is right. */
@@ -68,9 +78,8 @@ function digestOf(changes: readonly FileChange[], plan: Plan): string {
 
 /** The plan without what is in the functions named, and without every downgrade that rests on a scope of theirs. */
 export function without(plan: Plan, dropped: readonly Problem[]): Plan {
-  const gone = new Set(dropped.map((p) => `${p.file}\0${p.function}`));
-  const isGone = (edit: { file: string; function: string | null }): boolean =>
-    gone.has(`${edit.file}\0${edit.function ?? ''}`);
+  const gone = new Set(dropped.map(placeOfEdit));
+  const isGone = (edit: { file: string; function: string | null }): boolean => gone.has(placeOfEdit(edit));
   const lost = new Set(plan.scopes.filter(isGone).map((s) => s.id));
   return {
     scopes: plan.scopes.filter((s) => !lost.has(s.id)),

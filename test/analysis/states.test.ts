@@ -14,7 +14,7 @@ const EFFECTS: Record<string, Effect> = {
 
 function runOf(text: string): {
   fn: FunctionFacts;
-  at: (name: string) => { low: number; high: number } | undefined;
+  at: (name: string) => { low: number; high: number; held: boolean } | undefined;
   net: Effect | undefined;
 } {
   const fn = extractFacts('a.c', text).functions[0]!;
@@ -60,14 +60,14 @@ describe('a balanced function', () => {
     ],
   ])('holds it surely in %s, and leaves it as it was', (_, text) => {
     const { at, net } = runOf(text);
-    expect(at('work')).toEqual({ low: 1, high: 1 });
+    expect(at('work')).toEqual({ low: 1, high: 1, held: true });
     expect(net).toBeUndefined();
   });
 
   it('holds it only perhaps after arms that differ in an unknown way', () => {
     expect(
       runOf('void f(int x, int y) { if (g(x)) lock(); work(); if (g(y)) unlock(); }').at('work'),
-    ).toEqual({ low: 0, high: 1 });
+    ).toEqual({ low: 0, high: 1, held: false });
   });
 });
 
@@ -107,7 +107,17 @@ describe('a net effect', () => {
   });
 
   it('knows that the caller does not hold it in between', () => {
-    expect(runOf('void f(void) { unlock(); rest(); lock(); }').at('rest')).toEqual({ low: -1, high: -1 });
+    expect(runOf('void f(void) { unlock(); rest(); lock(); }').at('rest')).toEqual({
+      low: -1,
+      high: -1,
+      held: false,
+    });
+  });
+
+  it('knows that it is held again where it was acquired after what the caller held was dropped', () => {
+    const { at } = runOf('void f(int n) { if (n) unlock(); lock(); work(); unlock(); rest(); }');
+    expect(at('work')).toEqual({ low: 0, high: 1, held: true });
+    expect(at('rest')!.held).toBe(false);
   });
 });
 
@@ -119,9 +129,9 @@ describe('a parameter that is 0 on entry', () => {
     const node = (name: string): number => fn.cfg.findIndex(({ op }) => op.k === 'call' && op.fn === name);
     const effects = new Map([[node('lock'), [EFFECTS.lock!]]]);
     expect(fn.testedParams).toEqual([0, 1]);
-    expect(run(fn, effects).entry[node('work')]).toEqual({ low: 0, high: 1 });
+    expect(run(fn, effects).entry[node('work')]).toEqual({ low: 0, high: 1, held: false });
     const zero = run(fn, effects, undefined, ['v:h', 'v:x']);
-    expect(zero.entry[node('work')]).toEqual({ low: 1, high: 1 });
+    expect(zero.entry[node('work')]).toEqual({ low: 1, high: 1, held: true });
     expect(zero.entry[node('more')]).toBeUndefined();
   });
 });

@@ -209,4 +209,13 @@ describe('the self-check of an earlier run', () => {
     const again = await changesOf({ ...second.analysis, recheck: () => expect.fail('checked again') }, root);
     expect(again).toEqual(made);
   });
+
+  it('ends where what it finds is found again and again', async () => {
+    const { run, root } = setting();
+    const { analysis } = await run();
+    const { file, function: name } = analysis.plan.scopes[0]!;
+    const found = [name, 'not_edited'].map((fn) => ({ file, function: fn, message: 'a second run' }));
+    const made = await changesOf({ ...analysis, recheck: () => [found[0]!, ...found] }, root);
+    expect(made.problems).toEqual(found);
+  });
 });
