@@ -35,8 +35,7 @@ export async function checkedChanges(
     const fresh = found.filter((p) => !problems.has(placeOfEdit(p)));
     for (const p of fresh) problems.set(placeOfEdit(p), p);
     const left = without(plan, fresh);
-    const isLess =
-      left.scopes.length < plan.scopes.length || left.downgrades.length < plan.downgrades.length;
+    const isLess = left.scopes.length < plan.scopes.length || left.downgrades.length < plan.downgrades.length;
     plan = left;
     return isLess;
   };
