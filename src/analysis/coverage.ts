@@ -35,6 +35,7 @@ export class Cover {
   /** By what a path is to end at: which nodes are below such a one, see `spread`. */
   private readonly below = new Map<(node: number) => boolean, Uint8Array>();
   private belowScopes: Uint8Array | undefined;
+  private open: Uint8Array | undefined;
   private byPlace: readonly Uint8Array[] = [];
 
   constructor(
@@ -124,7 +125,10 @@ export class Cover {
     const { callers, locks } = this;
     const isUnder = held.under(wanted);
     const isWanted = new Set(wanted);
+    const open = this.outside();
+    const { place } = callers.downwards;
     return this.pathUp(target, ({ node }, from) => {
+      if (open[place[from]!] === 0) return 'off';
       const fn = callers.functionOf(from);
       const holds = locks.classes(fn).some((lock) => isWanted.has(lock) && locks.mayHold(fn, lock, node));
       return holds ? 'end' : isUnder(from) ? 'on' : 'off';
@@ -167,6 +171,15 @@ export class Cover {
     const { nodes } = this.callers.downwards;
     if (this.byPlace.length !== nodes.length) this.byPlace = nodes.map((node) => this.marksOf(node));
     return this.byPlace;
+  }
+
+  /** By place: 1 for the nodes to which some path leads that is in no scope. */
+  private outside(): Uint8Array {
+    this.open ??= this.spread(
+      (node) => this.callers.isRoot(node),
+      (mark) => mark !== IN_SCOPE,
+    );
+    return this.open;
   }
 
   /** By place: 1 for the nodes that `starts` holds for, and for all that is called from them over calls with such marks. */
@@ -230,6 +243,7 @@ export class Cover {
     };
     const { nodes, place, starts, into, via } = callers.downwards;
     for (const node of nodes) heldAtCalls(node);
+    const open = this.outside();
     // A bit for each class.
     const words = (names.all.length + 31) >> 5;
     const held = new Uint32Array(nodes.length * words);
@@ -240,6 +254,7 @@ export class Cover {
       if (at.size === 0) continue;
       const calls = callers.calls(node);
       for (let c = 0; c < calls.length; c += 2) {
+        if (open[place[calls[c + 1]!]!] === 0) continue;
         for (const n of at.get(calls[c]!) ?? []) {
           held[i * words + (n >> 5)]! |= 1 << (n & 31);
           dirty[i] = 1;
@@ -252,6 +267,7 @@ export class Cover {
       for (let i = nodes.length - 1; i >= 0; i--) {
         if (dirty[i] === 0) continue;
         dirty[i] = 0;
+        if (open[i] === 0) continue;
         for (let e = starts[i]!; e < starts[i + 1]!; e++) {
           const to = into[e]!;
           if (marks[to]![via[e]!] === IN_SCOPE) continue;

@@ -3,8 +3,9 @@ import { GUARD_CLASS_BY_NAME } from '../kernel/guards.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { SCOPE_APIS } from '../kernel/masks.js';
 import type { Api, LockPrimitive } from '../kernel/types.js';
-import type { FunctionFacts } from '../parse/facts.js';
+import type { CallOp, FunctionFacts } from '../parse/facts.js';
 import { Flags, type HandedFlags } from './flags.js';
+import { Rolled } from './rolled.js';
 import { StandIns } from './stand-ins.js';
 import { type Effect, type Exit, netEffect, type Run, run, type Success } from './states.js';
 import { TaskHeld } from './task-held.js';
@@ -64,12 +65,15 @@ interface NodeEffect extends Effect {
   readonly direct: boolean;
   /** Calls between the function and the primitive. */
   readonly hops: number;
+  readonly ends?: boolean;
 }
 
 /** What calling a function does to a lock class. */
 interface Summary extends Effect {
   readonly blocking: boolean;
   readonly hops: number;
+  /** Closes the scope for certain: see `Locks.isInside`. */
+  readonly ends?: boolean;
 }
 
 const SUCCESS: Readonly<Record<LockPrimitive['success'], Success>> = {
@@ -86,6 +90,8 @@ const MAX_UNCERTAIN_HOPS = 2;
 
 /** The same for scopes. It only says that what is closed may have been opened in the same function: see `netEffect`. */
 const MAX_UNCERTAIN_SCOPE_HOPS = 4;
+
+const ENTRY: ReadonlySet<number> = new Set([0]);
 
 /** Rounds of the fixed point that one function may take part in; recursion through locks is rare and shallow. */
 const MAX_ROUNDS = 6;
@@ -108,6 +114,7 @@ export class Locks {
 
   private readonly taskHeld: TaskHeld;
   private readonly standIns: StandIns;
+  private readonly rolled: Rolled;
   private readonly makers: readonly Fn[];
   private readonly groupsWithStandIns = new Map<string, boolean>();
   private summarising = true;
@@ -119,6 +126,12 @@ export class Locks {
       const effects = this.direct(fn);
       if (effects.length > 0) this.own.set(fn.id, effects);
     }
+    this.rolled = new Rolled(
+      index,
+      index.functions.filter((fn) =>
+        this.own.get(fn.id)?.some((e) => isScope(e.lock) && e.act === 'release'),
+      ),
+    );
     this.makers = index.functions.filter((fn) => this.makesStandIn(fn));
     this.standIns = new StandIns(index, this.makers, (fn, node) => this.returnsStandIn(fn, node));
     this.summarise();
@@ -171,9 +184,12 @@ export class Locks {
 
   private summarise(): void {
     const rounds = new Map<number, number>();
+    // What rolled objects leave open is asked of all that is called there: it is known at the end only.
+    const late = [...this.rolled.functions];
     const queue = [...this.own.keys()];
     const queued = new Set(queue);
-    for (let i = 0; i < queue.length; i++) {
+    for (let i = 0; i < queue.length || late.length > 0; i++) {
+      if (i === queue.length) queue.push(...late.splice(0));
       const id = queue[i]!;
       queued.delete(id);
       const round = (rounds.get(id) ?? 0) + 1;
@@ -230,14 +246,33 @@ export class Locks {
       if (isScope(lock) && net.act === 'release' && startsIfReal) continue;
       const uncertain = net.act === 'acquire' && net.success === 'maybe';
       if (uncertain && hops >= (isScope(lock) ? MAX_UNCERTAIN_SCOPE_HOPS : MAX_UNCERTAIN_HOPS)) continue;
-      out.set(lock, { ...net, hops, blocking: mine.some((e) => e.blocking) });
+      const blocking = mine.some((e) => e.blocking);
+      out.set(lock, { ...net, hops, blocking, ...(this.ends(fn, lock, zero) ? { ends: true } : {}) });
     }
     return out;
+  }
+
+  /** Does the function close a scope on every path, that of an object of its caller, and open none? */
+  private ends(fn: Fn, lock: string, zero: Zero): boolean {
+    if (!isScope(lock)) return false;
+    const mine = this.effects(fn).filter((e) => e.lock === lock);
+    if (!mine.every((e) => e.act === 'release' && (e.direct || e.ends))) return false;
+    const { exits } = run(this.rolled.owned(fn), this.byNode(fn, lock), undefined, zeroPaths(fn, zero));
+    return exits.length > 0 && exits.every((e) => e.depth < 0);
+  }
+
+  /**
+   * A restore gets what the save before it in that task returned. So a function that closes a scope on every path and opened
+   * none is inside of that from its first line on, whoever calls it: who ends a transaction has started it.
+   */
+  private isInside(fn: Fn, lock: string): boolean {
+    return !this.summarising && this.summaries.get(fn.id)?.get(lock)?.ends === true;
   }
 
   /** Tests of the function behind which a scope is open that was opened with an object of the task. */
   private foundOpen(fn: Fn, lock: string): ReadonlySet<number> | undefined {
     if (!isScope(lock)) return undefined;
+    if (this.isInside(fn, lock)) return ENTRY;
     return this.taskHeld.tests(
       fn,
       // While nothing is known yet, a function that finds its own object again is trusted to have left it open.
@@ -390,6 +425,12 @@ export class Locks {
       for (const [key, whole] of summary) {
         const effect = flags ? this.withFlags(to, key, whole, flags, zero) : whole;
         if (!effect) continue;
+        if (
+          isScope(key) &&
+          effect.act === 'release' &&
+          this.rolled.leavesOpen(fn, edge.node, to, (f) => this.acting(f, key))
+        )
+          continue;
         const lock = op.k === 'call' ? this.instantiate(fn, key, op.args) : key;
         if (lock === '') continue;
         const locks = atNode.get(edge.node) ?? new Map<string, Summary[]>();
@@ -412,12 +453,59 @@ export class Locks {
           blocking: found.some((e) => e.blocking),
           direct: false,
           hops: Math.min(...found.map((e) => e.hops)) + 1,
+          ...(agreed && found.every((e) => e.ends) ? { ends: true } : {}),
         });
       }
     }
-    all.sort((a, b) => a.node - b.node);
+    all = all.filter((e) => !this.endsOwnObject(fn, e, all!)).sort((a, b) => a.node - b.node);
     this.combined.set(fn.id, all);
     return all;
+  }
+
+  /**
+   * Does the call close at most the scope of an object that the function itself started, a real one or a stand-in? Other scopes stay open
+   * then, provided that none was opened in between.
+   */
+  private endsOwnObject(fn: Fn, { lock, node, act }: NodeEffect, all: readonly NodeEffect[]): boolean {
+    if (!isScope(lock) || lock.endsWith(IF_REAL) || act !== 'release') return false;
+    const opens = (scope: string): Set<number> =>
+      new Set(all.filter((e) => e.lock === scope && e.act === 'acquire').map((e) => e.node));
+    const surely = opens(lock);
+    const starts = [...opens(`${lock}${IF_REAL}`)].filter((at) => !surely.has(at));
+    const { cfg } = fn.facts;
+    const { op: end } = cfg[node]!;
+    if (starts.length === 0 || end.k !== 'call') return false;
+    const object = end.args.find((arg) => starts.some((at) => (cfg[at]!.op as CallOp).to === arg));
+    if (object === undefined || !/^v:\w+$/.test(object)) return false;
+    const own = starts.filter((at) => (cfg[at]!.op as CallOp).to === object);
+    const isOwn = cfg.every(({ op }, at) =>
+      op.k === 'set'
+        ? op.to !== object || op.from === '#0'
+        : op.k !== 'call' || op.to !== object || own.includes(at),
+    );
+    const seen = new Set(own);
+    for (const at of seen) if (at !== node) for (const to of cfg[at]!.next) if (to >= 0) seen.add(to);
+    return (
+      isOwn &&
+      fn.facts.params.every(([name]) => `v:${name}` !== object) &&
+      ![...seen].some((at) => surely.has(at))
+    );
+  }
+
+  /** Nodes that act on the scope, with the functions that are called there; where it is the function's own doing, none. */
+  private acting(fn: Fn, scope: string): ReadonlyMap<number, readonly Fn[]> {
+    const out = new Map<number, readonly Fn[]>();
+    for (const e of this.effects(fn)) {
+      if (e.lock !== scope) continue;
+      const callees = e.direct
+        ? []
+        : this.index.callees[fn.id]!.filter((c) => c.node === e.node && c.how === 'call');
+      out.set(
+        e.node,
+        callees.map((c) => this.index.functions[c.to]!),
+      );
+    }
+    return out;
   }
 
   /** What calling the function with one of those flags does to the class: the same for each of them, or uncertain. */
@@ -453,7 +541,7 @@ export class Locks {
       fn.facts.returnType !== 'int' && fn.facts.returnType !== 'bool',
       this.asScope(fn, lock),
     );
-    const answer = net && { ...whole, ...net };
+    const answer = net && { ...whole, ...net, ends: false };
     if (!this.summarising) this.variants.set(key, answer ?? null);
     return answer;
   }
@@ -598,6 +686,7 @@ function sameSummary(a: ReadonlyMap<string, Summary> | undefined, b: ReadonlyMap
       !other ||
       other.act !== effect.act ||
       other.success !== effect.success ||
+      other.ends !== effect.ends ||
       other.blocking !== effect.blocking
     ) {
       return false;

@@ -74,7 +74,7 @@ function trackedVariables(facts: FunctionFacts, zero: readonly Path[]): Path[] {
       if (zero.includes(op.from) && /^v:\w+$/.test(op.to)) returned.add(op.to);
       if (op.from[0] === '#') constants.set(op.to, (constants.get(op.to) ?? 0) + 1);
     } else if (op.k === 'call' && op.to !== '') assigned.add(op.to);
-    else if (op.k === 'test' && op.rel !== '?') tested.set(op.on, (tested.get(op.on) ?? 0) + 1);
+    else if (op.k === 'test' && !/^[?=]/.test(op.rel)) tested.set(op.on, (tested.get(op.on) ?? 0) + 1);
   }
   const out = [...returned];
   for (const [path, n] of tested) {
@@ -96,6 +96,9 @@ function refine(known: Known, rel: string, holds: boolean): Known | '' {
     case 'err':
       if (holds) return known === 'z' || known === 'p' ? '' : 'n';
       return known === 'n' ? '' : known === 'x' && rel === 'neg' ? 'p' : known;
+    case '=neg':
+      if (holds) return known === 'z' || known === 'p' ? '' : 'n';
+      return known;
     case 'errnull':
       if (holds) return known === 'p' ? '' : known;
       return known === 'n' || known === 'z' ? '' : 'p';
@@ -119,6 +122,8 @@ function decided(success: Success, rel: string, holds: boolean): boolean | undef
     case 'err':
       if (success === 'zero' || success === 'nonerr') return !holds;
       return undefined;
+    case '=neg':
+      return holds && (success === 'zero' || success === 'nonerr') ? false : undefined;
     case 'errnull':
       return !holds;
     default:

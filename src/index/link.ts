@@ -719,9 +719,31 @@ export class Index {
         this.addressTaken.add(target.id);
         if (cut >= 0)
           this.store(this.typeOf(fn, to.slice(0, cut)), to.slice(cut + 1), target.id, fn.file.file);
-        else if (!/^&?v:/.test(this.onlySource(fn, to.slice(2)))) this.escaped.add(target.id);
+        else if (!this.functionsIn(fn, to).includes(name) || !this.isFollowed(fn, to.slice(2)))
+          this.escaped.add(target.id);
       }
     }
+  }
+
+  /** Names of the functions that an argument or what is called may be: the one that it names, or those that a local variable is set to. */
+  private functionsIn(fn: Fn, path: Path): readonly string[] {
+    const name = nameIn(path);
+    if (name === undefined) return [];
+    if (!this.isLocal(fn, name)) return this.byName.has(name) || this.aliases.has(name) ? [name] : [];
+    const to = `v:${name}`;
+    const names = fn.facts.references.flatMap(([at, function_]) => (at === to ? [function_] : []));
+    if (names.length === 0 || fn.facts.params.some(([param]) => param === name)) return [];
+    const isOne = (from: Path): boolean => from === '#0' || names.includes(from.replace(/^&?v:/, ''));
+    const hasOther = fn.facts.cfg.some(
+      ({ op }) => (op.k === 'set' && op.to === to && !isOne(op.from)) || (op.k === 'call' && op.to === to),
+    );
+    return hasOther ? [] : [...new Set(names)];
+  }
+
+  /** Is the variable called, and handed to what is known to do with it, and nothing else? */
+  private isFollowed(fn: Fn, variable: string): boolean {
+    const { known, members } = this.fateIn(fn, variable, 0);
+    return known && members.length === 0;
   }
 
   /** Functions stored in a member (`super_operations.evict_inode`), each with the parts of the kernel that store it. */
@@ -801,13 +823,12 @@ export class Index {
     }
     for (const [position, arg] of op.args.entries()) {
       if (op.fn !== '') this.linkHandedMember(fn, node, op.fn, position, arg);
-      const name = nameIn(arg);
-      if (name === undefined || this.isLocal(fn, name)) continue;
-      if (!this.byName.has(name) && !this.aliases.has(name)) continue;
+      const names = this.functionsIn(fn, arg);
+      if (names.length === 0) continue;
       const fate =
         op.fn === '' ? LOST : LEAVES_ALONE.has(op.fn) ? NOTHING : this.fate(op.fn, position, fn.file.file);
       const registered = isRegistrar(op.fn, position);
-      for (const target of this.lookup(name, fn.file.file)) {
+      for (const target of names.flatMap((name) => this.lookup(name, fn.file.file))) {
         if (target.facts.isMacro) continue;
         this.addressTaken.add(target.id);
         // Of a registrar it is known what it does, read or not.
@@ -919,17 +940,15 @@ export class Index {
 
   /** `setup(work, function)`: where the callee keeps its argument in a member, the function is stored there. */
   private keptFunctions(fn: Fn): void {
-    if (!fn.facts.handsNames) return;
+    if (!fn.facts.handsNames && fn.facts.references.length === 0) return;
     for (const [, op] of fn.facts.calls) {
       if (op.fn === '') continue;
       for (const [position, arg] of op.args.entries()) {
-        const name = nameIn(arg);
-        if (arg[0] !== 'v' || name === undefined || !this.byName.has(name) || this.isLocal(fn, name))
-          continue;
-        if (isRegistrar(op.fn, position)) continue;
+        const names = arg[0] === 'v' ? this.functionsIn(fn, arg) : [];
+        if (names.length === 0 || isRegistrar(op.fn, position)) continue;
         const { known, members } = this.fate(op.fn, position, fn.file.file);
         if (!known || members.length === 0) continue;
-        for (const target of this.lookup(name, fn.file.file)) {
+        for (const target of names.flatMap((name) => this.lookup(name, fn.file.file))) {
           if (target.facts.isMacro) continue;
           for (const { owner, field } of members) {
             const key = `${owner}.${field}`;
@@ -1091,8 +1110,10 @@ export class Index {
         this.linkPointer(fn, node, source);
         return;
       }
-      if (local.root === 'v' && !this.isLocal(fn, local.name)) {
-        for (const t of this.lookup(local.name, fn.file.file)) this.edge(fn, t.id, node, 'typed', 'pointer');
+      const names = this.functionsIn(fn, target);
+      if (names.length > 0) {
+        for (const t of names.flatMap((name) => this.lookup(name, fn.file.file)))
+          this.edge(fn, t.id, node, 'typed', 'pointer');
         return;
       }
       // A parameter: what callers hand in is linked where they hand it in.

@@ -725,7 +725,7 @@ function actsOnLocks(name: string): boolean {
 /** See `FunctionFacts.testedParams`. */
 function testedParams(cfg: readonly CfgNode[], params: FunctionFacts['params']): number[] {
   const tested = new Set<Path>();
-  for (const { op } of cfg) if (op.k === 'test' && (op.rel !== '?' || op.flags)) tested.add(op.on);
+  for (const { op } of cfg) if (op.k === 'test' && (op.flags || !/^[?=]/.test(op.rel))) tested.add(op.on);
   for (const { op } of cfg) if (op.k === 'set' && tested.has(op.to)) tested.add(op.from);
   return params.flatMap(([name], i) => (tested.has(`v:${name}`) ? [i] : []));
 }

@@ -36,8 +36,11 @@ export interface SetOp {
 export interface TestOp {
   readonly k: 'test';
   readonly on: Path;
-  /** `nz`: non-zero or non-null; `neg`: < 0; `pos`: > 0; `err`: `IS_ERR()`; `errnull`: `IS_ERR_OR_NULL()`; `?`: unknown. */
-  readonly rel: 'nz' | 'neg' | 'pos' | 'err' | 'errnull' | '?';
+  /**
+   * `nz`: non-zero or non-null; `neg`: < 0; `pos`: > 0; `err`: `IS_ERR()`; `errnull`: `IS_ERR_OR_NULL()`; `=neg`: equals a certain
+   * negative value; `=task F`: the variable is what `current->F` points to; `?`: unknown.
+   */
+  readonly rel: 'nz' | 'neg' | 'pos' | 'err' | 'errnull' | '=neg' | `=task ${string}` | '?';
   /** For `variable & (A | B)` and `x->member & A`: the names of the constants. */
   readonly flags?: readonly string[];
 }

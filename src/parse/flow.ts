@@ -315,6 +315,16 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
           if (operator === '>') return branch(value, 'pos');
           if (operator === '<=') return branch(value, 'pos', true);
         }
+        if (operator === '==' || operator === '!=') {
+          if (constant === '#neg') return branch(value, '=neg', operator === '!=');
+          const both = [value, constant];
+          const field = both
+            .map((path) => /^v:current (\w+)$/.exec(path)?.[1])
+            .find((name) => name !== undefined);
+          const variable = both.find((path) => /^v:\w+$/.test(path));
+          if (field !== undefined && variable !== undefined)
+            return branch(variable, `=task ${field}`, operator === '!=');
+        }
         // Which values are compared with which is not followed, but that they are.
         const tested = branch(value === '' || value[0] === '#' ? constant : value, '?');
         const flags = testedFlags(node);
