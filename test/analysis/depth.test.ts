@@ -50,6 +50,11 @@ describe('how deep a resource is held', () => {
     ['in the body of a try', 'if (try_take()) { mark(); drop(); } mark();', ['1', '0']],
     ['after a try in a loop', 'while (!try_take()) mark(); mark(); drop();', ['0', '1']],
     ['after an error check', 'int e = take_err(); if (e) { mark(); return e; } mark(); drop();', ['0', '1']],
+    [
+      'after a second try where the first said a certain error',
+      'int e = take_err(); if (e == -ENOSPC) { mark(); e = take_err(); } if (e) return e; mark(); drop();',
+      ['0', '1'],
+    ],
     ['after a check of less than 0', 'int e; e = take_err(); if (e < 0) return e; mark(); drop();', ['1']],
     [
       'after an IS_ERR check',

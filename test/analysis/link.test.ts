@@ -138,6 +138,17 @@ int a(void) { return walk(g); }
     expect(index.escaped.size).toBe(0);
   });
 
+  it('through a variable that may hold several functions', () => {
+    const index = linked({
+      'fs/a.c':
+        'static int g(int x) { return x; }\nstatic int h(int x) { return -x; }\n' +
+        'int a(int x) { int (*fn)(int); fn = h; if (x) fn = g; return fn(2); }',
+    });
+    const callersOf = (name: string): string[] =>
+      index.callers[functionIn(index, name).id]!.map((edge) => index.functions[edge.from]!.facts.name);
+    expect([callersOf('g'), callersOf('h')]).toEqual([['a'], ['a']]);
+  });
+
   it('through a macro', () => {
     const text =
       '#define twice(x) (g(x) + g(x))\nstatic int g(int x) { return x; }\nint a(void) { return twice(1); }\n';
@@ -157,6 +168,10 @@ describe('a function whose callers are not all known', () => {
     ],
     ['is in a member that nobody calls', `${G}struct s a = { .fn = g };`],
     [
+      'may be what a variable holds that is handed to what is not there',
+      `${G}void a(int x) { int (*fn)(int) = 0; if (x) fn = g; keep(fn); }`,
+    ],
+    [
       'is copied into a member that nobody calls',
       `${G}struct q { int (*run)(int); };\nstruct s t = { .fn = g };\nvoid a(struct q *q, struct s *s) { q->run = s->fn; }`,
     ],
@@ -174,6 +189,11 @@ describe('a function whose callers are not all known', () => {
     [
       'is handed to what calls it',
       `${G}static int walk(int (*fn)(int)) { return fn(1); }\nint a(void) { return walk(g); }`,
+    ],
+    [
+      'may be what a variable holds that is called and handed to what calls it',
+      `${G}static int h(int x) { return -x; }\nstatic int walk(int (*fn)(int)) { return fn(1); }
+int a(int x) { int (*fn)(int); fn = h; if (x) fn = g; return walk(fn) + fn(2); }`,
     ],
     [
       'is in a member that is called',
