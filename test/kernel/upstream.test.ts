@@ -10,7 +10,7 @@ import { startProgram } from '../program.js';
  */
 const AT_LEAST = {
   'fs/quota': { scopes: 8, masks: 13 },
-  'fs/xfs': { scopes: 1, masks: 7 },
+  'fs/xfs': { scopes: 1, masks: 13 },
 } as const;
 
 const DROPPABLE = new Set(['covered', 'scopable', 'lock-free']);
