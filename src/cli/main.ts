@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 const program = fileURLToPath(new URL('./program.js', import.meta.url));
 // The analysis of a whole tree makes many short-lived objects: with little room for the young, half of its time is spent on
 // collecting them. The old grow by a seventh at a time, which keeps the whole below 2 GiB and costs some seconds.
-const HEAP = ['--max-semi-space-size=32', '--max-old-space-size=6144', '--heap-growing-percent=15'];
+const HEAP = ['--max-semi-space-size=32', '--max-old-space-size=6144', '--heap-growing-percent=30'];
 const child = spawn(process.execPath, [...process.execArgv, ...HEAP, program, ...process.argv.slice(2)], {
   // The channel tells the child if this process is killed.
   stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
