@@ -1,4 +1,4 @@
-import { replacementFor } from '../src/analysis/sites.js';
+import { downgradesOf } from './scopes.js';
 import type { Transform } from './transform.js';
 
 /**
@@ -10,25 +10,5 @@ import type { Transform } from './transform.js';
 export const lockFree: Transform = {
   name: 'lock-free',
   summary: 'drop masks where no reclaim lock is held on any path outside of a scope',
-  plan(_findings, report) {
-    return {
-      scopes: [],
-      downgrades: report.sites.flatMap((site) => {
-        const replacement = replacementFor(site.flag, site.api);
-        if (site.verdict !== 'lock-free' || replacement === undefined) return [];
-        return [
-          {
-            site: site.id,
-            file: site.file,
-            function: site.function,
-            start: site.start,
-            end: site.end,
-            replacement,
-            scopes: site.scopes,
-            transform: 'lock-free',
-          },
-        ];
-      }),
-    };
-  },
+  plan: (_findings, report) => ({ scopes: [], downgrades: downgradesOf(report, 'lock-free', 'lock-free') }),
 };

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { TRANSFORMS } from '../../transforms/index.js';
 import { lockFree } from '../../transforms/lock-free.js';
-import { lockScope } from '../../transforms/lock-scope.js';
 import type { Plan } from '../edit/plan.js';
 import { openCache } from '../index/cache.js';
 import { type Fn, Index } from '../index/link.js';
@@ -15,6 +15,7 @@ import {
   Threads,
 } from '../index/load.js';
 import { Witness } from '../index/witness.js';
+import type { Api } from '../kernel/types.js';
 import { extractFacts } from '../parse/extract.js';
 import type { FileFacts } from '../parse/facts.js';
 import { packFacts, unpackFacts } from '../parse/pack.js';
@@ -28,31 +29,45 @@ import { Cover, existingScopes, type ScopesAt } from './coverage.js';
 import { KeptResults } from './kept.js';
 import { KeptMasks } from './kept-masks.js';
 import { Locks } from './locks.js';
-import { Reclaim } from './reclaim.js';
-import { Regions } from './regions.js';
+import { type Chains, EitherChains, Reclaim } from './reclaim.js';
+import { Regions, Takers } from './regions.js';
 import type { Report } from './report.js';
 import { type LocatedSite, partsOf, replacementFor, sitesOf } from './sites.js';
+import { TaskBodies } from './task-bodies.js';
 import { Tasks } from './tasks.js';
 import { buildReport } from './verdict.js';
+import { Waits } from './waits.js';
 
 /** A member that stands in more files than this is not looked for: it would bring half of the tree in. */
 const MAX_FILES_OF_MEMBER = 12;
+
+/** What there is to know for the masks of one kind. */
+export interface Question {
+  readonly api: Api;
+  /** What the reclaim blocks on that the mask is about: evidence for a scope. */
+  readonly chains: Chains;
+  /** What any reclaim blocks on that is allowed once the mask is gone. */
+  readonly dangers: Chains;
+  /** Scopes in the code that are as good as the mask. */
+  readonly existing: ScopesAt;
+  readonly regions: Regions;
+  readonly choice: Choice;
+}
 
 /** Everything that was found out about a tree for some paths; what transforms and reports are made from. */
 export interface Findings {
   readonly index: Index;
   readonly locks: Locks;
   readonly tasks: Tasks;
+  /** What filesystem reclaim blocks on. */
   readonly reclaim: Reclaim;
-  /** What IO in reclaim blocks on; only where a GFP_NOIO is among the sites. */
-  readonly io: Reclaim | undefined;
-  readonly regions: Regions;
+  readonly nofs: Question;
+  /** Only where a GFP_NOIO is among the sites. */
+  readonly noio: Question | undefined;
   readonly callers: Callers;
-  readonly existing: ScopesAt;
   /** Coverage by existing scopes, those that need a real object included. */
   readonly ifReal: Cover;
   readonly sites: readonly LocatedSite[];
-  readonly choice: Choice;
   readonly source: (file: string) => string;
 }
 
@@ -233,14 +248,17 @@ function split<T>(all: readonly T[], goesFirst: (one: T) => boolean): [T[], T[]]
 }
 
 function planOf(findings: Findings, report: Report, options: AnalyzeOptions): Plan {
-  const plans = [lockScope, ...(options.lockFree ? [lockFree] : [])].map((t) => t.plan(findings, report));
+  const plans = TRANSFORMS.filter((t) => t !== lockFree || options.lockFree).map((t) =>
+    t.plan(findings, report),
+  );
   return { scopes: plans.flatMap((p) => p.scopes), downgrades: plans.flatMap((p) => p.downgrades) };
 }
 
 /** What is wrong after an edit: see `Analysis.recheck`. */
 function recheck(before: Findings, after: Findings, done: Plan, options: AnalyzeOptions): Rechecked[] {
   const problems: Rechecked[] = [];
-  const cover = new Cover(after.callers, after.locks, after.existing);
+  /** By kind of mask: what the scopes in the edited code cover. */
+  const covers = new Map<Api, Cover>();
   const byId = new Map(before.sites.map((s) => [`${s.file.file}:${s.line}:${s.column}`, partsOf(s)]));
   const functions = byPlace(after.index.functions);
   const place = new Map([...byPlace(before.index.functions)].map(([key, fn]) => [fn, key]));
@@ -257,9 +275,13 @@ function recheck(before: Findings, after: Findings, done: Plan, options: Analyze
   });
   after.callers.extend(targets);
   for (const { site, was, now } of downgraded) {
+    const cover =
+      covers.get(site.api) ??
+      new Cover(after.callers, after.locks, existingScopes(after.index, after.locks, site.api));
+    covers.set(site.api, cover);
     for (const node of site.nodes) {
       const at = sameCall(was, node, now);
-      if (at >= 0 && (after.existing(now, at) || cover.covered(now.id))) continue;
+      if (at >= 0 && (cover.scopes(now, at) || cover.covered(now.id))) continue;
       problems.push({
         file: now.file.file,
         function: now.facts.name,
@@ -303,8 +325,8 @@ function sameCall(was: Fn, node: number, now: Fn): number {
 }
 
 /** The functions whose callers the proofs rest on: each covered site's own, and those above it up to the scopes. */
-function proofs({ sites, choice, ifReal }: Findings): number[] {
-  const covers = [choice.cover, ifReal];
+function proofs({ sites, nofs, noio, ifReal }: Findings): number[] {
+  const covers = [nofs.choice.cover, ifReal, ...(noio ? [noio.choice.cover] : [])];
   const own = sites
     .flatMap(partsOf)
     .filter((s) => s.fn && covers.map((c) => isCovered(s, c)).some(Boolean))
@@ -377,25 +399,32 @@ function study(
   const index = new Index(facts, hasKernel(options.tree));
   const locks = new Locks(index);
   const tasks = new Tasks(index);
-  const reclaim = new Reclaim(index, locks, tasks, 'nofs');
-  const existing = existingScopes(index, locks, 'nofs');
-  const regions = new Regions(index, locks, tasks, existing, options.placement ?? 'around');
+  const waits = new Waits(index, tasks);
+  const reclaim = new Reclaim(index, locks, tasks, 'nofs', waits);
+  const takers = new Takers(index, locks, tasks);
   const sites = sitesIn(facts, asked, options, index);
   const parts = sites.flatMap(partsOf);
   const callers = callersOf(parts, index, tasks);
-  // Only masks that a NOFS scope can replace call for a scope.
-  const wanting = parts.filter((s) => s.api === 'nofs' && replacementFor(s.facts.flag, 'nofs') !== undefined);
-  const choice = chooseClasses(
-    wanting,
-    callers,
-    existing,
-    locks,
-    reclaim,
-    regions,
-    index.functions,
-    options.minimal ?? false,
-  );
+  /** `more` are scopes that are proposed already. */
+  const answer = (api: Api, chains: Chains, dangers: Chains, more?: ScopesAt): Question => {
+    const existing = existingScopes(index, locks, api);
+    const there: ScopesAt = more
+      ? (fn, node, zero) => existing(fn, node, zero) ?? more(fn, node, zero)
+      : existing;
+    const bodies = new TaskBodies(index, locks, tasks, waits, chains);
+    const regions = new Regions(takers, there, options.placement ?? 'around', bodies);
+    // Only masks that a scope can replace call for one.
+    const wanting = parts.filter((s) => s.api === api && replacementFor(s.facts.flag, api) !== undefined);
+    const { minimal = false } = options;
+    const choice = chooseClasses(wanting, callers, there, locks, chains, regions, index.functions, minimal);
+    return { api, chains, dangers, existing, regions, choice };
+  };
+  // A NOIO scope is as good as a NOFS scope, so these come first.
+  const io = sites.some((s) => s.api === 'noio')
+    ? new Reclaim(index, locks, tasks, 'noio', waits)
+    : undefined;
+  const noio = io && answer('noio', io, new EitherChains(io, reclaim));
+  const nofs = answer('nofs', reclaim, reclaim, noio?.choice.cover.scopes);
   const ifReal = new Cover(callers, locks, existingScopes(index, locks, 'nofs', true));
-  const io = sites.some((s) => s.api === 'noio') ? new Reclaim(index, locks, tasks, 'noio') : undefined;
-  return { index, locks, tasks, reclaim, io, regions, callers, existing, ifReal, sites, choice, source };
+  return { index, locks, tasks, reclaim, nofs, noio, callers, ifReal, sites, source };
 }

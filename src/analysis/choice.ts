@@ -2,7 +2,7 @@ import type { Fn } from '../index/link.js';
 import type { Callers } from './callers.js';
 import { Cover, type OpenScope, type ScopesAt } from './coverage.js';
 import { isUnknown, type Locks } from './locks.js';
-import type { Reclaim } from './reclaim.js';
+import type { Chains } from './reclaim.js';
 import { overlap, type RegionOf, type Regions } from './regions.js';
 import type { LocatedSite } from './sites.js';
 
@@ -46,7 +46,7 @@ export function chooseClasses(
   callers: Callers,
   existing: ScopesAt,
   locks: Locks,
-  reclaim: Reclaim,
+  chains: Chains,
   regions: Regions,
   functions: readonly Fn[],
   minimal: boolean,
@@ -54,15 +54,23 @@ export function chooseClasses(
   const base = new Cover(callers, locks, existing);
   const relevant = sites.filter((s) => s.fn && s.nodes.length > 0 && !isCovered(s, base));
 
-  // Candidate classes: reclaim locks with a region that can be scoped, above or around a site.
+  // Candidate classes: reclaim locks with a region that can be scoped, above or around a site, and tasks that reclaim depends on.
   const candidates = new Set<string>();
+  const bodies = new Set<string>();
+  const groups = new Set(relevant.map((s) => s.fn!.group));
   const around = new Set([...callers.closure].map((node) => callers.functionOf(node).id));
   for (const id of new Set([...around, ...callers.between])) {
     const fn = functions[id]!;
     for (const lock of locks.classes(fn)) {
       if (candidates.has(lock) || isUnknown(lock)) continue;
-      if (reclaim.chainFor(lock, fn.group) && regions.region(fn, lock)?.state === 'placeable')
+      if (chains.chainFor(lock, fn.group) && regions.region(fn, lock)?.state === 'placeable')
         candidates.add(lock);
+    }
+    // A scope in a worker that all filesystems share, for one filesystem's sake, would bind the others too.
+    const body = SHARED.test(fn.group) && !groups.has(fn.group) ? undefined : regions.body(fn);
+    if (body?.state === 'placeable') {
+      candidates.add(body.lock);
+      bodies.add(body.lock);
     }
   }
   const cost = new Map<string, number>();
@@ -75,15 +83,19 @@ export function chooseClasses(
   for (const lock of candidates)
     eligible.set(
       lock,
-      regions.all(lock).filter((r) => r.state === 'placeable' && reclaim.chainFor(lock, r.fn.group)),
+      regions
+        .all(lock)
+        .filter((r) => r.state === 'placeable' && (r.task || chains.chainFor(lock, r.fn.group))),
     );
   const coverBy = (classes: ReadonlySet<string>): Cover =>
     new Cover(callers, locks, scopesOf(existing, classes, restricted, eligible, cost));
   const best = coverBy(candidates);
   let convertible = relevant.filter((s) => isCovered(s, best));
   const chosen = new Set(candidates);
-  // Of two that cost the same the inner one stays.
-  const depth = new Map([...candidates].map((lock) => [lock, depthOf(lock, candidates, locks, regions)]));
+  // Of two that cost the same the inner one stays; a task is the outermost.
+  const depth = new Map(
+    [...candidates].map((lock) => [lock, bodies.has(lock) ? -1 : depthOf(lock, candidates, locks, regions)]),
+  );
   const order = [...candidates].sort(
     (a, b) => cost.get(b)! - cost.get(a)! || depth.get(a)! - depth.get(b)! || (a < b ? -1 : 1),
   );
@@ -138,6 +150,10 @@ export function chooseClasses(
     if (list.length > 0) picked.set(lock, { regions: list, neededOnly: only !== undefined });
   }
   return { ...settle(picked, regions, existing, callers, locks), best, why };
+}
+
+function proposed({ fn, lock, task }: RegionOf): OpenScope {
+  return { id: scopeId(fn, lock), state: 'proposed', ...(task ? { task: true } : {}) };
 }
 
 /** How many of the other classes may be held, in one function, where a class is taken. */
@@ -204,7 +220,7 @@ function settle(
     const found = existing(fn, node, zero);
     if (found) return found;
     const r = kept.get(fn.id)?.find((k) => k.placement!.open[node] === 1);
-    return r && { id: scopeId(fn, r.lock), state: 'proposed' };
+    return r && proposed(r);
   };
   return { classes: classes.filter((c) => c.regions.length > 0), cover: new Cover(callers, locks, scopes) };
 }
@@ -233,7 +249,7 @@ function scopesOf(
     const found = existing(fn, node, zero);
     if (found) return found;
     const region = perFunction.get(fn.id)?.find((r) => r.placement!.open[node] === 1);
-    return region && { id: scopeId(fn, region.lock), state: 'proposed' };
+    return region && proposed(region);
   };
 }
 

@@ -10,6 +10,8 @@ export interface OpenScope {
   readonly state: 'existing' | 'proposed';
   /** Open only where the object that was started is a real one, not a stand-in. */
   readonly ifReal?: boolean;
+  /** It is to be around the body of a worker or kthread. */
+  readonly task?: true;
 }
 
 /**

@@ -56,7 +56,16 @@ export function placeScope(fn: Fn, lock: string, locks: Locks, prefer: Placement
         why = points;
         continue;
       }
-      const open = balances(facts, points.saves, points.restores, held, acts);
+      if (points.saves.length === 0) {
+        why = 'no statement is entered with the lock surely held';
+        continue;
+      }
+      if (points.restores.length === 0) {
+        why = 'the lock is not released by a statement of the function';
+        continue;
+      }
+      const isUnder = (node: number): boolean => !acts.has(node) && (held.entry[node]?.low ?? 0) >= 1;
+      const open = balances(facts, points.saves, points.restores, isUnder);
       if (typeof open === 'string') {
         why = open;
         continue;
@@ -67,6 +76,57 @@ export function placeScope(fn: Fn, lock: string, locks: Locks, prefer: Placement
       });
       return { mode, saves: points.saves.map(range), restores: points.restores.map(range), open };
     }
+  }
+  return { refused: why };
+}
+
+/**
+ * Finds where to save and restore so that all calls of a function that `matters` holds for are in the scope: from the first
+ * statement after the declarations, or the first behind early returns, to every return.
+ */
+export function placeAroundBody(fn: Fn, matters: (node: number) => boolean): Placement | Refusal {
+  const { facts } = fn;
+  if (facts.broken) return { refused: 'the function does not parse' };
+  if (facts.isMacro) return { refused: 'it is a macro' };
+  const top = [...facts.statements.keys()].filter((i) => facts.statements[i]!.parent === -1);
+  const body = top.length === 1 && facts.statements[top[0]!]!.kind === 'block' ? top[0]! : -1;
+  const list = [...facts.statements.keys()].filter((i) => facts.statements[i]!.parent === body && i !== body);
+  const nodesOf = (i: number): number[] => {
+    const { from, to } = facts.statements[i]!;
+    return Array.from({ length: Math.max(0, to - from) }, (_, k) => from + k);
+  };
+  const starts = list.filter((i) => facts.statements[i]!.kind !== 'declaration' && nodesOf(i).length > 0);
+  const first = starts.findIndex((i) => nodesOf(i).some(matters));
+  if (first < 0) return { refused: 'nothing allocates in its statements' };
+  const returns = (i: number): boolean => nodesOf(i).some((n) => facts.cfg[n]!.op.k === 'ret');
+  const early = starts.findLastIndex((i, k) => k < first && returns(i)) + 1;
+  let why = '';
+  for (const start of new Set([early, 0])) {
+    const saves: Point[] = [{ at: 'before', statement: starts[start]! }];
+    const ends = [...facts.statements.keys()].filter(
+      (i) =>
+        facts.statements[i]!.kind === 'return' &&
+        facts.statements[i]!.start > facts.statements[starts[start]!]!.start,
+    );
+    const restores: Point[] = ends.map((statement) => ({ at: 'before', statement }));
+    let last = starts.at(-1)!;
+    while (facts.statements[last]!.kind === 'label') {
+      const inner = facts.statements.findIndex((s) => s.parent === last);
+      if (inner < 0) break;
+      last = inner;
+    }
+    if (facts.statements[last]!.kind !== 'return') restores.push({ at: 'after', statement: last });
+    const open = balances(facts, saves, restores, matters);
+    if (typeof open === 'string') {
+      why = open;
+      continue;
+    }
+    return {
+      mode: 'around',
+      saves: saves.map((p) => ({ at: p.at, statement: rangeOf(facts.statements[p.statement]!) })),
+      restores: restores.map((p) => ({ at: p.at, statement: rangeOf(facts.statements[p.statement]!) })),
+      open,
+    };
   }
   return { refused: why };
 }
@@ -195,17 +255,15 @@ function commonIf(facts: FunctionFacts, a: number, b: number): number {
 }
 
 /**
- * Runs the function with the saves and restores put in. Returns which nodes have the scope open, or what is wrong.
+ * Runs the function with the saves and restores put in. Returns which nodes have the scope open, or what is wrong: a path that does
+ * not balance, or a call that `belongs` inside and is not.
  */
 function balances(
   facts: FunctionFacts,
   saves: readonly Point[],
   restores: readonly Point[],
-  held: Run,
-  acts: ReadonlySet<number>,
+  belongs: (node: number) => boolean,
 ): Uint8Array | string {
-  if (saves.length === 0) return 'no statement is entered with the lock surely held';
-  if (restores.length === 0) return 'the lock is not released by a statement of the function';
   const cfg: CfgNode[] = facts.cfg.map((n) => ({ ...n, next: [...n.next] }));
   const effects = new Map<number, Effect[]>();
   const put = (point: Point, act: Effect['act']): boolean => {
@@ -260,11 +318,9 @@ function balances(
   for (let i = 0; i < facts.cfg.length; i++) {
     const at = scope.entry[i];
     if (at && at.low >= 1) open[i] = 1;
-    const lockAt = held.entry[i];
     // Nothing that may run under the lock may run outside of the scope.
-    if (facts.cfg[i]!.op.k === 'call' && !acts.has(i) && at && lockAt && lockAt.low >= 1 && at.low < 1) {
+    if (facts.cfg[i]!.op.k === 'call' && at && at.low < 1 && belongs(i))
       return 'a call under the lock would be left outside of the scope';
-    }
   }
   return open;
 }

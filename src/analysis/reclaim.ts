@@ -7,7 +7,7 @@ import { Going } from './going.js';
 import { isUnknown, type Locks } from './locks.js';
 import type { Step } from './report.js';
 import type { Tasks } from './tasks.js';
-import { Waits } from './waits.js';
+import { type Wait, Waits } from './waits.js';
 
 /** One way in which reclaim comes to block on a lock class. */
 export interface ReclaimChain {
@@ -41,6 +41,43 @@ export interface ReclaimWait {
   readonly steps: readonly Step[];
   /** Names of the functions that end the wait, sorted. */
   readonly wakers: readonly string[];
+}
+
+/** Which lock classes reclaim blocks on, and how it comes to them. */
+export interface Chains {
+  /** All chains to the class, best first. */
+  chains(lock: string): readonly ReclaimChain[];
+  /** The best of those that matter to code of `group`. */
+  chainFor(lock: string, group: string): ReclaimChain | undefined;
+  /** May a task that holds the lock wait for ever for reclaim? */
+  endangers(lock: string, group: string): boolean;
+  /** How reclaim comes to wait for a worker or kthread, if it does. */
+  waitForTask(task: number): ReclaimWait | undefined;
+}
+
+/** Chains of IO, and those of filesystem reclaim: `GFP_KERNEL` in place of `GFP_NOIO` allows both. */
+export class EitherChains implements Chains {
+  constructor(
+    private readonly io: Chains,
+    private readonly fs: Chains,
+  ) {}
+
+  chains(lock: string): readonly ReclaimChain[] {
+    return [...this.io.chains(lock), ...this.fs.chains(lock)];
+  }
+
+  chainFor(lock: string, group: string): ReclaimChain | undefined {
+    return this.io.chainFor(lock, group) ?? this.fs.chainFor(lock, group);
+  }
+
+  endangers(lock: string, group: string): boolean {
+    // There are no going inodes below a filesystem.
+    return this.io.chainFor(lock, group) !== undefined || this.fs.endangers(lock, group);
+  }
+
+  waitForTask(task: number): ReclaimWait | undefined {
+    return this.io.waitForTask(task) ?? this.fs.waitForTask(task);
+  }
 }
 
 /** Parts of the kernel that a chain may run through on its way to a lock. */
@@ -83,10 +120,11 @@ interface Reached {
  * entries: a call through an operation table leads to that part's own functions or a library's, never to
  * another filesystem's. Edges known by field name only are not evidence and are not followed.
  */
-export class Reclaim {
+export class Reclaim implements Chains {
   private readonly byLock = new Map<string, ReclaimChain[]>();
   private readonly waited = new Map<string, ReclaimWait>();
-  private readonly waits: Waits;
+  /** By worker or kthread that reclaim waits for: the best way to such a wait. */
+  private readonly awaited = new Map<number, ReclaimWait>();
   private readonly going: Going;
   private readonly flags: Flags;
   /** By file: does it make a filesystem at whose inodes no shrinker gets? */
@@ -99,8 +137,8 @@ export class Reclaim {
     private readonly locks: Locks,
     private readonly tasks: Tasks,
     readonly api: Api,
+    private readonly waits: Waits = new Waits(index, tasks),
   ) {
-    this.waits = new Waits(index, tasks);
     this.going = new Going(index);
     this.flags = new Flags(index);
     const ends = new Set(LAYERS.filter((l) => l.ends.includes(api)).map((l) => l.name));
@@ -173,9 +211,14 @@ export class Reclaim {
       }
       for (const wait of this.waits.in(fn)) {
         if (!runs(wait.node)) continue;
+        const isOwn = (task: number): boolean => {
+          const { group: other } = this.index.functions[task]!;
+          return other === group || this.index.isLibrary(other);
+        };
+        for (const task of [...wait.work, ...(wait.field ? this.waits.tasksThatEnd(wait.on) : [])])
+          if (isOwn(task) && !this.awaited.has(task)) this.recordTask(task, wait, at, group, entryOf);
         for (const to of wait.work) {
-          const { group: other } = this.index.functions[to]!;
-          if (seen.has(key(to)) || (other !== group && !this.index.isLibrary(other))) continue;
+          if (seen.has(key(to)) || !isOwn(to)) continue;
           seen.add(key(to));
           const edge: Edge = { from: at.fn, to, node: wait.node, kind: 'typed', how: 'pointer', via: '' };
           const going = this.going.fromList(this.index.functions[to]!);
@@ -278,6 +321,22 @@ export class Reclaim {
     if (!way) return;
     const wakers = this.waits.wakers(on).map((id) => this.index.functions[id]!.facts.name);
     this.waited.set(key, { on, group, ...way, wakers: [...new Set(wakers)].sort() });
+  }
+
+  private recordTask(
+    task: number,
+    { on, node }: Wait,
+    at: Reached,
+    group: string,
+    entryOf: ReadonlyMap<number, ReclaimEntry>,
+  ): void {
+    const way = this.way(node, at, entryOf);
+    if (way) this.awaited.set(task, { on, group, ...way, wakers: [] });
+  }
+
+  /** How reclaim comes to wait for a worker or kthread, if it does. */
+  waitForTask(task: number): ReclaimWait | undefined {
+    return this.awaited.get(task);
   }
 
   private sharedFilesystemCode(group: string): boolean {

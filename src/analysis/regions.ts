@@ -5,8 +5,15 @@ import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { inModule } from '../tree/kernel-tree.js';
 import type { ScopesAt } from './coverage.js';
 import { isUnknown, type Locks } from './locks.js';
-import { type Placement, type PlacementMode, placeScope } from './placement.js';
+import {
+  type Placement,
+  type PlacementMode,
+  placeAroundBody,
+  placeScope,
+  type Refusal,
+} from './placement.js';
 import type { Region } from './report.js';
+import type { TaskBodies, TaskReason } from './task-bodies.js';
 import type { Tasks } from './tasks.js';
 
 const MASKLESS = new Set([
@@ -16,10 +23,12 @@ const MASKLESS = new Set([
 /** These only keep a mask. */
 const KEEPING = new Set(KEPT_MASKS.map((k) => k.init));
 
-/** A region of a lock class in one function, and what can be done with it. */
+/** A region of a lock class in one function, or the body of a task, and what can be done with it. */
 export interface RegionOf {
   readonly fn: Fn;
   readonly lock: string;
+  /** Set where it is the body of a worker or kthread: why reclaim depends on that. */
+  readonly task?: TaskReason;
   /** CFG node of the first acquire. */
   readonly node: number;
   readonly state: 'placeable' | Exclude<Region['state'], 'proposed' | 'not-chosen'>;
@@ -27,29 +36,29 @@ export interface RegionOf {
   readonly placement: Placement | undefined;
 }
 
-/** Regions of lock classes over the whole tree. */
-export class Regions {
-  private readonly takers = new Map<string, Fn[]>();
-  private readonly cache = new Map<string, RegionOf>();
-  private readonly byLock = new Map<string, readonly RegionOf[]>();
+/** Who takes which lock, and from where an allocator can be reached. */
+export class Takers {
+  private readonly byLock = new Map<string, Fn[]>();
   private readonly allocating: Set<number>;
 
   constructor(
-    private readonly index: Index,
-    private readonly locks: Locks,
+    readonly index: Index,
+    readonly locks: Locks,
     private readonly tasks: Tasks,
-    private readonly existing: ScopesAt,
-    private readonly prefer: PlacementMode,
   ) {
     for (const fn of index.functions) {
       for (const lock of new Set(locks.acquisitions(fn).map((a) => a.lock))) {
         if (isUnknown(lock)) continue;
-        const list = this.takers.get(lock);
+        const list = this.byLock.get(lock);
         if (list) list.push(fn);
-        else this.takers.set(lock, [fn]);
+        else this.byLock.set(lock, [fn]);
       }
     }
     this.allocating = this.findAllocating();
+  }
+
+  of(lock: string): readonly Fn[] {
+    return this.byLock.get(lock) ?? [];
   }
 
   /** Functions from which an allocator can be reached in the same task. */
@@ -75,7 +84,8 @@ export class Regions {
     return found;
   }
 
-  private allocatesAt(fn: Fn, node: number): boolean {
+  /** Can an allocator be reached from a node of a function? */
+  allocatesAt(fn: Fn, node: number): boolean {
     const { op } = fn.facts.cfg[node]!;
     if (op.k !== 'call' || LOCK_BY_NAME.has(op.fn)) return false;
     if (isAllocator(op.fn, op.args.length)) return true;
@@ -83,12 +93,64 @@ export class Regions {
       (e) => e.node === node && this.allocating.has(e.to) && !this.tasks.leavesTask(e),
     );
   }
+}
+
+/** Regions of lock classes over the whole tree, and bodies of tasks, with regard to scopes that are there. */
+export class Regions {
+  private readonly cache = new Map<string, RegionOf>();
+  private readonly byLock = new Map<string, readonly RegionOf[]>();
+  private readonly bodies = new Map<number, RegionOf | undefined>();
+
+  constructor(
+    private readonly takers: Takers,
+    private readonly existing: ScopesAt,
+    private readonly prefer: PlacementMode,
+    private readonly reasons: TaskBodies,
+  ) {}
+
+  private get index(): Index {
+    return this.takers.index;
+  }
+
+  private get locks(): Locks {
+    return this.takers.locks;
+  }
+
+  /** The body of a worker or kthread that reclaim depends on. */
+  body(fn: Fn): RegionOf | undefined {
+    if (this.bodies.has(fn.id)) return this.bodies.get(fn.id);
+    const region = this.bodyOf(fn);
+    this.bodies.set(fn.id, region);
+    if (region) this.byLock.set(region.lock, [region]);
+    return region;
+  }
+
+  private bodyOf(fn: Fn): RegionOf | undefined {
+    if (fn.facts.isMacro || fn.facts.arms) return undefined;
+    const task = this.reasons.why(fn);
+    if (!task) return undefined;
+    const matters = (node: number): boolean => this.takers.allocatesAt(fn, node);
+    const inside = [...fn.facts.cfg.keys()].filter(matters);
+    const result = (state: RegionOf['state'], reason: string, placement?: Placement): RegionOf => ({
+      fn,
+      lock: this.reasons.classOf(fn),
+      task,
+      node: 0,
+      state,
+      reason,
+      placement,
+    });
+    return this.settle(fn, inside, () => placeAroundBody(fn, matters), result);
+  }
 
   /** Every region of the class in the tree: functions that take it and leave it balanced. */
   all(lock: string): readonly RegionOf[] {
     let found = this.byLock.get(lock);
     if (!found) {
-      found = (this.takers.get(lock) ?? []).map((fn) => this.region(fn, lock)).filter((r) => r !== undefined);
+      found = this.takers
+        .of(lock)
+        .map((fn) => this.region(fn, lock))
+        .filter((r) => r !== undefined);
       this.byLock.set(lock, found);
     }
     return found;
@@ -118,13 +180,22 @@ export class Regions {
     });
     const inside: number[] = [];
     for (let i = 0; i < fn.facts.cfg.length; i++) {
-      if (this.locks.mayHold(fn, lock, i) && this.allocatesAt(fn, i)) inside.push(i);
+      if (this.locks.mayHold(fn, lock, i) && this.takers.allocatesAt(fn, i)) inside.push(i);
     }
     if (inside.length === 0) return result('no-alloc', 'no allocation is reached under the lock');
+    return this.settle(fn, inside, () => placeScope(fn, lock, this.locks, this.prefer), result);
+  }
+
+  private settle(
+    fn: Fn,
+    inside: readonly number[],
+    place: () => Placement | Refusal,
+    result: (state: RegionOf['state'], reason: string, placement?: Placement) => RegionOf,
+  ): RegionOf {
     if (inside.every((n) => this.existing(fn, n))) return result('existing', 'a scope is open there already');
     if (this.index.hasModule && !inModule(fn.file.file))
       return result('refused', 'the kernel that the module is for is not edited');
-    const placed = placeScope(fn, lock, this.locks, this.prefer);
+    const placed = place();
     if ('refused' in placed) return result('refused', placed.refused);
     const there = placed.open.map((_, i) => (this.existing(fn, i) ? 1 : 0));
     if (overlap(placed.open, there) === 'crossing' && overlap(there, placed.open) === 'crossing')

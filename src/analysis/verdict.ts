@@ -1,9 +1,12 @@
 import type { Edge, Fn, Index } from '../index/link.js';
+import { SCOPE_APIS } from '../kernel/masks.js';
+import type { Api } from '../kernel/types.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
-import type { Findings } from './analyze.js';
+import type { Findings, Question } from './analyze.js';
 import { isCovered, scopeId, scopesOver } from './choice.js';
-import { Cover, existingScopeId, existingScopes, type HeldOnEntry } from './coverage.js';
+import { Cover, existingScopeId, type HeldOnEntry } from './coverage.js';
 import { conditionalScopesFor, isUnknown, scopesFor } from './locks.js';
+import type { Chains, ReclaimChain } from './reclaim.js';
 import type { ReclaimLock, Region, Report, Scope, Site, SitePath, Skipped, Step, Verdict } from './report.js';
 import { type LocatedSite, partsOf, replacementFor } from './sites.js';
 
@@ -12,20 +15,24 @@ const MAX_PATHS = 24;
 
 /** Turns findings into the report: a verdict with a reason and paths for every site. */
 export function buildReport(tree: KernelTree, findings: Findings, skipped: readonly Skipped[]): Report {
-  const { index, reclaim, regions, choice, existing, callers, locks, tasks } = findings;
-  const before = new Cover(callers, locks, existing);
-  const noio = new Cover(callers, locks, existingScopes(index, locks, 'noio'));
-  const interesting = (lock: string): boolean => reclaim.chains(lock).length > 0 || isUnknown(lock);
+  const { index, callers, locks, tasks } = findings;
+  const questions = [findings.nofs, ...(findings.noio ? [findings.noio] : [])];
   const idOf = (node: number): number => callers.functionOf(node).id;
-  const above: Above = {
+  // What is found out for one of these is kept: each is to be the same function for both kinds of masks.
+  const ends: Ends = {
     isRoot: (node) => callers.isRoot(node),
     isStarted: (node) => tasks.startedAs(idOf(node)) !== undefined,
     isKept: (node) => index.escaped.has(idOf(node)) && tasks.startedAs(idOf(node)) === undefined,
-    now: choice.cover.heldOnEntry(interesting),
-    best: choice.best.heldOnEntry(interesting),
-    noio:
-      findings.io && noio.heldOnEntry((lock) => interesting(lock) || findings.io!.chains(lock).length > 0),
   };
+  const above = new Map(
+    questions.map((question): [Api, Above] => {
+      const { api, dangers, choice, existing } = question;
+      const interesting = (lock: string): boolean => dangers.chains(lock).length > 0 || isUnknown(lock);
+      const now = choice.cover.heldOnEntry(interesting);
+      const best = choice.best.heldOnEntry(interesting);
+      return [api, { ...ends, question, before: new Cover(callers, locks, existing), now, best }];
+    }),
+  );
   const existingIds = new Map<string, Scope>();
   const seen = (id: string, fn: Fn): void => {
     if (existingIds.has(id)) return;
@@ -34,7 +41,7 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
       file: fn.file.file,
       function: fn.facts.name,
       line: Number(id.slice(id.lastIndexOf(':') + 1)),
-      api: 'nofs',
+      api: apiOf(index, fn, id),
       lock: '',
       kind: 'lock',
       state: 'existing',
@@ -44,9 +51,8 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
   };
 
   const sites = findings.sites.map((site): Site => {
-    const nofs = site.api === 'nofs';
     const judged = partsOf(site)
-      .map((part) => judge(part, findings, nofs ? before : noio, nofs ? choice.cover : noio, above))
+      .map((part) => judge(part, findings, above.get(site.api)!))
       .reduce(both);
     for (const path of judged.paths) {
       if (path.outcome !== 'existing' || path.scope === undefined || existingIds.has(path.scope)) continue;
@@ -72,49 +78,77 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
     };
   });
 
-  const proposed: Scope[] = [];
-  const reported = new Map<string, ReclaimLock>();
-  for (const chosen of choice.classes) {
-    for (const r of chosen.regions) {
-      const chain = reclaim.chainFor(chosen.lock, r.fn.group) ?? reclaim.chains(chosen.lock)[0];
-      proposed.push({
-        id: scopeId(r.fn, chosen.lock),
-        file: r.fn.file.file,
-        function: r.fn.facts.name,
-        line: index.lineOf(r.fn, r.node),
-        api: 'nofs',
-        lock: chosen.lock,
-        kind: 'lock',
-        state: 'proposed',
-        reclaim: chain?.steps ?? [],
-        opens: [],
-      });
-    }
-  }
+  const proposed = questions.flatMap(({ api, chains, choice }) =>
+    choice.classes.flatMap((chosen) =>
+      chosen.regions.map(
+        (r): Scope => ({
+          id: scopeId(r.fn, chosen.lock),
+          file: r.fn.file.file,
+          function: r.fn.facts.name,
+          line: r.task ? r.fn.facts.line : index.lineOf(r.fn, r.node),
+          api,
+          lock: chosen.lock,
+          kind: r.task ? 'task' : 'lock',
+          state: 'proposed',
+          reclaim: r.task ? r.task.steps : (bestChain(chains, chosen.lock, r.fn.group)?.steps ?? []),
+          opens: [],
+        }),
+      ),
+    ),
+  );
   /** Lock classes, and the part of the kernel whose chain matters: that of the first site or region. */
   const named = new Map<string, string>();
   const name = (lock: string, group: string): void => {
     if (!named.has(lock)) named.set(lock, group);
   };
-  for (const c of choice.classes) for (const r of c.regions) name(c.lock, r.fn.group);
+  for (const { choice } of questions)
+    for (const c of choice.classes) for (const r of c.regions) if (!r.task) name(c.lock, r.fn.group);
   for (const [i, s] of sites.entries())
     for (const p of s.paths) for (const lock of p.locks) name(lock, findings.sites[i]!.fn?.group ?? '');
-  for (const [lock, group] of [...named].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const ofFs = reclaim.chainFor(lock, group) ?? reclaim.chains(lock)[0];
-    const chain = ofFs ?? findings.io?.chainFor(lock, group) ?? findings.io?.chains(lock)[0];
-    if (!chain) continue;
-    const chosen = choice.classes.find((c) => c.lock === lock);
-    reported.set(lock, {
+  const reported = [...named]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([lock, group]) => reportedLock(lock, group, findings, questions));
+  const order = (a: { file: string; line: number }, b: { file: string; line: number }): number =>
+    a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line;
+  return {
+    tree,
+    sites,
+    scopes: [...existingIds.values(), ...proposed].sort(order),
+    locks: reported,
+    unresolved: index.unresolved.length,
+    skipped,
+  };
+}
+
+function bestChain(chains: Chains, lock: string, group: string): ReclaimChain | undefined {
+  return chains.chainFor(lock, group) ?? chains.chains(lock)[0];
+}
+
+/** A lock class with its chain and its regions; of the question for which scopes are to be placed, else the first that has a chain. */
+function reportedLock(
+  lock: string,
+  group: string,
+  { index }: Findings,
+  questions: readonly Question[],
+): ReclaimLock[] {
+  const chosenBy = (q: Question) => q.choice.classes.find((c) => c.lock === lock);
+  const question =
+    questions.find(chosenBy) ?? questions.find((q) => bestChain(q.chains, lock, group) !== undefined);
+  const chain = question && bestChain(question.chains, lock, group);
+  if (!question || !chain) return [];
+  const chosen = chosenBy(question);
+  const isProposed = new Set(questions.flatMap((q) => chosenBy(q)?.regions.map((r) => r.fn) ?? []));
+  return [
+    {
       lock,
-      api: ofFs ? 'nofs' : 'noio',
+      api: chain.entry.api,
       entry: `${chain.entry.table}.${chain.entry.field}`,
       context: chain.entry.context,
       chain: chain.steps,
-      choice: choice.why.get(lock) ?? '',
-      regions: regions.all(lock).map((r): Region => {
+      choice: question.choice.why.get(lock) ?? '',
+      regions: question.regions.all(lock).map((r): Region => {
         const left = chosen?.left.get(`${r.fn.file.file} ${r.fn.facts.name}`);
-        const state =
-          r.state !== 'placeable' ? r.state : chosen && left === undefined ? 'proposed' : 'not-chosen';
+        const state = isProposed.has(r.fn) ? 'proposed' : r.state === 'placeable' ? 'not-chosen' : r.state;
         return {
           file: r.fn.file.file,
           function: r.fn.facts.name,
@@ -123,33 +157,35 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
           reason: state === 'proposed' ? '' : (left ?? (r.reason || 'the lock class was not chosen')),
         };
       }),
-    });
-  }
-  const order = (a: { file: string; line: number }, b: { file: string; line: number }): number =>
-    a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line;
-  return {
-    tree,
-    sites,
-    scopes: [...existingIds.values(), ...proposed].sort(order),
-    locks: [...reported.values()],
-    unresolved: index.unresolved.length,
-    skipped,
-  };
+    },
+  ];
 }
 
-/** What is above the functions of the closure: ends of paths, and lock classes that may be held there outside of scopes. */
-interface Above {
+/** The kind of a scope that the code has, by the call at its id's line. */
+function apiOf(index: Index, fn: Fn, id: string): Api {
+  const line = Number(id.slice(id.lastIndexOf(':') + 1));
+  const save = fn.facts.calls.find(([node]) => index.lineOf(fn, node) === line)?.[1].fn ?? '';
+  return SCOPE_APIS.find((api) => api.save === save)?.covers.includes('noio') ? 'noio' : 'nofs';
+}
+
+/** Where a path may end. */
+interface Ends {
   readonly isRoot: (node: number) => boolean;
   /** It is the body of a worker, kthread, timer … */
   readonly isStarted: (node: number) => boolean;
   /** Its address is kept, and not all of its callers are known. */
   readonly isKept: (node: number) => boolean;
+}
+
+/** What is above the functions of the closure: ends of paths, and lock classes that may be held there outside of scopes. */
+interface Above extends Ends {
+  readonly question: Question;
+  /** Coverage by the scopes of the code as it is. */
+  readonly before: Cover;
   /** Outside of the scopes that are there or proposed. */
   readonly now: HeldOnEntry;
   /** Outside of all possible scopes. */
   readonly best: HeldOnEntry;
-  /** Outside of NOIO scopes; only where a GFP_NOIO is among the sites. */
-  readonly noio: HeldOnEntry | undefined;
 }
 
 interface Judgement {
@@ -173,8 +209,11 @@ function both(a: Judgement, b: Judgement): Judgement {
   };
 }
 
-function judge(site: LocatedSite, findings: Findings, before: Cover, after: Cover, above: Above): Judgement {
+function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
   const { index, callers, reclaim, locks, tasks } = findings;
+  const { before } = above;
+  const { chains, dangers, choice } = above.question;
+  const { cover: after, best } = choice;
   const { fn } = site;
   const none = { scopes: [] as string[], paths: [] as SitePath[] };
   if (!fn || site.nodes.length === 0) return { verdict: 'opaque', reason: site.unclear, ...none };
@@ -182,7 +221,6 @@ function judge(site: LocatedSite, findings: Findings, before: Cover, after: Cove
   const inHandle = site.api === 'nofs' ? judgeInHandle(site, findings, before, after) : undefined;
   if (inHandle) return inHandle;
   const { scopes } = after;
-  const { best } = findings.choice;
   const over = scopesOver(site, after);
   const paths = pathsInScopes(site, fn, findings, after);
   // The scope that stands nearest is what the site rests on: a lock's own scope is better evidence than a distant
@@ -197,13 +235,13 @@ function judge(site: LocatedSite, findings: Findings, before: Cover, after: Cove
     };
   }
   if (over.length > 0 && isCovered(site, after)) {
-    const added = over.filter((s) => s.state === 'proposed').map((s) => s.id);
-    const classes = [...new Set(added.map((id) => id.slice(id.lastIndexOf(':') + 1)))];
+    const added = over.filter((s) => s.state === 'proposed');
+    const classes = [...new Set(added.map(({ id }) => id.slice(id.lastIndexOf(':') + 1)))];
     const reason =
       replacementFor(site.facts.flag, site.api) === undefined
         ? `every path holds ${classes.join(' or ')}, which gets a scope; this form of the mask is kept`
         : `every path is in a scope once ${classes.join(' and ')} ${classes.length > 1 ? 'have' : 'has'} one`;
-    return { verdict: 'scopable', reason, scopes: ids, paths };
+    return { verdict: added.some((s) => s.task) ? 'task' : 'scopable', reason, scopes: ids, paths };
   }
 
   // Some path is outside of every scope. What stands in the way is what no scope could cover.
@@ -226,14 +264,10 @@ function judge(site: LocatedSite, findings: Findings, before: Cover, after: Cove
     return [...new Set([...here, ...(onEntry ?? [])])].sort();
   };
   // What reclaim takes of an inode that has no user left is worth a scope, for lockdep, but nobody waits for it.
-  const isReclaimLock = (lock: string): boolean => reclaim.endangers(lock, fn.group);
-  // GFP_KERNEL in place of GFP_NOIO allows both kinds of reclaim.
+  const isReclaimLock = (lock: string): boolean => dangers.endangers(lock, fn.group);
   const isNoio = site.api === 'noio';
-  const blocksIo = (lock: string): boolean =>
-    isReclaimLock(lock) || findings.io?.chainFor(lock, fn.group) !== undefined;
-  const heldNow = isNoio ? above.noio! : above.now;
-  const now = locksUnder(after, heldNow.of(fn.id));
-  const stuck = isNoio ? now.filter(blocksIo) : locksUnder(best, above.best.of(fn.id)).filter(isReclaimLock);
+  const now = locksUnder(after, above.now.of(fn.id));
+  const stuck = locksUnder(best, above.best.of(fn.id)).filter(isReclaimLock);
   const top = (way: readonly Edge[]): string => callers.functionOf(way[0]?.from ?? fn.id).facts.name;
   const answer = (
     verdict: Verdict,
@@ -253,15 +287,15 @@ function judge(site: LocatedSite, findings: Findings, before: Cover, after: Cove
       .classes(fn)
       .find((lock) => is(lock) && site.nodes.some((n) => !cover.scopes(fn, n) && locks.mayHold(fn, lock, n)));
     if (own !== undefined) return { way: [], lock: own };
-    const way = cover.pathToHolder(fn.id, wanted, cover === best ? above.best : heldNow) ?? path;
+    const way = cover.pathToHolder(fn.id, wanted, cover === best ? above.best : above.now) ?? path;
     return { way, lock: heldAt(findings, way[0], wanted) ?? wanted[0]! };
   };
   const inAll = (found: readonly string[]): string =>
     found.length > 1 ? `; in all ${found.length} reclaim locks may be held` : '';
 
-  const away = (isNoio ? after : best).pathTo(fn.id, above.isKept);
+  const away = best.pathTo(fn.id, above.isKept);
   // Of the two obstacles the nearer one is named.
-  const stuckAt = stuck.length > 0 ? holder(isNoio ? after : best, stuck) : undefined;
+  const stuckAt = stuck.length > 0 ? holder(best, stuck) : undefined;
   if (away && (!stuckAt || away.length < stuckAt.way.length)) {
     const { id } = callers.functionOf(away[0]?.from ?? fn.id);
     const reason = `not every caller of ${top(away)}() is known: ${index.whyEscaped(id)}`;
@@ -270,7 +304,7 @@ function judge(site: LocatedSite, findings: Findings, before: Cover, after: Cove
   if (stuckAt) {
     const { way, lock } = stuckAt;
     const reason = isNoio
-      ? `${top(way)}() may hold ${lock}, on which ${isReclaimLock(lock) ? 'reclaim' : 'IO'} blocks${inAll(stuck)}`
+      ? `${top(way)}() may hold ${lock}, on which ${chains.chainFor(lock, fn.group) ? 'IO' : 'reclaim'} blocks, and no scope can be placed there${inAll(stuck)}`
       : `${top(way)}() may hold ${lock} and no scope can be placed there${inAll(stuck)}`;
     return answer('partial', 'lock-held', way, reason, stuck);
   }
@@ -293,7 +327,9 @@ function judge(site: LocatedSite, findings: Findings, before: Cover, after: Cove
   const task = after.pathTo(fn.id, above.isStarted);
   if (task) {
     const runs = tasks.startedAs(callers.functionOf(task[0]?.from ?? fn.id).id);
-    return answer('task', 'lock-free', task, `reached from ${top(task)}(), which runs as a ${runs}`);
+    const kept = 'nothing is known to make reclaim wait for it';
+    const reason = `reached from ${top(task)}(), which runs as a ${runs}; ${kept}`;
+    return { ...answer('task', 'lock-free', task, reason), kept };
   }
   if (isNoio) {
     const reason = `outside of any NOIO scope from ${top(path)}(); no lock on which IO blocks is known to be held, but a queue may be frozen or a device suspended`;
@@ -314,7 +350,7 @@ function judge(site: LocatedSite, findings: Findings, before: Cover, after: Cove
       `reclaim waits for ${wait.on} in ${end.function}(), ${who}, and what that one holds up is not known`,
     );
   }
-  const [reported] = now.filter((lock) => reclaim.chainFor(lock, fn.group)?.going);
+  const [reported] = now.filter((lock) => dangers.chainFor(lock, fn.group)?.going);
   const lockdep =
     reported === undefined
       ? ''

@@ -1,7 +1,13 @@
 import type { Fn, Index } from '../index/link.js';
 import { REGISTRARS_BY_NAME } from '../kernel/tasks.js';
 import type { RunsIn } from '../kernel/types.js';
-import { QUEUERS_BY_NAME, WAIT_BY_NAME, WAKE_BY_NAME } from '../kernel/waits.js';
+import {
+  FOR_RECLAIM,
+  QUEUERS_BY_NAME,
+  WAIT_BY_NAME,
+  WAKE_BY_NAME,
+  WORKQUEUE_MAKER_BY_NAME,
+} from '../kernel/waits.js';
 import type { Tasks } from './tasks.js';
 
 /** A place at which a function blocks until somebody else has acted. */
@@ -13,6 +19,21 @@ export interface Wait {
   readonly work: readonly number[];
   /** It ends when somebody wakes the field, not when a known function has returned. */
   readonly field: boolean;
+}
+
+/** A work item is put on a workqueue that is declared to be on the way of memory reclaim. */
+export interface QueuedForReclaim {
+  /** The workqueue, named as a lock class is: `ceph_msgr_wq`. */
+  readonly queue: string;
+  /** The call that makes the workqueue, and one that puts the item on it. */
+  readonly made: Place;
+  readonly queued: Place;
+}
+
+/** A call in a function. */
+export interface Place {
+  readonly fn: number;
+  readonly node: number;
 }
 
 /** One field has many bits, and who clears one of them is not known to be who clears the other. */
@@ -30,9 +51,15 @@ const MAX_WAKER_CALLERS = 200;
 export class Waits {
   /** Class of a work item → the functions it may run. */
   private readonly runs = new Map<string, Set<number>>();
-  /** Class of a workqueue → classes of the items queued there. */
-  private readonly queued = new Map<string, Set<string>>();
+  /** Class of a workqueue → classes of the items queued there, each with one such call. */
+  private readonly queued = new Map<string, Map<string, Place>>();
+  /** Class of a workqueue for reclaim → where it is made. */
+  private readonly forReclaim = new Map<string, Place>();
   private readonly woken = new Map<string, Set<number>>();
+  private readonly ending = new Map<string, readonly number[]>();
+  private queuedForReclaim: Map<number, QueuedForReclaim> | undefined;
+  /** Functions that wait for a work item or workqueue. */
+  readonly flushers = new Set<Fn>();
   private readonly interrupts = new Map<string, boolean>();
   private readonly waits = new Map<number, readonly Wait[]>();
 
@@ -41,15 +68,23 @@ export class Waits {
     private readonly tasks: Tasks,
   ) {
     for (const fn of index.functions) {
-      for (const [, op] of fn.facts.calls) {
+      for (const [node, op] of fn.facts.calls) {
         if (op.fn === '') continue;
         this.registered(fn, op.fn, op.args);
         const queuer = QUEUERS_BY_NAME.get(op.fn);
         if (queuer) {
           const queue = this.classOf(fn, op.args[queuer.queueArg]);
           const work = this.classOf(fn, op.args[queuer.workArg]);
-          if (queue !== '' && work !== '') put(this.queued, queue, work);
+          const items = this.queued.get(queue) ?? new Map<string, Place>();
+          if (!items.has(work)) items.set(work, { fn: fn.id, node });
+          if (queue !== '' && work !== '') this.queued.set(queue, items);
         }
+        const maker = WORKQUEUE_MAKER_BY_NAME.get(op.fn);
+        if (maker && (maker.flagsArg === undefined || op.args[maker.flagsArg]?.includes(FOR_RECLAIM))) {
+          const queue = this.classOf(fn, op.to);
+          if (queue !== '' && !this.forReclaim.has(queue)) this.forReclaim.set(queue, { fn: fn.id, node });
+        }
+        if (/^work(?:queue)?$/.test(WAIT_BY_NAME.get(op.fn)?.waitsFor ?? '')) this.flushers.add(fn);
         const wake = WAKE_BY_NAME.get(op.fn);
         const on = wake ? this.classOf(fn, op.args[wake.arg]) : '';
         if (on !== '') put(this.woken, on, fn.id);
@@ -94,7 +129,7 @@ export class Waits {
       const on = this.classOf(fn, op.args[wait.arg]);
       if (on === '') continue;
       const field = FIELD_WAITS.has(wait.waitsFor);
-      const items = wait.waitsFor === 'workqueue' ? [...(this.queued.get(on) ?? [])] : [on];
+      const items = wait.waitsFor === 'workqueue' ? [...(this.queued.get(on)?.keys() ?? [])] : [on];
       const work = MANY_IN_ONE.has(wait.waitsFor)
         ? []
         : field
@@ -108,6 +143,44 @@ export class Waits {
   /** Functions that wake those who wait on it. */
   wakers(on: string): number[] {
     return [...(this.woken.get(on) ?? [])];
+  }
+
+  /** Workers and kthreads that wake those who wait on it, themselves or in what they call. */
+  tasksThatEnd(on: string): readonly number[] {
+    let found = this.ending.get(on);
+    if (!found) {
+      found = this.wakers(on).flatMap((id) => this.tasksAbove(id));
+      this.ending.set(on, found);
+    }
+    return found;
+  }
+
+  private tasksAbove(id: number): number[] {
+    const out: number[] = [];
+    const seen = new Set([id]);
+    for (const at of seen) {
+      const started = this.tasks.startedAs(at);
+      if (started !== undefined) {
+        if (started === 'worker' || started === 'kthread') out.push(at);
+        continue;
+      }
+      if (seen.size > MAX_WAKER_CALLERS) return [];
+      for (const edge of this.index.callers[at]!) if (edge.kind !== 'name') seen.add(edge.from);
+    }
+    return out;
+  }
+
+  /** Where a worker's item is put on a workqueue that memory reclaim may wait for. */
+  reclaimQueueOf(worker: number): QueuedForReclaim | undefined {
+    if (!this.queuedForReclaim) {
+      this.queuedForReclaim = new Map();
+      for (const [queue, made] of this.forReclaim) {
+        for (const [item, queued] of this.queued.get(queue) ?? [])
+          for (const fn of this.runs.get(item) ?? [])
+            if (!this.queuedForReclaim.has(fn)) this.queuedForReclaim.set(fn, { queue, made, queued });
+      }
+    }
+    return this.queuedForReclaim.get(worker);
   }
 
   /** Do only interrupts and the like end the wait, so that it is one for the hardware and no task holds it up? */

@@ -1,4 +1,5 @@
 import type { Step } from '../analysis/report.js';
+import type { TaskReason } from '../analysis/task-bodies.js';
 import type { Api } from '../kernel/types.js';
 
 /** What a comment at a save is made from. */
@@ -14,6 +15,8 @@ export interface ScopeEvidence {
   readonly context: string;
   /** The function that the save is in. */
   readonly function: string;
+  /** Set where the scope is around the body of a worker or kthread. */
+  readonly task?: TaskReason;
 }
 
 /** A comment is at most five lines, delimiters included. */
@@ -65,10 +68,15 @@ function wrap(text: string, room: number): string[] {
 
 /** From the one that says most to the one that says least. */
 function* wordings(evidence: ScopeEvidence): Generator<string> {
+  const where = evidence.task ? 'in it' : 'under it';
   const tails =
     evidence.api === 'nofs'
-      ? ['Allocations under it must not recurse into the filesystem.', 'No FS reclaim under it.']
-      : ['Allocations under it must not start IO.', 'No IO from reclaim under it.'];
+      ? [`Allocations ${where} must not recurse into the filesystem.`, `No FS reclaim ${where}.`]
+      : [`Allocations ${where} must not start IO.`, `No IO from reclaim ${where}.`];
+  if (evidence.task && evidence.task.how !== 'waited') {
+    yield* taskWordings(evidence.task, evidence.context, tails);
+    return;
+  }
   const chain = distinct(evidence.reclaim);
   const here = chain.at(-1)?.function === evidence.function;
   const shown = here ? chain.slice(0, -1) : chain;
@@ -84,6 +92,27 @@ function* wordings(evidence: ScopeEvidence): Generator<string> {
   if (shown.length > 1) yield lead({ ...evidence, context: '' }, here, routeText(shown, 1));
   yield `${lead(evidence, here, '')} ${tails[0]}`;
   yield lead({ ...evidence, context: '' }, here, '');
+}
+
+/** Of a task that reclaim is not seen to wait for itself. */
+function* taskWordings(
+  { how, on, by }: TaskReason,
+  context: string,
+  tails: readonly string[],
+): Generator<string> {
+  const lock = lockName({ lock: on, lockText: '' });
+  const leads =
+    how === 'queue'
+      ? [
+          `Runs on ${on}, a workqueue that memory reclaim may wait for.`,
+          'Memory reclaim may wait for this work.',
+        ]
+      : [
+          `${by!.function}() waits for this under ${lock}, which reclaim takes${contextPhrase(context)}.`,
+          `${by!.function}() waits for this under ${lock}, a reclaim lock.`,
+        ];
+  for (const text of leads) for (const tail of tails) yield `${text} ${tail}`;
+  yield leads.at(-1)!;
 }
 
 function lead(evidence: ScopeEvidence, here: boolean, route: string): string {

@@ -1,4 +1,5 @@
 import type { Step } from '../analysis/report.js';
+import type { TaskReason } from '../analysis/task-bodies.js';
 import type { Api } from '../kernel/types.js';
 
 /**
@@ -24,11 +25,13 @@ export interface ScopePlan {
   /** The `{…}` of the function. */
   readonly body: StatementRange;
   readonly api: Api;
-  /** Lock class, for grouping: `quota_info.dqio_sem`. */
+  /** Lock class, for grouping: `quota_info.dqio_sem`; for the body of a task its name: `xlog_cil_push_work()`. */
   readonly lock: string;
+  /** Set where the scope is around the body of a worker or kthread: why reclaim depends on that. */
+  readonly task?: TaskReason;
   /** The lock as the function writes it, for the comment: `dqopt->dqio_sem`. */
   readonly lockText: string;
-  /** Reclaim chain to the class, reclaim entry first. */
+  /** Reclaim chain to the class, or to where reclaim waits for the task, reclaim entry first; empty where none is known. */
   readonly reclaim: readonly Step[];
   /** What reclaim does at the head of the chain: `evicting an inode`. */
   readonly context: string;

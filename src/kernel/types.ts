@@ -154,6 +154,14 @@ export interface Queuer {
   readonly source: string;
 }
 
+/** A function that makes a workqueue and returns it. */
+export interface WorkqueueMaker {
+  readonly name: string;
+  /** 0-based index of the argument with the flags; absent: it is always one for memory reclaim. */
+  readonly flagsArg?: number;
+  readonly source: string;
+}
+
 /** A function at which a chain ends: what lies below it is not part of the question. */
 export interface Layer {
   readonly name: string;

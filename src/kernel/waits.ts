@@ -1,4 +1,4 @@
-import type { Queuer, WaitPrimitive, WaitsFor, WakePrimitive } from './types.js';
+import type { Queuer, WaitPrimitive, WaitsFor, WakePrimitive, WorkqueueMaker } from './types.js';
 
 /** Primitives that block until somebody else acts, and the ones that end the wait. */
 type WaitRow = readonly [name: string, waitsFor: WaitsFor, arg?: number, condition?: number];
@@ -218,6 +218,32 @@ export const QUEUERS: readonly Queuer[] = (
   ] as const
 ).map(([name, queueArg, workArg]) => ({ name, queueArg, workArg, source: 'include/linux/workqueue.h' }));
 
+/**
+ * What makes a workqueue. One that has `WQ_MEM_RECLAIM` is declared to be on the way of memory reclaim: "all work items which might be
+ * used on code paths that handle memory reclaim are required to be queued on" such (Documentation/core-api/workqueue.rst).
+ */
+export const WORKQUEUE_MAKERS: readonly WorkqueueMaker[] = (
+  [
+    ['alloc_workqueue', 1],
+    ['alloc_workqueue_lockdep_map', 1],
+    ['alloc_ordered_workqueue', 1],
+    ['alloc_ordered_workqueue_lockdep_map', 1],
+    ['create_workqueue'],
+    ['create_freezable_workqueue'],
+    ['create_singlethread_workqueue'],
+  ] as const
+).map(([name, flagsArg]) => ({
+  name,
+  source: 'include/linux/workqueue.h',
+  ...(flagsArg === undefined ? {} : { flagsArg }),
+}));
+
+/** The flag of a workqueue that memory reclaim may wait for. */
+export const FOR_RECLAIM = 'WQ_MEM_RECLAIM';
+
+export const WORKQUEUE_MAKER_BY_NAME: ReadonlyMap<string, WorkqueueMaker> = new Map(
+  WORKQUEUE_MAKERS.map((m) => [m.name, m]),
+);
 export const QUEUERS_BY_NAME: ReadonlyMap<string, Queuer> = new Map(QUEUERS.map((q) => [q.name, q]));
 export const WAIT_BY_NAME: ReadonlyMap<string, WaitPrimitive> = new Map(WAITS.map((w) => [w.name, w]));
 export const WAKE_BY_NAME: ReadonlyMap<string, WakePrimitive> = new Map(WAKES.map((w) => [w.name, w]));

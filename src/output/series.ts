@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import * as nodeFs from 'node:fs/promises';
 import path from 'node:path';
 import type { Report, Site, Step } from '../analysis/report.js';
+import type { TaskReason } from '../analysis/task-bodies.js';
 import { contextPhrase, distinct, lockName, takesVerb } from '../edit/comment.js';
 import { compareScopes, compareText } from '../edit/order.js';
 import type { Downgrade, FileChange, Plan, ScopePlan } from '../edit/plan.js';
@@ -159,6 +160,7 @@ function scopeText(group: ScopeGroup, prefix: string): { subjects: string[]; bod
   const scope = group.scopes[0]!;
   const api = scope.api.toUpperCase();
   const several = group.scopes.length > 1;
+  if (scope.task) return taskText(scope, scope.task, prefix);
   const taken = takesVerb(scope) === 'takes' ? 'is taken' : 'is begun';
   const subjects = lockNames(scope).map(
     (lock) => `${prefix}: open ${several ? `${api} scopes` : `a ${api} scope`} where ${lock} ${taken}`,
@@ -182,6 +184,31 @@ function scopeText(group: ScopeGroup, prefix: string): { subjects: string[]; bod
     placeList(group.scopes),
   );
   return { subjects, body: paragraphs.join('\n\n') };
+}
+
+/** The message of a scope around the body of a worker or kthread. */
+function taskText(scope: ScopePlan, task: TaskReason, prefix: string): { subjects: string[]; body: string } {
+  const api = scope.api.toUpperCase();
+  const name = `${scope.function}()`;
+  const danger = scope.api === 'nofs' ? 'enter filesystem reclaim' : 'start IO to reclaim memory';
+  const when = contextPhrase(scope.context);
+  const because = {
+    waited: [`Memory reclaim waits for ${name}${when}:`, chainText(task.steps)],
+    flushed: [
+      `${task.by?.function}() waits for ${name} with ${task.on} held, which memory reclaim takes${when}:`,
+      chainText(task.steps),
+    ],
+    queue: [
+      `${name} runs on ${task.on}, which is made with WQ_MEM_RECLAIM: memory reclaim may wait for what is queued there.`,
+      placeList(task.steps),
+    ],
+  }[task.how];
+  const body = [
+    ...because,
+    `An allocation in it must not ${danger} therefore. Run it in a ${api} scope, so that every allocation inside, in ` +
+      `whatever function, is implicitly GFP_${api}, and say there why.`,
+  ];
+  return { subjects: [`${prefix}: run ${name} in a ${api} scope`], body: body.join('\n\n') };
 }
 
 /** The chain as an indented list, one function a line with its file. */
@@ -219,7 +246,8 @@ function downgradeText(
     if (locks.length === 1)
       for (const name of lockNames(group.needs[0]!)) proofs.push(`inside the ${name} scopes`);
     proofs.push('inside the new scopes');
-    because = `Every known path to these allocations is now inside a scope on ${sentenceList(locks)}`;
+    const scopes = group.needs.some((s) => s.task) ? 'one of the scopes of' : 'a scope on';
+    because = `Every known path to these allocations is now inside ${scopes} ${sentenceList(locks)}`;
   } else if (group.proof === 'existing') {
     proofs.push('inside existing scopes');
     because = 'Every known path to these allocations is inside a scope that is there already';

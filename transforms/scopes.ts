@@ -1,0 +1,59 @@
+import type { Findings, Question } from '../src/analysis/analyze.js';
+import { scopeId } from '../src/analysis/choice.js';
+import type { RegionOf } from '../src/analysis/regions.js';
+import type { Report, Site, Verdict } from '../src/analysis/report.js';
+import { replacementFor } from '../src/analysis/sites.js';
+import type { Downgrade, ScopePlan } from '../src/edit/plan.js';
+
+/** The chosen regions of a kind, as places to edit: all of each class that some site rests on. */
+export function chosenScopes(
+  findings: Findings,
+  report: Report,
+  wanted: (r: RegionOf) => boolean,
+): ScopePlan[] {
+  const used = new Set(report.sites.flatMap((s) => s.scopes));
+  return [findings.nofs, ...(findings.noio ? [findings.noio] : [])].flatMap((question) =>
+    question.choice.classes
+      .filter((c) => c.regions.some((r) => used.has(scopeId(r.fn, c.lock))))
+      .flatMap((c) => c.regions.filter(wanted).map((r) => scopePlan(findings, question, r))),
+  );
+}
+
+function scopePlan({ source }: Findings, { api, chains }: Question, region: RegionOf): ScopePlan {
+  const { fn, lock, placement, task } = region;
+  const chain = task ? undefined : (chains.chainFor(lock, fn.group) ?? chains.chains(lock)[0]!);
+  return {
+    id: scopeId(fn, lock),
+    file: fn.file.file,
+    function: fn.facts.name,
+    body: { start: fn.facts.bodyStart, end: fn.facts.end },
+    api,
+    lock,
+    ...(task ? { task } : {}),
+    lockText: task ? lock : lockText(region, source(fn.file.file)),
+    reclaim: chain ? chain.steps : task!.how === 'queue' ? [] : task!.steps,
+    context: chain ? chain.entry.context : task!.context,
+    saves: placement!.saves,
+    restores: placement!.restores,
+  };
+}
+
+/** The lock as the function writes it: `dqopt->dqio_sem`; its class where a wrapper takes it. */
+function lockText({ fn, lock, node }: RegionOf, text: string): string {
+  const { op } = fn.facts.cfg[node]!;
+  if (op.k !== 'call') return lock;
+  const field = lock.slice(lock.lastIndexOf('.') + 1);
+  const argument =
+    /\(\s*&?\s*([^(),]*(?:\([^()]*\)[^(),]*)*)/.exec(text.slice(op.start, op.end))?.[1]?.trim() ?? '';
+  return argument.endsWith(field) ? argument : lock;
+}
+
+/** Drops the masks of all sites with a verdict, where nothing speaks against it and the form of the mask allows it. */
+export function downgradesOf(report: Report, verdict: Verdict, transform: string): Downgrade[] {
+  return report.sites.flatMap((site: Site) => {
+    const replacement = replacementFor(site.flag, site.api);
+    if (site.verdict !== verdict || site.kept !== '' || replacement === undefined) return [];
+    const { file, function: name, start, end, scopes } = site;
+    return [{ site: site.id, file, function: name, start, end, replacement, scopes, transform }];
+  });
+}
