@@ -174,9 +174,12 @@ async function analyzeIn(
   facts.push(...(await read(callers.flatMap((file) => [file, ...ownHeaders(tree, file)]))));
 
   const macros = new Macros(tree);
+  // Their memory is wanted for what follows; should more files come in, new ones are made.
+  await threads.close();
   /** Files in which the name of what a proof rests on stands for something else. */
   let aside: FileFacts[] = [];
-  for (;;) {
+  /** The findings, if all files have been read that matter to them; those that turn out to matter are read. */
+  const attempt = async (): Promise<Findings | undefined> => {
     signal?.throwIfAborted();
     onProgress?.({ phase: 'analysing', done: 0, total: 1 });
     const findings = study(facts, asked, options, source);
@@ -198,27 +201,29 @@ async function analyzeIn(
       facts.push(...calling);
       const headers = calling.flatMap((f) => ownHeaders(tree, f.file));
       facts.push(...(await read(headers)));
-      continue;
     }
-    // Their memory is wanted for what follows.
     await threads.close();
-    const report = buildReport(
-      tree,
-      findings,
-      skipped.filter((s) => asked(s.file)),
-    );
-    const plan = planOf(findings, report, options);
-    return {
-      report,
-      plan,
-      source,
-      recheck: (edited, done) => {
-        const replaced = new Map(edited.map((f) => [f.file, f]));
-        const now = facts.map((f) => replaced.get(f.file) ?? f);
-        return recheck(findings, study(now, asked, options, source), done, options);
-      },
-    };
-  }
+    return calling.length > 0 ? undefined : findings;
+  };
+  // What an attempt found out is gone before the next one.
+  let findings: Findings | undefined;
+  while (!findings) findings = await attempt();
+  const done = findings;
+  const report = buildReport(
+    tree,
+    done,
+    skipped.filter((s) => asked(s.file)),
+  );
+  return {
+    report,
+    plan: planOf(done, report, options),
+    source,
+    recheck: (edited, made) => {
+      const replaced = new Map(edited.map((f) => [f.file, f]));
+      const now = facts.map((f) => replaced.get(f.file) ?? f);
+      return recheck(done, study(now, asked, options, source), made, options);
+    },
+  };
 }
 
 /**

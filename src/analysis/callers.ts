@@ -13,8 +13,6 @@ const NO_CONDITIONS: readonly Condition[] = [];
  */
 const RECLAIM_ONLY = /^shrinker\.(?:scan_objects|count_objects)$/;
 
-const NOT_ASKED = new Int32Array(0);
-
 /** What to do about a call that a walk has met: go on from where it is made, leave it, or end the walk with it. */
 export type Go = 'on' | 'off' | 'end';
 
@@ -46,6 +44,8 @@ export interface Downwards {
 export class Callers {
   /** Every node from which one of the targets can be reached. */
   readonly closure = new Set<number>();
+  /** How many edges there are, see `edgeNumber`. */
+  edgeCount = 0;
   /** Ids of functions that call, on behalf of one in the closure, what that one handed to them. */
   readonly between = new Set<number>();
   /** Ids of the functions that the closure is about. */
@@ -64,8 +64,15 @@ export class Callers {
   /** By function: the places in `callers` of the calls in the same task. */
   private readonly sameTask: (Int32Array | undefined)[];
   private readonly locking = new Map<number, boolean>();
-  /** By node, see `calls`; empty until asked for. */
-  private readonly links: Int32Array[];
+  /** Of all nodes asked for, one behind the other: place of the edge in `callers` of the function, node it comes from. */
+  private links = new Int32Array(1 << 16);
+  private linked = 0;
+  /** By node: where its links begin, plus 1, and end; 0 where it was not asked for. */
+  private begins = new Int32Array(0);
+  private ends = new Int32Array(0);
+  /** By function: the number of its first edge, and last that of all; numbers of edges on conditions follow. */
+  private readonly firstEdge: Int32Array;
+  private readonly firstConditional = new Map<number, number>();
   /** By function: 0 not asked yet, 1 a root, 2 none. */
   private readonly roots: Uint8Array;
   private down: Downwards | undefined;
@@ -79,7 +86,11 @@ export class Callers {
     targets: Iterable<number>,
   ) {
     this.owners = new Owners(index);
-    this.links = index.functions.map(() => NOT_ASKED);
+    this.firstEdge = new Int32Array(index.functions.length);
+    for (const [id, edges] of index.callers.entries()) {
+      this.firstEdge[id] = this.edgeCount;
+      this.edgeCount += edges.length;
+    }
     this.roots = new Uint8Array(index.functions.length);
     this.sameTask = index.functions.map(() => undefined);
     this.conditions = new Conditions(index);
@@ -93,11 +104,12 @@ export class Callers {
     for (let i = 0; i < queue.length; i++) {
       const { id } = this.functionOf(queue[i]!);
       this.reached.add(id);
-      const calls = this.calls(queue[i]!);
-      for (let c = 0; c < calls.length; c += 2) {
-        for (const way of this.index.callers[id]![calls[c]!]!.inner ?? [])
-          for (const { fn } of way) this.between.add(fn);
-        const from = calls[c + 1]!;
+      const end = this.callsEnd(queue[i]!);
+      const edges = this.index.callers[id]!;
+      for (let c = this.callsBegin(queue[i]!); c < end; c += 2) {
+        const { inner } = edges[this.links[c]!]!;
+        if (inner) for (const way of inner) for (const { fn } of way) this.between.add(fn);
+        const from = this.links[c + 1]!;
         if (this.closure.has(from)) continue;
         this.closure.add(from);
         queue.push(from);
@@ -114,18 +126,18 @@ export class Callers {
     for (const [i, node] of nodes.entries()) place[node] = i;
     const starts = new Int32Array(nodes.length + 1);
     for (const node of nodes) {
-      const calls = this.calls(node);
-      for (let c = 1; c < calls.length; c += 2) starts[place[calls[c]!]!]!++;
+      const end = this.callsEnd(node);
+      for (let c = this.callsBegin(node); c < end; c += 2) starts[place[this.links[c + 1]!]!]!++;
     }
     for (let i = 0, sum = 0; i <= nodes.length; i++) starts[i] = sum += starts[i]!;
     const into = new Int32Array(starts[nodes.length]!);
     const via = new Int32Array(starts[nodes.length]!);
     for (const [i, node] of nodes.entries()) {
-      const calls = this.calls(node);
-      for (let c = 0; c < calls.length; c += 2) {
-        const at = --starts[place[calls[c + 1]!]!]!;
+      const end = this.callsEnd(node);
+      for (let c = this.callsBegin(node); c < end; c += 2) {
+        const at = --starts[place[this.links[c + 1]!]!]!;
         into[at] = i;
-        via[at] = calls[c]!;
+        via[at] = this.links[c]!;
       }
     }
     this.down = { nodes, place, starts, into, via };
@@ -180,7 +192,6 @@ export class Callers {
   private added(fn: number, owner: string, conditions: readonly Condition[]): number {
     const node = this.size;
     this.shared.push({ fn, owner, conditions });
-    this.links.push(NOT_ASKED);
     return node;
   }
 
@@ -189,36 +200,61 @@ export class Callers {
     return edge.how !== 'through' && !this.tasks.leavesTask(edge);
   }
 
-  /** The calls of a node in the same task, in pairs: place of the edge in `callers` of the function, node it comes from. */
-  calls(node: number): Int32Array {
-    let links = this.links[node]!;
-    if (links === NOT_ASKED) {
-      const { owner = '', conditions = NO_CONDITIONS } =
-        this.shared[node - this.index.functions.length] ?? {};
-      const { id } = this.functionOf(node);
-      const edges = this.index.callers[id]!;
-      let conditional: Edge[] | undefined;
-      const places = this.inSameTask(id);
-      const found = new Int32Array(places.length * 2);
-      let length = 0;
-      for (const place of places) {
-        const edge = edges[place]!;
-        const above = this.owners.above(edge, owner);
-        if (above === undefined) continue;
-        const met = this.conditions.met(edge, conditions);
-        if (met === 'not made') continue;
-        if (met) {
-          conditional ??= [...edges];
-          conditional[place] = { ...edge, inner: [[met]] };
-        }
-        found[length++] = place;
-        found[length++] = this.node(edge.from, above, this.conditions.above(edge, conditions));
-      }
-      if (conditional) this.conditional.set(node, conditional);
-      links = length === found.length ? found : found.slice(0, length);
-      this.links[node] = links;
+  /** Where the calls of a node in the same task begin in `callPlace` and `callFrom`; they stand there at every second place. */
+  callsBegin(node: number): number {
+    if (node >= this.begins.length) {
+      const size = Math.max(this.size, this.begins.length * 2);
+      this.begins = grown(this.begins, size);
+      this.ends = grown(this.ends, size);
     }
-    return links;
+    if (this.begins[node] === 0) this.link(node);
+    return this.begins[node]! - 1;
+  }
+
+  callsEnd(node: number): number {
+    this.callsBegin(node);
+    return this.ends[node]!;
+  }
+
+  /** Of a call: the place of the edge in `edges` of the node. */
+  callPlace(call: number): number {
+    return this.links[call]!;
+  }
+
+  /** Of a call: the node that it comes from. */
+  callFrom(call: number): number {
+    return this.links[call + 1]!;
+  }
+
+  private link(node: number): void {
+    const { owner = '', conditions = NO_CONDITIONS } = this.shared[node - this.index.functions.length] ?? {};
+    const { id } = this.functionOf(node);
+    const edges = this.index.callers[id]!;
+    let conditional: Edge[] | undefined;
+    const places = this.inSameTask(id);
+    const begin = this.linked;
+    if (begin + places.length * 2 > this.links.length)
+      this.links = grown(this.links, Math.max(this.links.length * 2, begin + places.length * 2));
+    for (const place of places) {
+      const edge = edges[place]!;
+      const above = this.owners.above(edge, owner);
+      if (above === undefined) continue;
+      const met = this.conditions.met(edge, conditions);
+      if (met === 'not made') continue;
+      if (met) {
+        conditional ??= [...edges];
+        conditional[place] = { ...edge, inner: [[met]] };
+      }
+      this.links[this.linked++] = place;
+      this.links[this.linked++] = this.node(edge.from, above, this.conditions.above(edge, conditions));
+    }
+    if (conditional) {
+      this.conditional.set(node, conditional);
+      this.firstConditional.set(node, this.edgeCount);
+      this.edgeCount += conditional.length;
+    }
+    this.begins[node] = begin + 1;
+    this.ends[node] = this.linked;
   }
 
   private inSameTask(id: number): Int32Array {
@@ -231,9 +267,14 @@ export class Callers {
     return places;
   }
 
-  /** The edges that `calls` has the places of: those of the index, or with what is known on a condition. */
+  /** The edges that `callPlace` gives places of: those of the index, or with what is known on a condition. */
   edges(node: number): readonly Edge[] {
     return this.conditional.get(node) ?? this.index.callers[this.functionOf(node).id]!;
+  }
+
+  /** The number of the first of its `edges`; the others follow. Nodes with the same edges have the same numbers. */
+  edgeNumber(node: number): number {
+    return this.firstConditional.get(node) ?? this.firstEdge[this.functionOf(node).id]!;
   }
 
   /** Nodes with the same edges have the same number. */
@@ -295,18 +336,19 @@ export class Callers {
     this.met[target] = walk;
     for (let n = 0; n < nodes.length; n++) {
       const at = nodes[n]!;
-      const calls = this.calls(at);
+      const end = this.callsEnd(at);
       const edges = this.edges(at);
-      for (let c = 0; c < calls.length; c += 2) {
-        const edge = edges[calls[c]!]!;
-        const from = calls[c + 1]!;
+      for (let c = this.callsBegin(at); c < end; c += 2) {
+        const place = this.links[c]!;
+        const edge = edges[place]!;
+        const from = this.links[c + 1]!;
         const path = (): Edge[] => {
           const out = [{ ...edge, from, to: at }];
           for (let m = n; back[m]! >= 0; m = back[m]!)
             out.push({ ...over[m]!, from: nodes[m]!, to: nodes[back[m]!]! });
           return out;
         };
-        const go = meet(edge, calls[c]!, at, from, path);
+        const go = meet(edge, place, at, from, path);
         if (go === 'off') continue;
         if (go === 'end') return path();
         if (this.met[from] === walk) continue;
@@ -323,4 +365,10 @@ export class Callers {
   runsInReclaim(target: number): boolean {
     return this.walk(target, (edge) => (RECLAIM_ONLY.test(edge.via) ? 'end' : 'on')) !== undefined;
   }
+}
+
+function grown(array: Int32Array<ArrayBuffer>, size: number): Int32Array<ArrayBuffer> {
+  const out = new Int32Array(size);
+  out.set(array);
+  return out;
 }

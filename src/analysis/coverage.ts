@@ -21,9 +21,10 @@ export interface OpenScope {
 export type ScopesAt = (fn: Fn, node: number, zero?: string) => OpenScope | undefined;
 
 /** What is known of a call: outside of any scope, inside of one, or made by reclaim itself. */
-const OUTSIDE = 0;
-const IN_SCOPE = 1;
-const EXCUSED = 2;
+const UNKNOWN = 0;
+const OUTSIDE = 1;
+const IN_SCOPE = 2;
+const EXCUSED = 3;
 
 /**
  * Coverage of functions by their callers, certain scopes being there: a function is covered if it has callers and every call
@@ -32,35 +33,41 @@ const EXCUSED = 2;
  */
 export class Cover {
   private readonly known = new Map<number, boolean>();
-  /** By `Callers.edgesOf`: what is known of each of the calls. */
-  private readonly marks = new Map<number, Uint8Array>();
+  /** By the number of an edge: what is known of the call. */
+  private marks: Uint8Array;
   /** By what a path is to end at: which nodes are below such a one, see `spread`. */
   private readonly below = new Map<(node: number) => boolean, Uint8Array>();
   private belowScopes: Uint8Array | undefined;
   private open: Uint8Array | undefined;
-  private byPlace: readonly Uint8Array[] = [];
+  private byPlace = new Int32Array(0);
 
   constructor(
     readonly callers: Callers,
     private readonly locks: Locks,
     readonly scopes: ScopesAt,
-  ) {}
+  ) {
+    this.marks = new Uint8Array(callers.edgeCount);
+  }
 
   private get index(): Index {
     return this.callers.index;
   }
 
-  /** `OUTSIDE`, `IN_SCOPE` or `EXCUSED` of each of the edges of a node. */
-  private marksOf(node: number): Uint8Array {
-    const id = this.callers.edgesOf(node);
-    let marks = this.marks.get(id);
-    if (!marks) {
-      marks = Uint8Array.from(this.callers.edges(node), (edge) =>
-        this.scopeAt(edge) ? IN_SCOPE : this.callers.isExcused(edge, this.locks) ? EXCUSED : OUTSIDE,
-      );
-      this.marks.set(id, marks);
+  /** `OUTSIDE`, `IN_SCOPE` or `EXCUSED`: what is known of one of the edges of a node. */
+  private mark(node: number, place: number): number {
+    const number = this.callers.edgeNumber(node) + place;
+    if (this.marks.length < this.callers.edgeCount) {
+      const marks = new Uint8Array(this.callers.edgeCount);
+      marks.set(this.marks);
+      this.marks = marks;
     }
-    return marks;
+    let mark = this.marks[number]!;
+    if (mark === UNKNOWN) {
+      const edge = this.callers.edges(node)[place]!;
+      mark = this.scopeAt(edge) ? IN_SCOPE : this.callers.isExcused(edge, this.locks) ? EXCUSED : OUTSIDE;
+      this.marks[number] = mark;
+    }
+    return mark;
   }
 
   /** The scope in which the call is made: open where it stands, or on every way on which a callback comes to run. */
@@ -91,7 +98,7 @@ export class Cover {
     }
     const met = [target];
     const path = callers.walk(target, (_, place, at, from) => {
-      if (this.marksOf(at)[place] !== OUTSIDE || known.get(from)) return 'off';
+      if (this.mark(at, place) !== OUTSIDE || known.get(from)) return 'off';
       met.push(from);
       return isOutside(from) ? 'end' : 'on';
     });
@@ -139,7 +146,7 @@ export class Cover {
 
   private pathUp(target: number, meet: (edge: Edge, from: number) => Go): Edge[] | undefined {
     return this.callers.walk(target, (edge, place, at, from) =>
-      this.marksOf(at)[place] === OUTSIDE ? meet(edge, from) : 'off',
+      this.mark(at, place) === OUTSIDE ? meet(edge, from) : 'off',
     );
   }
 
@@ -153,7 +160,7 @@ export class Cover {
     let isBelow = (_: number): boolean => true;
     if (!this.covered(target)) {
       this.belowScopes ??= this.spread(
-        (node) => this.marksOf(node).includes(IN_SCOPE),
+        (node) => this.isUnderScope(node),
         (mark) => mark !== IN_SCOPE,
       );
       const { place } = callers.downwards;
@@ -161,17 +168,32 @@ export class Cover {
     }
     const out: { edge: Edge; scope: OpenScope; path: Edge[] }[] = [];
     callers.walk(target, (edge, place, at, from, path) => {
-      if (this.marksOf(at)[place] !== IN_SCOPE) return isBelow(from) ? 'on' : 'off';
+      if (this.mark(at, place) !== IN_SCOPE) return isBelow(from) ? 'on' : 'off';
       out.push({ edge, scope: this.scopeAt(edge)!, path: path() });
       return out.length >= limit ? 'end' : 'off';
     });
     return out;
   }
 
-  /** `marksOf` of the functions of all nodes in the closure. */
-  private marksByPlace(): readonly Uint8Array[] {
-    const { nodes } = this.callers.downwards;
-    if (this.byPlace.length !== nodes.length) this.byPlace = nodes.map((node) => this.marksOf(node));
+  /** Is one of the calls of the node in a scope? */
+  private isUnderScope(node: number): boolean {
+    const end = this.callers.callsEnd(node);
+    for (let c = this.callers.callsBegin(node); c < end; c += 2)
+      if (this.mark(node, this.callers.callPlace(c)) === IN_SCOPE) return true;
+    return false;
+  }
+
+  /** By place: where the marks of the node's edges begin, which are all known then. */
+  private marksByPlace(): Int32Array {
+    const { callers } = this;
+    const { nodes } = callers.downwards;
+    if (this.byPlace.length !== nodes.length) {
+      this.byPlace = Int32Array.from(nodes, (node) => callers.edgeNumber(node));
+      for (const node of nodes) {
+        const end = callers.callsEnd(node);
+        for (let c = callers.callsBegin(node); c < end; c += 2) this.mark(node, callers.callPlace(c));
+      }
+    }
     return this.byPlace;
   }
 
@@ -187,7 +209,8 @@ export class Cover {
   /** By place: 1 for the nodes that `starts` holds for, and for all that is called from them over calls with such marks. */
   private spread(starts: (node: number) => boolean, through: (mark: number) => boolean): Uint8Array {
     const { nodes, starts: first, into, via } = this.callers.downwards;
-    const marks = this.marksByPlace();
+    const begins = this.marksByPlace();
+    const { marks } = this;
     const out = new Uint8Array(nodes.length);
     const work: number[] = [];
     const meet = (place: number): void => {
@@ -199,7 +222,7 @@ export class Cover {
     for (let at = work.pop(); at !== undefined; at = work.pop()) {
       for (let e = first[at]!; e < first[at + 1]!; e++) {
         const to = into[e]!;
-        if (out[to] === 0 && through(marks[to]![via[e]!]!)) meet(to);
+        if (out[to] === 0 && through(marks[begins[to]! + via[e]!]!)) meet(to);
       }
     }
     return out;
@@ -228,10 +251,9 @@ export class Cover {
       const id = callers.edgesOf(at);
       let all = atCalls.get(id);
       if (!all) {
-        const marks = this.marksOf(at);
         const found = new Map<number, readonly number[]>();
         for (const [place, edge] of callers.edges(at).entries()) {
-          if (marks[place] === IN_SCOPE) continue;
+          if (this.mark(at, place) === IN_SCOPE) continue;
           const ways = (edge.inner ?? []).filter((way) => !this.scopeOnWay(way)).flat();
           const numbers = [{ fn: edge.from, node: edge.node }, ...ways].flatMap(({ fn, node }) =>
             heldAt(fn, node),
@@ -250,14 +272,15 @@ export class Cover {
     const words = (names.all.length + 31) >> 5;
     const held = new Uint32Array(nodes.length * words);
     const dirty = new Uint8Array(nodes.length);
-    const marks = this.marksByPlace();
+    const begins = this.marksByPlace();
+    const { marks } = this;
     for (const [i, node] of nodes.entries()) {
       const at = heldAtCalls(node);
       if (at.size === 0) continue;
-      const calls = callers.calls(node);
-      for (let c = 0; c < calls.length; c += 2) {
-        if (open[place[calls[c + 1]!]!] === 0) continue;
-        for (const n of at.get(calls[c]!) ?? []) {
+      const end = callers.callsEnd(node);
+      for (let c = callers.callsBegin(node); c < end; c += 2) {
+        if (open[place[callers.callFrom(c)]!] === 0) continue;
+        for (const n of at.get(callers.callPlace(c)) ?? []) {
           held[i * words + (n >> 5)]! |= 1 << (n & 31);
           dirty[i] = 1;
         }
@@ -272,7 +295,7 @@ export class Cover {
         if (open[i] === 0) continue;
         for (let e = starts[i]!; e < starts[i + 1]!; e++) {
           const to = into[e]!;
-          if (marks[to]![via[e]!] === IN_SCOPE) continue;
+          if (marks[begins[to]! + via[e]!] === IN_SCOPE) continue;
           for (let w = 0; w < words; w++) {
             const mine = held[i * words + w]!;
             if (mine === 0) continue;
