@@ -41,6 +41,12 @@ import { Waits } from './waits.js';
 /** A member that stands in more files than this is not looked for: it would bring half of the tree in. */
 const MAX_FILES_OF_MEMBER = 12;
 
+/** Files that use a member on which a proof rests are all read, if they are no more than this. */
+const MAX_FILES_USING = 40;
+
+/** What uses a member is not even looked for if it stands in more files than this. */
+const MAX_FILES_LOOKED_AT = 1000;
+
 /** What there is to know for the masks of one kind. */
 export interface Question {
   readonly api: Api;
@@ -160,6 +166,8 @@ async function analyzeIn(
     // The kernel calls no function of a module by name.
     if (!inModule(file.file)) for (const fn of file.functions) if (!fn.isStatic) names.add(fn.name);
     for (const entry of file.tables) names.add(entry.field);
+    for (const fn of file.functions)
+      for (const [to] of fn.references) if (to.includes(' ')) names.add(to.slice(to.lastIndexOf(' ') + 1));
   }
   const search = filesByName(tree, rest, names, threads, keeping);
   // Until it is awaited below nobody else looks at its failure.
@@ -176,13 +184,17 @@ async function analyzeIn(
   const macros = new Macros(tree);
   // Their memory is wanted for what follows; should more files come in, new ones are made.
   await threads.close();
+  /** Members through which functions are called in more files than can be read. */
+  const lost = new Set<string>();
+  /** By member on which a proof rests: the files that use it. */
+  const users = new Map<string, readonly string[]>();
   /** Files in which the name of what a proof rests on stands for something else. */
   let aside: FileFacts[] = [];
   /** The findings, if all files have been read that matter to them; those that turn out to matter are read. */
   const attempt = async (): Promise<Findings | undefined> => {
     signal?.throwIfAborted();
     onProgress?.({ phase: 'analysing', done: 0, total: 1 });
-    const findings = study(facts, asked, options, source);
+    const findings = study(facts, asked, options, source, lost);
     // A function that seems covered is so only if the rest of the tree does not call it.
     const proven = new Set<string>();
     for (const id of proofs(findings)) {
@@ -197,13 +209,24 @@ async function analyzeIn(
     aside.push(...(await read([...proven].flatMap((name) => named.get(name) ?? []))));
     const [calling, others] = split(aside, (f) => usesAny(f, proven, macros));
     aside = others;
+    // What is stored in a member is called through it.
+    const given = lost.size;
+    for (const member of membersOf(findings)) {
+      if (lost.has(member) || users.has(member)) continue;
+      const standsIn = named.get(fieldOf(member)) ?? [];
+      const using = filesUsing(findings.index, member, standsIn, (file) => readSource(tree, file));
+      if (using && using.length <= MAX_FILES_USING) users.set(member, using);
+      else lost.add(member);
+    }
+    const through = await read([...users.values()].flat());
+    calling.push(...through);
     if (calling.length > 0) {
       facts.push(...calling);
       const headers = calling.flatMap((f) => ownHeaders(tree, f.file));
       facts.push(...(await read(headers)));
     }
     await threads.close();
-    return calling.length > 0 ? undefined : findings;
+    return calling.length > 0 || lost.size > given ? undefined : findings;
   };
   // What an attempt found out is gone before the next one.
   let findings: Findings | undefined;
@@ -221,7 +244,7 @@ async function analyzeIn(
     recheck: (edited, made) => {
       const replaced = new Map(edited.map((f) => [f.file, f]));
       const now = facts.map((f) => replaced.get(f.file) ?? f);
-      return recheck(done, study(now, asked, options, source), made, options);
+      return recheck(done, study(now, asked, options, source, lost), made, options);
     },
   };
 }
@@ -329,6 +352,47 @@ function sameCall(was: Fn, node: number, now: Fn): number {
   return same(now)[same(was).indexOf(node)] ?? -1;
 }
 
+function fieldOf(member: string): string {
+  return member.slice(member.lastIndexOf('.') + 1);
+}
+
+/** The members through which functions are called whose callers the proofs rest on. */
+function membersOf({ index, nofs, noio, ifReal }: Findings): Set<string> {
+  const covers = [nofs.choice.cover, ifReal, ...(noio ? [noio.choice.cover] : [])];
+  return new Set(covers.flatMap((cover) => cover.proven()).flatMap((id) => index.membersOf(id)));
+}
+
+/**
+ * Which of the files that have the name of a member in them may call through it, or take what it holds: they know the struct and have
+ * the member of something in a place where it is not set. undefined: too many to look at.
+ */
+function filesUsing(
+  index: Index,
+  member: string,
+  files: readonly string[],
+  read: (file: string) => ReturnType<typeof readSource>,
+): string[] | undefined {
+  const field = fieldOf(member);
+  const definitions = index.definitionsOf(member.slice(0, -field.length - 1));
+  // A struct of a .c file is known there alone; one of a header that is not for all, below its folder and where that is included.
+  const headers = definitions.filter((file) => !file.endsWith('.c'));
+  const isForAll = definitions.length === 0 || headers.some((file) => /(?:^|\/)include\//.test(file));
+  if (isForAll && files.length > MAX_FILES_LOOKED_AT) return undefined;
+  const use = new RegExp(`(?:->\\s*|[\\w\\])]\\.)${field}\\b(?!\\s*=[^=])`);
+  return files.filter((file) => {
+    const source = read(file);
+    if (!('text' in source) || !use.test(source.text)) return false;
+    return (
+      isForAll ||
+      definitions.includes(file) ||
+      headers.some(
+        (header) =>
+          file.startsWith(`${path.dirname(header)}/`) || source.text.includes(`/${path.basename(header)}`),
+      )
+    );
+  });
+}
+
 /** The functions whose callers the proofs rest on: each covered site's own, and those above it up to the scopes. */
 function proofs({ sites, nofs, noio, ifReal }: Findings): number[] {
   const covers = [nofs.choice.cover, ifReal, ...(noio ? [noio.choice.cover] : [])];
@@ -400,8 +464,10 @@ function study(
   asked: (file: string) => boolean,
   options: AnalyzeOptions,
   source: (file: string) => string,
+  lost: ReadonlySet<string>,
 ): Findings {
   const index = new Index(facts, hasKernel(options.tree));
+  for (const member of lost) index.giveUp(member);
   const locks = new Locks(index);
   const tasks = new Tasks(index);
   const waits = new Waits(index, tasks);

@@ -164,6 +164,8 @@ export class Index {
   readonly callees: Edge[][] = [];
   /** `struct.field` → functions stored there → parts of the kernel whose tables store them. */
   private readonly tables = new Map<string, Map<number, Set<string>>>();
+  private readonly givenUp = new Map<number, string>();
+  private membersByFunction: Map<number, string[]> | undefined;
   /** `group struct.field` of every member that the group sets in a table of its own. */
   private readonly ownedTables = new Set<string>();
   /** Calls whose target stays unknown: fn id and CFG node. */
@@ -703,8 +705,23 @@ export class Index {
     }
   }
 
+  /** Where structs of that tag are defined. */
+  definitionsOf(tag: string): readonly string[] {
+    return (this.structs.get(tag) ?? []).map(({ file }) => file);
+  }
+
+  /** What is stored in the member may be called by code that was not read. */
+  giveUp(member: string): void {
+    for (const id of this.tableOwners(member).keys()) {
+      this.escaped.add(id);
+      this.givenUp.set(id, member);
+    }
+  }
+
   /** Why not every caller of an escaped function is known, a clause. */
   whyEscaped(id: number): string {
+    const member = this.givenUp.get(id);
+    if (member !== undefined) return `it is called through ${member}, which too many files may use`;
     if (this.exported.has(id)) return 'it is exported to other modules';
     return this.hasKernel ? 'its address is kept' : 'its address is kept, and the kernel was not read';
   }
@@ -749,6 +766,21 @@ export class Index {
   /** Functions stored in a member (`super_operations.evict_inode`), each with the parts of the kernel that store it. */
   tableOwners(member: string): ReadonlyMap<number, ReadonlySet<string>> {
     return this.tables.get(member) ?? new Map();
+  }
+
+  /** The members (`super_operations.evict_inode`) in which a function is stored. */
+  membersOf(id: number): readonly string[] {
+    if (!this.membersByFunction) {
+      this.membersByFunction = new Map();
+      for (const [member, functions] of this.tables) {
+        for (const fn of functions.keys()) {
+          const members = this.membersByFunction.get(fn);
+          if (members) members.push(member);
+          else this.membersByFunction.set(fn, [member]);
+        }
+      }
+    }
+    return this.membersByFunction.get(id) ?? [];
   }
 
   /** Has a struct of that tag a member of that type? */

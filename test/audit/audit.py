@@ -12,7 +12,8 @@ F is a root, entered from outside with no scope, if nobody calls it, or if it is
 
 A scope is open from a save (or a call of a function with more saves than restores) to a restore (likewise); a
 restore after which the block returns or jumps does not count. A proposed one is open from its line to the next
-line that unlocks what the lock is called; so is what stands between other such lines of the function.
+line that unlocks what the lock is called; so is what stands between other such lines of the function. One around a
+worker or kthread is open in all of it. For a GFP_NOIO only NOIO scopes count.
 
 usage: audit.py SCAN.json LINUX [--sample N] [--seed N] [--explained FILE] [DIR...]
 
@@ -32,8 +33,8 @@ import re
 import subprocess
 import sys
 
-SAVE = re.compile(r"\bmemalloc_no(?:fs|io|reclaim)_save\s*\(")
-RESTORE = re.compile(r"\bmemalloc_no(?:fs|io|reclaim)_restore\s*\(")
+# By what a mask is about: scopes that are as good as it.
+SCOPES = {"nofs": "fs|io|reclaim", "noio": "io|reclaim"}
 CALL = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
 MEMBER_CALL = re.compile(r"(?:->|\.)\s*([A-Za-z_]\w*)\s*\)?\s*\(")
 HANDED = re.compile(r"([=,(?:])\s*&?([A-Za-z_]\w*)\s*(?=[,);:}])")
@@ -65,7 +66,6 @@ class Function:
         self.body, self.body_line, self.is_static = body, body_line, is_static
         self.params = parameters(head)
         self.calls = collections.defaultdict(list)
-        self.events = None
         for match in CALL.finditer(body):
             if match.group(1) not in KEYWORDS:
                 self.calls[match.group(1)].append(match.start())
@@ -278,8 +278,11 @@ def enclosing_call(body, offset):
 class Scopes:
     """Where scopes are open. Functions that leave one open are found by one textual rule, see above."""
 
-    def __init__(self, tree, proposed):
+    def __init__(self, tree, proposed, api):
         self.proposed = proposed
+        self.save = re.compile(r"\bmemalloc_no(?:%s)_save\s*\(" % SCOPES[api])
+        self.restore = re.compile(r"\bmemalloc_no(?:%s)_restore\s*\(" % SCOPES[api])
+        self.events = {}
         self.starts, self.stops = set(), set()
         # From scratch each time: what seemed to start a scope may call something that turns out to stop it.
         for _ in range(8):
@@ -299,8 +302,8 @@ class Scopes:
 
     def marks(self, fn):
         """Offset and whether a scope is open from there on, for each save and restore on the way to the end."""
-        found = [(m.start(), True) for m in SAVE.finditer(fn.body)]
-        found += [(m.start(), False) for m in RESTORE.finditer(fn.body)]
+        found = [(m.start(), True) for m in self.save.finditer(fn.body)]
+        found += [(m.start(), False) for m in self.restore.finditer(fn.body)]
         for name in fn.calls.keys() & self.starts:
             found += [(place, True) for place in fn.calls[name]]
         for name in fn.calls.keys() & self.stops:
@@ -309,9 +312,9 @@ class Scopes:
 
     def events_of(self, fn):
         """Lists as `marks` has them: of the function's own scopes, of proposed ones, of those that calls leave open."""
-        if fn.events is None:
-            saved = on_the_way(fn.body, [(m.start(), True) for m in SAVE.finditer(fn.body)]
-                               + [(m.start(), False) for m in RESTORE.finditer(fn.body)])
+        if id(fn) not in self.events:
+            saved = on_the_way(fn.body, [(m.start(), True) for m in self.save.finditer(fn.body)]
+                               + [(m.start(), False) for m in self.restore.finditer(fn.body)])
             own = []
             for line, lock in self.proposed.get((fn.file, fn.name), ()):
                 # One entry stands for all regions of the lock in the function.
@@ -325,8 +328,8 @@ class Scopes:
                 own += on_the_way(fn.body, [(end, False) for _, end, how in named if UNLOCKS.search(how)])
             called = [(place, True) for name in fn.calls.keys() & self.starts for place in fn.calls[name]]
             called += [(place, False) for name in fn.calls.keys() & self.stops for place in fn.calls[name]]
-            fn.events = (sorted(saved), sorted(own), sorted(on_the_way(fn.body, called)))
-        return fn.events
+            self.events[id(fn)] = (sorted(saved), sorted(own), sorted(on_the_way(fn.body, called)))
+        return self.events[id(fn)]
 
     def open_at(self, fn, offset):
         for events in self.events_of(fn):
@@ -394,26 +397,29 @@ def main():
     with open(args.scan, encoding="utf8") as source:
         scan = json.load(source)
     # lock-free says that no lock is held, not that there is a scope: there is nothing to look for.
-    sites = [s for s in scan["sites"] if s["verdict"] in ("covered", "scopable") and s["function"]]
+    scoped = ("covered", "scopable", "task")
+    sites = [s for s in scan["sites"] if s["verdict"] in scoped and s["function"] and not s["kept"]]
     sites.sort(key=lambda s: s["id"])
     if len(sites) > args.sample:
         sites = random.Random(args.seed).sample(sites, args.sample)
-    proposed = collections.defaultdict(list)
+    proposed = {api: collections.defaultdict(list) for api in SCOPES}
     for scope in scan["scopes"]:
-        if scope["state"] == "proposed":
-            proposed[scope["file"], scope["function"]].append((scope["line"], scope["lock"]))
+        for api, good in SCOPES.items():
+            if scope["state"] == "proposed" and scope["api"][2:] in good.split("|"):
+                proposed[api][scope["file"], scope["function"]].append((scope["line"], scope["lock"]))
     parts = {part_of(s["file"]) for s in sites}
     dirs = args.dirs or EVERYWHERE + sorted(p for p in parts if p.split("/")[0] not in EVERYWHERE)
     dirs = [d for d in dirs if os.path.isdir(os.path.join(args.tree, d))]
     tree = Tree(args.tree, dirs)
-    scopes = Scopes(tree, proposed)
+    scopes = {api: Scopes(tree, proposed[api], api) for api in SCOPES}
     found, unread = {}, []
     for site in sites:
         own = [f for f in tree.by_file[site["file"]] if f.line <= site["line"] <= f.end]
         if not own:
             unread.append(site["id"])
             continue
-        chain = chain_without(tree, scopes, own[-1], own[-1].offset_of(site["line"], site["column"]))
+        api = "noio" if re.search("NOIO|__GFP_IO", site["flag"]) else "nofs"
+        chain = chain_without(tree, scopes[api], own[-1], own[-1].offset_of(site["line"], site["column"]))
         if chain:
             found[site["id"]] = chain
     verdicts = collections.Counter(s["verdict"] for s in sites)
