@@ -97,7 +97,7 @@ export function placeAroundBody(fn: Fn, matters: (node: number) => boolean): Pla
   };
   const starts = list.filter((i) => facts.statements[i]!.kind !== 'declaration' && nodesOf(i).length > 0);
   const first = starts.findIndex((i) => nodesOf(i).some(matters));
-  if (first < 0) return { refused: 'nothing allocates in its statements' };
+  if (first < 0) return { refused: 'nothing allocates but its declarations' };
   const returns = (i: number): boolean => nodesOf(i).some((n) => facts.cfg[n]!.op.k === 'ret');
   const early = starts.findLastIndex((i, k) => k < first && returns(i)) + 1;
   let why = '';
@@ -266,6 +266,8 @@ function balances(
 ): Uint8Array | string {
   const cfg: CfgNode[] = facts.cfg.map((n) => ({ ...n, next: [...n.next] }));
   const effects = new Map<number, Effect[]>();
+  /** The statements that the inserted nodes stand at. */
+  const inserted = new Map<number, Statement>();
   const put = (point: Point, act: Effect['act']): boolean => {
     const s = facts.statements[point.statement]!;
     if (s.to <= s.from) return false;
@@ -285,12 +287,15 @@ function balances(
       }
     } else {
       let target = -1;
-      for (let i = s.from; i < s.to; i++) {
-        const node = cfg[i]!;
+      const isOf = (n: number): boolean => {
+        const inner = inserted.get(n);
+        return isInside(n) || (inner !== undefined && inner !== s && inner.from >= s.from && inner.to <= s.to);
+      };
+      for (const [i, node] of cfg.entries()) {
         const jump = node.op.k === 'ret' || facts.statements[node.statement]?.kind === 'jump';
-        if (jump) continue;
+        if (jump || !isOf(i)) continue;
         node.next.forEach((to, k) => {
-          if (isInside(to)) return;
+          if (isOf(to)) return;
           if (target >= 0 && target !== to) target = -2;
           else if (target !== -2) target = to;
           node.next[k] = at;
@@ -300,6 +305,7 @@ function balances(
       if (target < 0) return false;
       cfg.push({ op: { k: 'nop' }, next: [target], statement: -1 });
     }
+    inserted.set(at, s);
     effects.set(at, [{ act, success: 'void' }]);
     return any;
   };
@@ -320,7 +326,7 @@ function balances(
     if (at && at.low >= 1) open[i] = 1;
     // Nothing that may run under the lock may run outside of the scope.
     if (facts.cfg[i]!.op.k === 'call' && at && at.low < 1 && belongs(i))
-      return 'a call under the lock would be left outside of the scope';
+      return 'a call would be left outside of the scope';
   }
   return open;
 }

@@ -326,8 +326,15 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
   }
   const task = after.pathTo(fn.id, above.isStarted);
   if (task) {
-    const runs = tasks.startedAs(callers.functionOf(task[0]?.from ?? fn.id).id);
-    const kept = 'nothing is known to make reclaim wait for it';
+    const started = callers.functionOf(task[0]?.from ?? fn.id);
+    const runs = tasks.startedAs(started.id);
+    const body = above.question.regions.body(started);
+    const kept =
+      body?.state === 'refused'
+        ? `no scope can be placed around it: ${body.reason}`
+        : body
+          ? 'others come here outside of it'
+          : 'nothing is known to make reclaim wait for it';
     const reason = `reached from ${top(task)}(), which runs as a ${runs}; ${kept}`;
     return { ...answer('task', 'lock-free', task, reason), kept };
   }

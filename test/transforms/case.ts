@@ -48,7 +48,7 @@ const Expected = z.strictObject({
     .optional(),
 });
 
-/** One folder of `fixtures/lock-scope` or `fixtures/covered`; see the README.md there. */
+/** One folder of `fixtures/lock-scope`, `fixtures/covered` or `fixtures/task-scope`; see the README.md there. */
 export interface Case {
   readonly name: string;
   readonly folder: string;
@@ -60,7 +60,7 @@ export interface Case {
   readonly expected: z.infer<typeof Expected>;
 }
 
-export function casesIn(kind: 'lock-scope' | 'covered'): Case[] {
+export function casesIn(kind: 'lock-scope' | 'covered' | 'task-scope'): Case[] {
   const root = path.join(FIXTURES, kind);
   return readdirSync(root, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && entry.name !== 'base')
