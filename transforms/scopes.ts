@@ -35,6 +35,7 @@ function scopePlan({ source }: Findings, { api, chains }: Question, region: Regi
     context: chain ? chain.entry.context : task!.context,
     saves: placement!.saves,
     restores: placement!.restores,
+    ...(placement!.conditional ? { conditional: true } : {}),
   };
 }
 

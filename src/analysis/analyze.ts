@@ -22,7 +22,7 @@ import { packFacts, unpackFacts } from '../parse/pack.js';
 import { readSource } from '../tree/files.js';
 import { hasKernel, inModule, type KernelTree, placeOf } from '../tree/kernel-tree.js';
 import { Macros } from '../tree/macros.js';
-import type { Analysis, AnalyzeOptions, Rechecked } from './api.js';
+import { type Analysis, type AnalyzeOptions, BY_DEFAULT, type Rechecked } from './api.js';
 import { Callers } from './callers.js';
 import { type Choice, chooseClasses, isCovered } from './choice.js';
 import { Cover, existingScopes, type ScopesAt } from './coverage.js';
@@ -38,14 +38,11 @@ import { Tasks } from './tasks.js';
 import { buildReport } from './verdict.js';
 import { Waits } from './waits.js';
 
-/** A member that stands in more files than this is not looked for: it would bring half of the tree in. */
+/** A member that is used in more files than this is not looked for: it would bring half of the tree in. */
 const MAX_FILES_OF_MEMBER = 12;
 
 /** Files that use a member on which a proof rests are all read, if they are no more than this. */
 const MAX_FILES_USING = 40;
-
-/** What uses a member is not even looked for if it stands in more files than this. */
-const MAX_FILES_LOOKED_AT = 1000;
 
 /** What there is to know for the masks of one kind. */
 export interface Question {
@@ -176,7 +173,7 @@ async function analyzeIn(
   const named = new Map(await search);
   // Who calls what is stored in a member, if it is no member of everybody's; once, since each brings new members in.
   const callers = [...fields].flatMap((field) => {
-    const files = named.get(field) ?? [];
+    const files = named.get(`->${field}`) ?? [];
     return files.length <= MAX_FILES_OF_MEMBER ? files : [];
   });
   facts.push(...(await read(callers.flatMap((file) => [file, ...ownHeaders(tree, file)]))));
@@ -213,9 +210,9 @@ async function analyzeIn(
     const given = lost.size;
     for (const member of membersOf(findings)) {
       if (lost.has(member) || users.has(member)) continue;
-      const standsIn = named.get(fieldOf(member)) ?? [];
-      const using = filesUsing(findings.index, member, standsIn, (file) => readSource(tree, file));
-      if (using && using.length <= MAX_FILES_USING) users.set(member, using);
+      const usedIn = named.get(`->${fieldOf(member)}`) ?? [];
+      const using = usedIn.filter((file) => knows(findings.index, file, member, tree));
+      if (using.length <= MAX_FILES_USING) users.set(member, using);
       else lost.add(member);
     }
     const through = await read([...users.values()].flat());
@@ -276,9 +273,8 @@ function split<T>(all: readonly T[], goesFirst: (one: T) => boolean): [T[], T[]]
 }
 
 function planOf(findings: Findings, report: Report, options: AnalyzeOptions): Plan {
-  const plans = TRANSFORMS.filter((t) => t !== lockFree || options.lockFree).map((t) =>
-    t.plan(findings, report),
-  );
+  const { transforms = BY_DEFAULT } = options;
+  const plans = TRANSFORMS.filter((t) => transforms.includes(t.name)).map((t) => t.plan(findings, report));
   return { scopes: plans.flatMap((p) => p.scopes), downgrades: plans.flatMap((p) => p.downgrades) };
 }
 
@@ -362,35 +358,16 @@ function membersOf({ index, nofs, noio, ifReal }: Findings): Set<string> {
   return new Set(covers.flatMap((cover) => cover.proven()).flatMap((id) => index.membersOf(id)));
 }
 
-/**
- * Which of the files that have the name of a member in them may call through it, or take what it holds: they know the struct and have
- * the member of something in a place where it is not set. undefined: too many to look at.
- */
-function filesUsing(
-  index: Index,
-  member: string,
-  files: readonly string[],
-  read: (file: string) => ReturnType<typeof readSource>,
-): string[] | undefined {
-  const field = fieldOf(member);
-  const definitions = index.definitionsOf(member.slice(0, -field.length - 1));
+/** May code of a file know the struct that a member is of? */
+function knows(index: Index, file: string, member: string, tree: KernelTree): boolean {
+  const definitions = index.definitionsOf(member.slice(0, member.lastIndexOf('.')));
+  if (definitions.length === 0 || definitions.includes(file)) return true;
   // A struct of a .c file is known there alone; one of a header that is not for all, below its folder and where that is included.
-  const headers = definitions.filter((file) => !file.endsWith('.c'));
-  const isForAll = definitions.length === 0 || headers.some((file) => /(?:^|\/)include\//.test(file));
-  if (isForAll && files.length > MAX_FILES_LOOKED_AT) return undefined;
-  const use = new RegExp(`(?:->\\s*|[\\w\\])]\\.)${field}\\b(?!\\s*=[^=])`);
-  return files.filter((file) => {
-    const source = read(file);
-    if (!('text' in source) || !use.test(source.text)) return false;
-    return (
-      isForAll ||
-      definitions.includes(file) ||
-      headers.some(
-        (header) =>
-          file.startsWith(`${path.dirname(header)}/`) || source.text.includes(`/${path.basename(header)}`),
-      )
-    );
-  });
+  const headers = definitions.filter((at) => !at.endsWith('.c'));
+  if (headers.some((at) => /(?:^|\/)include\//.test(at) || file.startsWith(`${path.dirname(at)}/`)))
+    return true;
+  const source = readSource(tree, file);
+  return 'text' in source && headers.some((at) => source.text.includes(`/${path.basename(at)}`));
 }
 
 /** The functions whose callers the proofs rest on: each covered site's own, and those above it up to the scopes. */
@@ -486,8 +463,12 @@ function study(
     const regions = new Regions(takers, there, options.placement ?? 'around', bodies);
     // Only masks that a scope can replace call for one.
     const wanting = parts.filter((s) => s.api === api && replacementFor(s.facts.flag, api) !== undefined);
-    const { minimal = false } = options;
-    const choice = chooseClasses(wanting, callers, there, locks, chains, regions, index.functions, minimal);
+    const { minimal = false, transforms = BY_DEFAULT } = options;
+    const choice = chooseClasses(wanting, callers, there, locks, chains, regions, index.functions, {
+      minimal,
+      locks: transforms.includes('lock-scope'),
+      tasks: transforms.includes('task-scope'),
+    });
     return { api, chains, dangers, existing, regions, choice };
   };
   // A NOIO scope is as good as a NOFS scope, so these come first.

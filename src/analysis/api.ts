@@ -3,6 +3,14 @@ import type { FileFacts } from '../parse/facts.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
 import type { Report } from './report.js';
 
+/** The kinds of rewrites, in the order in which they are made; each is a file in `transforms/`. */
+export const TRANSFORM_NAMES = ['lock-scope', 'task-scope', 'covered', 'lock-free'] as const;
+
+export type TransformName = (typeof TRANSFORM_NAMES)[number];
+
+/** Those that are made where nothing else is asked for. */
+export const BY_DEFAULT: readonly TransformName[] = ['lock-scope', 'task-scope', 'covered'];
+
 /** What the verbs ask of the analysis. */
 export interface AnalyzeOptions {
   readonly tree: KernelTree;
@@ -14,8 +22,8 @@ export interface AnalyzeOptions {
   readonly placement?: 'around' | 'inside';
   /** Edit only the regions that convertible sites need. */
   readonly minimal?: boolean;
-  /** Downgrade the sites with verdict `lock-free`, too. */
-  readonly lockFree?: boolean;
+  /** The kinds of rewrites that are made; absent: `BY_DEFAULT`. Scopes of a kind that is left out are not proposed. */
+  readonly transforms?: readonly TransformName[];
   readonly api?: 'nofs' | 'noio' | 'both';
   /** Folder of the cache (`openCache`); `false` or absent: nothing is read from one or kept. */
   readonly cache?: string | false;

@@ -32,6 +32,13 @@ export interface Choice {
   readonly why: ReadonlyMap<string, string>;
 }
 
+/** What may have a scope, and whether only those regions that sites need. */
+export interface ChoiceOptions {
+  readonly minimal: boolean;
+  readonly locks: boolean;
+  readonly tasks: boolean;
+}
+
 export function scopeId(fn: Fn, lock: string): string {
   return `${fn.file.file}:${fn.facts.name}:${lock}`;
 }
@@ -49,7 +56,7 @@ export function chooseClasses(
   chains: Chains,
   regions: Regions,
   functions: readonly Fn[],
-  minimal: boolean,
+  { minimal, locks: useLocks, tasks: useTasks }: ChoiceOptions,
 ): Choice {
   const base = new Cover(callers, locks, existing);
   const relevant = sites.filter((s) => s.fn && s.nodes.length > 0 && !isCovered(s, base));
@@ -61,13 +68,14 @@ export function chooseClasses(
   const around = new Set([...callers.closure].map((node) => callers.functionOf(node).id));
   for (const id of new Set([...around, ...callers.between])) {
     const fn = functions[id]!;
-    for (const lock of locks.classes(fn)) {
+    for (const lock of useLocks ? locks.classes(fn) : []) {
       if (candidates.has(lock) || isUnknown(lock)) continue;
       if (chains.chainFor(lock, fn.group) && regions.region(fn, lock)?.state === 'placeable')
         candidates.add(lock);
     }
     // A scope in a worker that all filesystems share, for one filesystem's sake, would bind the others too.
-    const body = SHARED.test(fn.group) && !groups.has(fn.group) ? undefined : regions.body(fn);
+    const isOthers = SHARED.test(fn.group) && !groups.has(fn.group);
+    const body = useTasks && !isOthers ? regions.body(fn) : undefined;
     if (body?.state === 'placeable') {
       candidates.add(body.lock);
       bodies.add(body.lock);

@@ -3,7 +3,7 @@ import type { Plan } from '../edit/plan.js';
 import type { Cache } from '../index/cache.js';
 import type { Listed } from '../index/load.js';
 import type { Witness } from '../index/witness.js';
-import type { Analysis, AnalyzeOptions } from './api.js';
+import { type Analysis, type AnalyzeOptions, BY_DEFAULT } from './api.js';
 import type { Report } from './report.js';
 
 /** Reports and plans of earlier runs, and what a self-check found, each for one state of the tree and one set of options. */
@@ -68,9 +68,16 @@ export class KeptResults {
   private state: string | undefined;
 
   private key(name: string): string {
-    const { tree, paths, placement, minimal, lockFree, api } = this.options;
+    const { tree, paths, placement, minimal, transforms = BY_DEFAULT, api } = this.options;
     this.state ??= this.witness.digest();
-    const asked = { version: tree.version, paths, placement, minimal, lockFree, api };
+    const asked = {
+      version: tree.version,
+      paths,
+      placement,
+      minimal,
+      transforms: [...transforms].sort(),
+      api,
+    };
     const text = JSON.stringify([name, this.state, asked, this.listed.skipped]);
     return createHash('sha256').update(text).digest('hex');
   }

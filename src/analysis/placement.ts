@@ -14,6 +14,8 @@ export interface Placement {
   readonly restores: readonly ScopePoint[];
   /** 1 for each CFG node that runs with the scope open on every path. */
   readonly open: Uint8Array;
+  /** Conditions alone keep a restore from what was not saved. */
+  readonly conditional: boolean;
 }
 
 export interface Refusal {
@@ -65,16 +67,16 @@ export function placeScope(fn: Fn, lock: string, locks: Locks, prefer: Placement
         continue;
       }
       const isUnder = (node: number): boolean => !acts.has(node) && (held.entry[node]?.low ?? 0) >= 1;
-      const open = balances(facts, points.saves, points.restores, isUnder);
-      if (typeof open === 'string') {
-        why = open;
+      const scoped = balances(facts, points.saves, points.restores, isUnder);
+      if (typeof scoped === 'string') {
+        why = scoped;
         continue;
       }
       const range = (p: Point): ScopePoint => ({
         at: p.at,
         statement: rangeOf(facts.statements[p.statement]!),
       });
-      return { mode, saves: points.saves.map(range), restores: points.restores.map(range), open };
+      return { mode, saves: points.saves.map(range), restores: points.restores.map(range), ...scoped };
     }
   }
   return { refused: why };
@@ -116,16 +118,16 @@ export function placeAroundBody(fn: Fn, matters: (node: number) => boolean): Pla
       last = inner;
     }
     if (facts.statements[last]!.kind !== 'return') restores.push({ at: 'after', statement: last });
-    const open = balances(facts, saves, restores, matters);
-    if (typeof open === 'string') {
-      why = open;
+    const scoped = balances(facts, saves, restores, matters);
+    if (typeof scoped === 'string') {
+      why = scoped;
       continue;
     }
     return {
       mode: 'around',
       saves: saves.map((p) => ({ at: p.at, statement: rangeOf(facts.statements[p.statement]!) })),
       restores: restores.map((p) => ({ at: p.at, statement: rangeOf(facts.statements[p.statement]!) })),
-      open,
+      ...scoped,
     };
   }
   return { refused: why };
@@ -255,7 +257,7 @@ function commonIf(facts: FunctionFacts, a: number, b: number): number {
 }
 
 /**
- * Runs the function with the saves and restores put in. Returns which nodes have the scope open, or what is wrong: a path that does
+ * Runs the function with the saves and restores put in. Returns which nodes have the scope open, and whether that rests on conditions, or what is wrong: a path that does
  * not balance, or a call that `belongs` inside and is not.
  */
 function balances(
@@ -263,7 +265,7 @@ function balances(
   saves: readonly Point[],
   restores: readonly Point[],
   belongs: (node: number) => boolean,
-): Uint8Array | string {
+): Pick<Placement, 'open' | 'conditional'> | string {
   const cfg: CfgNode[] = facts.cfg.map((n) => ({ ...n, next: [...n.next] }));
   const effects = new Map<number, Effect[]>();
   /** The statements that the inserted nodes stand at. */
@@ -289,7 +291,9 @@ function balances(
       let target = -1;
       const isOf = (n: number): boolean => {
         const inner = inserted.get(n);
-        return isInside(n) || (inner !== undefined && inner !== s && inner.from >= s.from && inner.to <= s.to);
+        return (
+          isInside(n) || (inner !== undefined && inner !== s && inner.from >= s.from && inner.to <= s.to)
+        );
       };
       for (const [i, node] of cfg.entries()) {
         const jump = node.op.k === 'ret' || facts.statements[node.statement]?.kind === 'jump';
@@ -328,5 +332,9 @@ function balances(
     if (facts.cfg[i]!.op.k === 'call' && at && at.low < 1 && belongs(i))
       return 'a call would be left outside of the scope';
   }
-  return open;
+  const unsaved = new Set([0]);
+  const isSave = (node: number): boolean => effects.get(node)?.[0]?.act === 'acquire';
+  for (const node of unsaved) if (!isSave(node)) for (const to of cfg[node]!.next) unsaved.add(to);
+  const conditional = [...unsaved].some((node) => effects.get(node)?.[0]?.act === 'release');
+  return { open, conditional };
 }

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import type { ArgumentsCamelCase, Argv, Options } from 'yargs';
-import type { AnalyzeOptions } from '../analysis/api.js';
+import { type AnalyzeOptions, BY_DEFAULT, TRANSFORM_NAMES, type TransformName } from '../analysis/api.js';
 import { cacheFolder } from '../index/cache.js';
 import { listFiles } from '../tree/files.js';
 import { InputError } from '../tree/input-error.js';
@@ -29,6 +29,8 @@ export interface CommonArguments {
   readonly placement: 'around' | 'inside';
   readonly minimal: boolean;
   readonly lockFree: boolean;
+  readonly transform?: readonly TransformName[] | undefined;
+  readonly noTransform?: readonly TransformName[] | undefined;
   readonly api: 'nofs' | 'noio' | 'both';
 }
 
@@ -64,6 +66,18 @@ const COMMON = {
     type: 'boolean',
     default: false,
     describe: 'Downgrade the sites on whose paths no reclaim lock is held, too',
+  },
+  transform: {
+    choices: TRANSFORM_NAMES,
+    array: true,
+    nargs: 1,
+    describe: 'Only this kind of rewrite; may be given again for more',
+  },
+  'no-transform': {
+    choices: TRANSFORM_NAMES,
+    array: true,
+    nargs: 1,
+    describe: 'Not this kind of rewrite; may be given again for more',
   },
   jobs: {
     type: 'number',
@@ -136,7 +150,16 @@ export function analyzeOptions(
   paths: readonly string[],
   environment: Environment,
 ): AnalyzeOptions {
-  const { jobs, placement, minimal, lockFree, api, noCache } = args;
+  const { jobs, placement, minimal, api, noCache } = args;
   const cache = noCache ? false : cacheFolder(environment.env);
-  return { tree, paths, jobs, placement, minimal, lockFree, api, cache };
+  return { tree, paths, jobs, placement, minimal, transforms: transformsOf(args), api, cache };
+}
+
+function transformsOf({
+  transform = BY_DEFAULT,
+  noTransform = [],
+  lockFree,
+}: CommonArguments): TransformName[] {
+  const wanted = new Set<TransformName>([...transform, ...(lockFree ? (['lock-free'] as const) : [])]);
+  return TRANSFORM_NAMES.filter((name) => wanted.has(name) && !noTransform.includes(name));
 }

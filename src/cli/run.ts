@@ -28,6 +28,9 @@ interface Verb<T> {
   readonly run: (args: ArgumentsCamelCase<T>, environment: Environment) => Promise<number>;
 }
 
+/** Arguments that may be given more than once. */
+const LISTS = new Set(['_', 'paths', 'transform', 'no-transform', 'noTransform']);
+
 /**
  * The program: arguments in, exit code out. Everything that goes wrong is one line on stderr; an exception
  * that nobody expected is an internal error, with its stack if GFP_SCOPE_DEBUG is set.
@@ -61,7 +64,7 @@ async function parse(argv: readonly string[], environment: Environment): Promise
     // Of an option given twice the last counts. (yargs has a setting for that, which keeps only the last path, too.)
     .middleware((args) => {
       for (const [name, value] of Object.entries(args))
-        if (Array.isArray(value) && name !== '_' && name !== 'paths') args[name] = value.at(-1);
+        if (Array.isArray(value) && !LISTS.has(name)) args[name] = value.at(-1);
     }, true)
     .version(packageVersion())
     .alias('help', 'h')

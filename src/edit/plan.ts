@@ -37,6 +37,8 @@ export interface ScopePlan {
   readonly context: string;
   readonly saves: readonly ScopePoint[];
   readonly restores: readonly ScopePoint[];
+  /** Conditions alone keep a restore from what was not saved: a compiler may take the variable for uninitialised. */
+  readonly conditional?: true;
 }
 
 export interface Downgrade {

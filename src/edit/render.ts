@@ -243,7 +243,8 @@ function declareVariables(
   const declared = variables.filter((variable) => !variable.initialised);
   if (declared.length === 0) return;
   for (const [index, variable] of declared.entries()) {
-    const line = `unsigned int ${variable.name};`;
+    const value = variable.scopes.some((scope) => scope.conditional) ? ' = 0' : '';
+    const line = `unsigned int ${variable.name}${value};`;
     layout.declare(fn.root, declarationBefore(text, fn, declarations, line.length), line, index);
   }
   const last = declarations.at(-1) ?? null;

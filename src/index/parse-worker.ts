@@ -66,7 +66,10 @@ export interface Glance {
   readonly file: string;
   /** A mask may stand in it. */
   readonly hasMask: boolean;
-  /** Those of the names looked for that stand in it as words, in comments and strings as well. */
+  /**
+   * Those of the names looked for that stand in it as words, in comments and strings as well; `->name` besides where it is a member of
+   * something that is not just set.
+   */
   readonly names: readonly string[];
 }
 
@@ -123,6 +126,11 @@ function wantedNames(text: SharedArrayBuffer, set: number): Wanted {
   return { set, names, bits };
 }
 
+const [TAB, NEWLINE, SPACE, PARENTHESIS, MINUS, DOT, EQUALS, GREATER, BRACKET] = Buffer.from(
+  '\t\n )-.=>]',
+  'latin1',
+);
+
 /** 1: goes on a word. */
 const WORD = new Uint8Array(256);
 for (let c = 0; c < 256; c++)
@@ -146,7 +154,24 @@ function namesIn(bytes: Uint8Array, { names, bits }: Wanted): string[] {
     h = (h ^ (h >>> 15)) & (BITS - 1);
     if ((bits[h >> 3]! & (1 << (h & 7))) === 0) continue;
     const word = Buffer.from(bytes.buffer, bytes.byteOffset + from, i - from).toString('latin1');
-    if (names.has(word)) found.add(word);
+    if (!names.has(word)) continue;
+    found.add(word);
+    if (isUse(bytes, from, i)) found.add(`->${word}`);
   }
   return [...found];
+}
+
+/** Is the word from `start` to `end` a member of something, and not just set (`ops->find`, `ops.find`, but not `.find = f`)? */
+function isUse(bytes: Uint8Array, start: number, end: number): boolean {
+  const skipped = (i: number, step: number): number => {
+    while (bytes[i] === SPACE || bytes[i] === TAB || bytes[i] === NEWLINE) i += step;
+    return i;
+  };
+  const before = skipped(start - 1, -1);
+  if (bytes[before] === DOT) {
+    const of = bytes[before - 1];
+    if (of === undefined || (WORD[of] === 0 && of !== BRACKET && of !== PARENTHESIS)) return false;
+  } else if (bytes[before] !== GREATER || bytes[before - 1] !== MINUS) return false;
+  const after = skipped(end, 1);
+  return bytes[after] !== EQUALS || bytes[after + 1] === EQUALS;
 }

@@ -177,7 +177,7 @@ describe('what the analysis is asked', () => {
       jobs: 3,
       placement: 'inside',
       minimal: true,
-      lockFree: true,
+      transforms: ['lock-scope', 'task-scope', 'covered', 'lock-free'],
       api: 'noio',
     });
   });
@@ -188,10 +188,36 @@ describe('what the analysis is asked', () => {
       paths: [''],
       placement: 'around',
       minimal: false,
-      lockFree: false,
+      transforms: ['lock-scope', 'task-scope', 'covered'],
       api: 'both',
     });
     expect(asked[0]!.jobs).toBeGreaterThanOrEqual(1);
+  });
+
+  it.each<[string[], string[]]>([
+    [['--transform', 'covered', 'fs'], ['covered']],
+    [
+      ['--transform', 'task-scope', '--transform', 'covered', 'fs'],
+      ['task-scope', 'covered'],
+    ],
+    [['--transform', 'lock-free', 'fs'], ['lock-free']],
+    [
+      ['--no-transform', 'task-scope', 'fs'],
+      ['lock-scope', 'covered'],
+    ],
+    [
+      ['--no-transform', 'covered', '--no-transform', 'lock-scope', '--lock-free', 'fs'],
+      ['task-scope', 'lock-free'],
+    ],
+  ])('makes the rewrites that are asked for: %j', async (argv, transforms) => {
+    const { asked } = await session(['diff', ...argv]);
+    expect(asked[0]).toMatchObject({ paths: ['fs'], transforms });
+  });
+
+  it('knows no other rewrite', async () => {
+    const { code, stderr } = await session(['diff', '--transform', 'wrap']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('lock-scope');
   });
 
   it('takes the tree around the current directory, or the one that is named', async () => {

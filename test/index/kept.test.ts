@@ -77,7 +77,7 @@ describe('the results of an earlier run', () => {
     ['placement', { placement: 'inside' }],
     ['api', { api: 'noio' }],
     ['minimal', { minimal: true }],
-    ['lockFree', { lockFree: true }],
+    ['transforms', { transforms: ['lock-scope', 'lock-free'] }],
   ])('are not those of other options: %s', async (_, more) => {
     const { run, anew } = setting();
     await run();

@@ -13,7 +13,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { analyze } from '../../src/analysis/analyze.js';
-import type { Analysis } from '../../src/analysis/api.js';
+import { type Analysis, TRANSFORM_NAMES } from '../../src/analysis/api.js';
 import { VERDICTS } from '../../src/analysis/report.js';
 import { headersOf } from '../../src/cli/work.js';
 import { checkedChanges, type Problem } from '../../src/edit/self-check.js';
@@ -32,7 +32,7 @@ const Expected = z.strictObject({
     .strictObject({
       placement: z.enum(['around', 'inside']),
       minimal: z.boolean(),
-      lockFree: z.boolean(),
+      transforms: z.array(z.enum(TRANSFORM_NAMES)),
     })
     .partial()
     .default({}),
@@ -113,14 +113,14 @@ export async function runCase(
     for (const [file, content] of Object.entries({ ...others, [CASE_FILE]: text }))
       writeFileSync(path.join(root, file), content, 'latin1');
     const tree = openKernelTree(root);
-    const { placement, minimal, lockFree } = it.expected.options;
+    const { placement, minimal, transforms } = it.expected.options;
     const analysis = await analyze({
       tree,
       paths: [CASE_FILE],
       jobs: 1,
       ...(placement ? { placement } : {}),
       ...(minimal === undefined ? {} : { minimal }),
-      ...(lockFree === undefined ? {} : { lockFree }),
+      ...(transforms === undefined ? {} : { transforms }),
     });
     const { changes, problems } = await checkedChanges(analysis, headersOf(tree));
     const after = new Map(changes.map((change) => [change.file, change.after]));
