@@ -56,6 +56,7 @@ describe('the example tree, with the program as it is installed', () => {
     expect(proposed.map((s: { function: string; lock: string }) => [s.function, s.lock])).toEqual([
       ['demofs_reserve', 'demofs_sb_info.map_lock'],
       ['demofs_resize', 'demofs_sb_info.map_lock'],
+      ['demofs_commit_work', 'demofs_commit_work()'],
     ]);
     expect(proposed[0].reclaim.map((step: { function: string }) => step.function)).toEqual([
       'demofs_scan_extents',
@@ -68,7 +69,7 @@ describe('the example tree, with the program as it is installed', () => {
     const before = treeOf(tree);
     const shown = runProgram(tree, ['diff', 'fs/demofs']);
     expect(shown.status).toBe(0);
-    expect(shown.stderr).toContain('2 scopes and 8 downgraded masks in 3 files');
+    expect(shown.stderr).toContain('3 scopes and 9 downgraded masks in 3 files');
     expect(treeOf(tree)).toBe(before);
     expect(runProgram(tree, ['diff', '--exit-code', 'fs/demofs']).status).toBe(1);
     expect(runProgram(tree, ['fs/demofs'])).toEqual(shown);

@@ -38,7 +38,7 @@ import { Tasks } from './tasks.js';
 import { buildReport } from './verdict.js';
 import { Waits } from './waits.js';
 
-/** A member that is used in more files than this is not looked for: it would bring half of the tree in. */
+/** A member that stands in more files than this is not looked for: it would bring half of the tree in. */
 const MAX_FILES_OF_MEMBER = 12;
 
 /** Files that use a member on which a proof rests are all read, if they are no more than this. */
@@ -173,7 +173,7 @@ async function analyzeIn(
   const named = new Map(await search);
   // Who calls what is stored in a member, if it is no member of everybody's; once, since each brings new members in.
   const callers = [...fields].flatMap((field) => {
-    const files = named.get(`->${field}`) ?? [];
+    const files = named.get(field) ?? [];
     return files.length <= MAX_FILES_OF_MEMBER ? files : [];
   });
   facts.push(...(await read(callers.flatMap((file) => [file, ...ownHeaders(tree, file)]))));

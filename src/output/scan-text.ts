@@ -10,7 +10,7 @@ const MEANING: Readonly<Record<Verdict, string>> = {
   scopable: 'in a scope on every path once the proposed ones are in: downgraded',
   'lock-free': 'no reclaim lock is held outside of scopes: kept, --lock-free downgrades',
   partial: 'some path holds a reclaim lock and can have no scope: kept',
-  task: 'in a worker, kthread or timer of its own: kept',
+  task: 'in a worker, kthread or timer of its own: downgraded where that gets a scope, else kept',
   opaque: 'callers, lock or function not understood: kept',
 };
 
