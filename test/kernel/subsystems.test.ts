@@ -72,7 +72,7 @@ for (const version of KERNEL_VERSIONS) {
             .map((line) => line.trim())
             .filter(
               (line) =>
-                !/^$|\bmemalloc_nofs_|^unsigned int nofs_flags\d*;$|^#include <linux\/sched\/mm\.h>$/.test(
+                !/^$|\bmemalloc_no(?:fs|io)_|^unsigned int no(?:fs|io)_flags\d*(?: = 0)?;$|^#include <linux\/sched\/mm\.h>$/.test(
                   line,
                 ),
             )
