@@ -29,7 +29,7 @@ interface Verb<T> {
 }
 
 /** Arguments that may be given more than once. */
-const LISTS = new Set(['_', 'paths', 'transform', 'no-transform', 'noTransform']);
+const LISTS = new Set(['_', 'paths', 'transform', 'no-transform', 'noTransform', 'to', 'cc']);
 
 /**
  * The program: arguments in, exit code out. Everything that goes wrong is one line on stderr; an exception

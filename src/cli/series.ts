@@ -1,13 +1,16 @@
 import path from 'node:path';
 import type { Argv } from 'yargs';
 import type { FileChange } from '../edit/plan.js';
-import type { Person } from '../output/mail.js';
+import { personIn } from '../output/mail.js';
 import { shownPlan, shownRenderer } from '../output/names.js';
-import { planPatches, type SeriesPatch, seriesCover, writeSeries } from '../output/series.js';
-import { gitAuthor } from '../tree/git.js';
-import { InputError } from '../tree/input-error.js';
+import { planPatches, type SeriesPatch, seriesCover } from '../output/series.js';
+import { writeSeries } from '../output/series-files.js';
+import { commitAsInWorkTree, gitAuthor } from '../tree/git.js';
+import { readMaintainers } from '../tree/maintainers.js';
+import { recipientsOf } from '../tree/recipients.js';
 import { type Environment, say, write } from './environment.js';
 import { EXIT } from './exit-codes.js';
+import { MAIL_OPTIONS, mailSettings } from './mail-options.js';
 import { type ArgumentsOf, EXIT_CODE, withPaths } from './options.js';
 import { packageVersion } from './version.js';
 import { changesFor, gitModeIn, headersOf, planLeft, summaryOf } from './work.js';
@@ -24,18 +27,7 @@ export function builder(parser: Argv) {
       demandOption: true,
       describe: 'Where to put 0000-cover-letter.patch, 0001-….patch and so on',
     })
-    .option('from', {
-      type: 'string',
-      requiresArg: true,
-      defaultDescription: 'the author that git knows',
-      describe: 'Who the patches are from, "NAME <EMAIL>"',
-    })
-    .option('signoff', {
-      type: 'boolean',
-      alias: 's',
-      default: false,
-      describe: 'Sign the patches off in that name',
-    })
+    .options(MAIL_OPTIONS)
     .option('force', {
       type: 'boolean',
       default: false,
@@ -47,7 +39,7 @@ export function builder(parser: Argv) {
 }
 
 export async function run(args: ArgumentsOf<typeof builder>, environment: Environment): Promise<number> {
-  const given = args.from === undefined ? undefined : personIn(args.from);
+  const mails = mailSettings(args);
   const checked = await changesFor(environment, args);
   const { analysis, changes, problems, tree, edited } = checked;
   if (changes.length > 0) {
@@ -57,21 +49,36 @@ export async function run(args: ArgumentsOf<typeof builder>, environment: Enviro
     const patches = planPatches(plan, render, analysis.report);
     checkSum(patches, changes);
     const cover = seriesCover(plan, analysis.report);
+    const files = changes.map(({ file }) => file);
+    const base =
+      args.base === undefined
+        ? undefined
+        : commitAsInWorkTree(edited, args.base === 'auto' ? 'HEAD' : args.base, files, `--base ${args.base}`);
+    const sections = readMaintainers(edited.root);
     const directory = path.resolve(environment.cwd, args.outputDirectory);
-    const files = await environment.uninterrupted(() =>
+    const written = await environment.uninterrupted(() =>
       writeSeries(directory, patches, {
-        from: given ?? gitAuthor(edited),
+        ...mails,
+        from: mails.from ?? gitAuthor(edited),
         date: dateIn(environment),
         version: packageVersion(),
         coverSubject: cover.subject,
         coverBody: cover.body,
         signOff: args.signoff,
+        rfc: args.rfc,
+        ...(base === undefined ? {} : { base }),
+        ...(args.noRecipients
+          ? {}
+          : {
+              recipients: (files) =>
+                recipientsOf(edited.root, sections, files).flatMap((text) => personIn(text) ?? []),
+            }),
         force: args.force,
         mode: gitModeIn(edited),
       }),
     );
     // As git format-patch does: what was written, one name a line.
-    const names = files.map((file) => path.join(args.outputDirectory, path.basename(file)));
+    const names = written.map((file) => path.join(args.outputDirectory, path.basename(file)));
     await write(environment.stdout, names.map((name) => `${name}\n`).join(''));
   }
   await say(environment, summaryOf(checked));
@@ -89,12 +96,6 @@ function checkSum(patches: readonly SeriesPatch[], changes: readonly FileChange[
   }
   const [more] = last.keys();
   if (more !== undefined) throw new Error(`the series changes ${more}, which the checked changes do not`);
-}
-
-function personIn(text: string): Person {
-  const [, name, email] = /^\s*(\S.*?)\s*<([^<>\s]+)>\s*$/.exec(text) ?? [];
-  if (!name || !email) throw new InputError(`--from: ${text}: not of the form "NAME <EMAIL>"`);
-  return { name, email };
 }
 
 /** Now, or what SOURCE_DATE_EPOCH says (https://reproducible-builds.org/docs/source-date-epoch/). */

@@ -3,6 +3,7 @@
  * strings; diffs are latin1 strings (one char a byte), and so is a mail.
  */
 export interface Person {
+  /** `''` for an address without one, as that of a list. */
   readonly name: string;
   readonly email: string;
 }
@@ -18,6 +19,12 @@ export interface PatchMail {
   readonly patch: string;
   /** The signature, below `-- `. */
   readonly signature: string;
+  /** Without the angle brackets, as are those in `references`. */
+  readonly messageId?: string;
+  /** The mails that it answers, from the head of the thread on; the last is the one that it is a reply to. */
+  readonly references?: readonly string[];
+  readonly to?: readonly Person[];
+  readonly cc?: readonly Person[];
 }
 
 /** The separator line of a mailbox: the object name of no commit, and the date that git uses for it. */
@@ -33,8 +40,12 @@ const HEADER_WIDTH = 78;
 export function formatMail(mail: PatchMail): string {
   const body = mail.body.trim() === '' ? '' : `${bytesOf(guardLines(mail.body.trimEnd()))}\n`;
   const text = `\n${body}${mail.patch}-- \n${bytesOf(mail.signature)}\n\n`;
+  const { messageId, references = [], to = [], cc = [] } = mail;
   const headers = [
     MAILBOX_LINE,
+    ...(messageId === undefined ? [] : [`Message-ID: <${messageId}>`]),
+    ...references.slice(-1).map((id) => `In-Reply-To: <${id}>`),
+    ...(references.length > 0 ? [`References: ${references.map((id) => `<${id}>`).join('\n\t')}`] : []),
     `From: ${address(mail.from)}`,
     `Date: ${mailDate(mail.date)}`,
     foldHeader('Subject', mail.subject),
@@ -49,6 +60,7 @@ export function formatMail(mail: PatchMail): string {
       `Content-Transfer-Encoding: ${quoted ? 'quoted-printable' : '8bit'}`,
     );
   }
+  headers.push(...addressHeader('To', to), ...addressHeader('Cc', cc));
   return `${headers.join('\n')}\n${quoted ? quotedPrintable(text) : text}`;
 }
 
@@ -75,11 +87,30 @@ export function mailDate(date: Date): string {
   return `${weekday} ${Number(day)} ${month} ${year} ${time} +0000`;
 }
 
+/** One address a line, as git writes them. */
+function addressHeader(name: string, people: readonly Person[]): string[] {
+  return people.length === 0 ? [] : [`${name}: ${people.map(address).join(',\n    ')}`];
+}
+
+/** An address as it stands in a header: the name RFC 2047 encoded if it is not ASCII, quoted if it holds specials. */
 function address({ name, email }: Person): string {
+  if (name === '') return email;
   if (!isAscii(name)) return `${encodeWords(name, 'From: '.length)} <${email}>`;
   // The specials of RFC 822 must not stand in a bare name.
   const bare = /[()<>@,;:\\".[\]]/.test(name) ? `"${name.replace(/(["\\])/g, '\\$1')}"` : name;
   return `${bare} <${email}>`;
+}
+
+/**
+ * Reads `NAME <EMAIL>` (the name may be quoted), `<EMAIL>` or `EMAIL`; what stands behind it (the role in MAINTAINERS) is no part of it.
+ * @returns undefined if there is no address in it
+ */
+export function personIn(text: string): Person | undefined {
+  const [, named = '', angled] = /^\s*([^<>]*?)\s*<([^<>\s]+@[^<>\s]+)>/.exec(text) ?? [];
+  const email = angled ?? /^\s*([^\s<>@,]+@[^\s<>@,]+)(?=\s|$)/.exec(text)?.[1];
+  if (email === undefined || !isAscii(email)) return undefined;
+  const [, quoted] = /^"(.*)"$/.exec(named) ?? [];
+  return { name: quoted === undefined ? named : quoted.replace(/\\(.)/g, '$1'), email };
 }
 
 /** A header, folded between words; RFC 2047 encoded if it is not ASCII. */
@@ -163,12 +194,19 @@ export function wrapText(text: string, width = 75): string {
     .join('\n\n');
 }
 
-/** The file name of a patch, as git makes it from the subject: `0001-quota-open-a-NOFS-scope.patch`. */
-export function patchFileName(number: number, subject: string): string {
+/** As long is the name of a patch file without `.patch`: `FORMAT_PATCH_NAME_MAX`, git's log-tree.h. */
+const FILE_NAME = 57;
+
+/**
+ * The file name of a patch, as git makes it from the subject: `0001-quota-open-a-NOFS-scope.patch`,
+ * `v2-0001-quota-open-a-NOFS-scope.patch` for the second round.
+ */
+export function patchFileName(number: number, subject: string, reroll?: number): string {
   const slug = subject.replace(/[^A-Za-z0-9._]+/g, '-').replace(/\.\.+/g, '.');
+  const head = `${reroll === undefined ? '' : `v${reroll}-`}${String(number).padStart(4, '0')}-`;
   const trimmed = slug
     .replace(/^[-.]+/, '')
-    .slice(0, 52)
+    .slice(0, FILE_NAME - head.length)
     .replace(/[-.]+$/, '');
-  return `${String(number).padStart(4, '0')}-${trimmed || 'patch'}.patch`;
+  return `${head}${trimmed || 'patch'}.patch`;
 }

@@ -82,3 +82,48 @@ function gitEnvironment(): NodeJS.ProcessEnv {
   for (const name of ['GIT_DIR', 'GIT_WORK_TREE', 'GIT_INDEX_FILE', 'GIT_PREFIX']) delete env[name];
   return env;
 }
+
+/** What git was asked and answered on stdout. @throws InputError with git's own words where it fails, behind `why`. */
+function git(tree: KernelTree, why: string, args: readonly string[], options: GitOptions = {}): string {
+  const run = spawnSync('git', args, {
+    cwd: tree.root,
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    input: options.input ?? '',
+    env: { ...gitEnvironment(), ...options.env },
+  });
+  if (run.error || run.status !== 0)
+    throw new InputError(`${why}: ${run.error?.message ?? run.stderr.trim().split('\n', 1)[0]}`);
+  return run.stdout;
+}
+
+interface GitOptions {
+  readonly input?: Buffer | string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/**
+ * The commit, 40 hex digits, that `name` stands for, if it has the tree-relative `files` as they are in the work tree.
+ * @param why what the answer is for, as the beginning of an error message: `--base HEAD`
+ * @throws InputError if the tree is in no git work tree, there is no such commit, or files differ from it
+ */
+export function commitAsInWorkTree(
+  tree: KernelTree,
+  name: string,
+  files: readonly string[],
+  why: string,
+): string {
+  const commit = git(tree, why, ['rev-parse', '--verify', '--end-of-options', `${name}^{commit}`]).trim();
+  for (let i = 0; i < files.length; i += BATCH) {
+    const batch = files.slice(i, i + BATCH);
+    const kept = new Set(
+      git(tree, why, ['ls-tree', '-z', '--name-only', commit, '--', ...batch]).split('\0'),
+    );
+    const diff = ['diff', '--no-ext-diff', '--no-renames', '--name-only', '--relative', '-z', commit, '--'];
+    const [changed] = git(tree, why, [...diff, ...batch]).split('\0');
+    const differing = batch.find((file) => !kept.has(file)) ?? changed;
+    if (differing)
+      throw new InputError(`${why}: ${differing} in the work tree is not as in ${commit.slice(0, 12)}`);
+  }
+  return commit;
+}

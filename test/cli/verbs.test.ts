@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Writable } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
@@ -280,6 +280,14 @@ describe('apply', () => {
   });
 });
 
+const gitIn =
+  (root: string) =>
+  (...args: string[]): string =>
+    execFileSync('git', ['-C', root, '-c', 'user.name=A', '-c', 'user.email=a@example.org', ...args], {
+      encoding: 'utf8',
+      env: { ...process.env, GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_SYSTEM: '/dev/null' },
+    });
+
 describe('series', () => {
   const series = ['series', '--from', 'A. Hacker <hacker@example.org>', '-o', 'out'];
   const env = { SOURCE_DATE_EPOCH: '1700000000' };
@@ -300,10 +308,7 @@ describe('series', () => {
 
   it('is taken by git am on the tree', async () => {
     const tree = smallTree({ [CHANGE.file]: CHANGE.before });
-    const git = (...args: string[]) =>
-      execFileSync('git', ['-C', tree.root, '-c', 'user.name=A', '-c', 'user.email=a@example.org', ...args], {
-        env: { ...process.env, GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_SYSTEM: '/dev/null' },
-      });
+    const git = gitIn(tree.root);
     git('init', '-q');
     git('add', '-A');
     git('commit', '-q', '-m', 'start');
@@ -339,6 +344,103 @@ describe('series', () => {
       2,
       'gfp-scope: --from: hacker@example.org: not of the form "NAME <EMAIL>"\n',
     ]);
+  });
+
+  it('addresses the mails to whom the options and MAINTAINERS name', async () => {
+    const tree = smallTree({
+      [CHANGE.file]: CHANGE.before,
+      MAINTAINERS:
+        'DEMO\nM:\tJ\xf6rg "D" D\xf6 <joerg@example.org>\nL:\tdemo@example.org (open list)\nF:\tfs/demo/\n',
+    });
+    const to = [
+      '--to',
+      'A, B <ab@example.org>',
+      '--to',
+      'list@example.org',
+      '--cc',
+      '"C, D" <cd@example.org>',
+    ];
+    const read = (stdout: string) =>
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map((file) => readFileSync(path.join(tree.root, file), 'latin1'));
+    const named = await session([...series, ...to], { tree, env });
+    for (const mail of read(named.stdout))
+      expect(mail).toContain(
+        [
+          'To: "A, B" <ab@example.org>,',
+          '    list@example.org',
+          'Cc: "C, D" <cd@example.org>,',
+          '    =?UTF-8?q?J=C3=B6rg=20=22D=22=20D=C3=B6?= <joerg@example.org>,',
+          '    demo@example.org',
+          '',
+        ].join('\n'),
+      );
+    const alone = await session([...series, '--cc', 'cd@example.org', '--no-recipients'], { tree, env });
+    for (const mail of read(alone.stdout)) expect(mail).toMatch(/\nCc: cd@example\.org\n(?:MIME|\n)/);
+  });
+
+  it('says which round it is, what it answers, and what for', async () => {
+    const options = [
+      '-v',
+      '3',
+      '--rfc',
+      '--subject-prefix',
+      'PATCH demo',
+      '--in-reply-to',
+      '<a.b@example.org>',
+    ];
+    const { stdout, tree } = await session([...series, ...options], { env });
+    const files = stdout.trimEnd().split('\n');
+    expect(files).toEqual(['out/v3-0000-cover-letter.patch', expect.stringMatching(/^out\/v3-0001-/)]);
+    const [cover, patch] = files.map((file) => readFileSync(path.join(tree.root, file), 'latin1'));
+    expect(cover).toContain('\nIn-Reply-To: <a.b@example.org>\nReferences: <a.b@example.org>\nFrom: ');
+    expect(cover).toContain('\nSubject: [RFC PATCH demo v3 0/1] ');
+    expect(patch).toContain('\nSubject: [RFC PATCH demo v3 1/1] ');
+    expect(patch).toMatch(/\nIn-Reply-To: <cover-.*>\nReferences: <a\.b@example\.org>\n\t<cover-.*>\n/);
+  });
+
+  it.each([
+    [['-v', '0'], '--reroll-count: 0: not a whole number from 1 on'],
+    [['--reroll-count', '2b'], '--reroll-count: 2b: not a whole number from 1 on'],
+    [['--in-reply-to', '<a> <b>'], '--in-reply-to: <a> <b>: not a Message-ID'],
+    [['--subject-prefix', 'PATCH]'], '--subject-prefix: PATCH]: not plain ASCII without brackets'],
+    [['--to', 'nobody'], '--to: nobody: not of the form "NAME <EMAIL>" or EMAIL'],
+    [['--cc', 'a@b.c, d@e.f'], '--cc: a@b.c, d@e.f: not of the form "NAME <EMAIL>" or EMAIL'],
+    [['--cc', 'A <a@b.c>\nX: y'], expect.stringMatching(/^--cc: /)],
+    [['--base', 'auto'], expect.stringMatching(/^--base auto: fatal: not a git repository/)],
+  ])('refuses %j', async (options, message) => {
+    const { code, stdout, stderr, tree } = await session([...series, ...options], { env });
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr.replace(/^gfp-scope: |\n$/g, '')).toEqual(message);
+    expect(existsSync(path.join(tree.root, 'out'))).toBe(false);
+  });
+
+  it('names the commit that it applies to, if that has the files as they are', async () => {
+    const tree = smallTree({ [CHANGE.file]: CHANGE.before });
+    const git = gitIn(tree.root);
+    git('init', '-q');
+    const untracked = await session([...series, '--base', 'auto'], { tree, env });
+    expect([untracked.code, untracked.stderr]).toEqual([2, expect.stringContaining('--base auto: ')]);
+    git('add', '-A');
+    git('commit', '-q', '-m', 'start');
+    const head = git('rev-parse', 'HEAD').trim();
+    for (const name of ['auto', 'HEAD', head]) {
+      const { stdout } = await session([...series, '--base', name], { tree, env });
+      const cover = readFileSync(path.join(tree.root, stdout.split('\n')[0]!), 'latin1');
+      expect(cover).toMatch(new RegExp(`changed.*\\n+base-commit: ${head}\\n-- \\ngfp-scope `));
+    }
+    writeFileSync(path.join(tree.root, CHANGE.file), `${CHANGE.before}\n`, 'latin1');
+    const changed = await session([...series, '--base', 'HEAD'], { tree, env });
+    expect([changed.code, changed.stderr]).toEqual([
+      2,
+      `gfp-scope: --base HEAD: ${CHANGE.file} in the work tree is not as in ${head.slice(0, 12)}\n`,
+    ]);
+    git('rm', '-q', '--cached', CHANGE.file);
+    git('commit', '-q', '-m', 'without');
+    expect((await session([...series, '--base', 'auto'], { tree, env })).stderr).toContain('is not as in');
+    expect((await session([...series, '--base', '--all'], { tree, env })).code).toBe(2);
   });
 
   it('writes none if there is nothing to change', async () => {

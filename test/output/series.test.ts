@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import * as nodeFs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,13 +8,8 @@ import type { Report, Site, Step } from '../../src/analysis/report.js';
 import type { Downgrade, FileChange, Plan, ScopePlan, StatementRange } from '../../src/edit/plan.js';
 import { renderPlan } from '../../src/edit/render.js';
 import { mailDate, patchFileName, quotedPrintable, wrapText } from '../../src/output/mail.js';
-import {
-  planPatches,
-  type SeriesOptions,
-  type SeriesPatch,
-  seriesCover,
-  writeSeries,
-} from '../../src/output/series.js';
+import { planPatches, type SeriesPatch, seriesCover } from '../../src/output/series.js';
+import { type SeriesOptions, writeSeries } from '../../src/output/series-files.js';
 import { subjectPrefix, subsystemOf } from '../../src/output/subsystem.js';
 
 const OPTIONS: SeriesOptions = {
@@ -350,40 +345,124 @@ describe('the mails', () => {
     expect(git(tree, 'log', '--reverse', '--format=%s', 'HEAD~7..').trim().split('\n')).toEqual(
       patches.map((p) => p.subject),
     );
-    const message = `${patches.at(-1)!.body}\n\nSigned-off-by: Dee Developer <dee@example.org>\n`;
+    const message = `${patches.at(-1)!.body}\n\nGenerated-with: gfp-scope 1.2.3\nSigned-off-by: Dee Developer <dee@example.org>\n`;
     expect(git(tree, 'log', '-1', '--format=%b').trimEnd()).toBe(message.trimEnd());
     expect(git(tree, 'log', '-1', '--format=%an <%ae> %aI').trim()).toBe(
       'Dee Developer <dee@example.org> 2030-01-01T10:20:30+00:00',
     );
   });
 
-  it('are what git format-patch writes', async () => {
+  /** With names in the place of ids, in the order in which they are met; git dates a cover letter with the time of the call. */
+  function compared(mails: readonly string[]): string[] {
+    const ids: string[] = [];
+    return mails.map((mail, i) => {
+      const named = mail.replace(
+        /^(?:Message-I[dD]: |In-Reply-To: |References: |\t)<(.*)>$/gm,
+        (line, id: string) => {
+          if (!ids.includes(id)) ids.push(id);
+          return line.replace(id, `id ${ids.indexOf(id)}`).replace('-Id:', '-ID:');
+        },
+      );
+      return i === 0 ? named.replace(/^(?:Date|From):.*\n/gm, '') : named;
+    });
+  }
+
+  it.each<[string, Partial<SeriesOptions>, string[]]>([
+    ['alone', {}, []],
+    // Where both are given, older versions of git heed the last of them only.
+    ['as a request for comments', { rfc: true }, ['--rfc']],
+    [
+      'with all options',
+      {
+        reroll: 2,
+        subjectPrefix: 'PATCH demo-next',
+        inReplyTo: 'first@example.org',
+        to: [{ name: '', email: 'list@example.org' }],
+        cc: [
+          { name: 'One', email: 'one@example.org' },
+          { name: 'Two, Jr.', email: 'two@example.org' },
+        ],
+      },
+      [
+        '-v2',
+        '--subject-prefix=PATCH demo-next',
+        '--in-reply-to=<first@example.org>',
+        '--to=list@example.org',
+        '--cc=One <one@example.org>',
+        '--cc="Two, Jr." <two@example.org>',
+        '--base=HEAD~7',
+      ],
+    ],
+  ])('are what git format-patch writes, %s', async (_, options, flags) => {
     const patches = planPatches(PLAN, render, REPORT);
     const cover = { coverSubject: '*** SUBJECT HERE ***', coverBody: '*** BLURB HERE ***' };
     const tree = await applied(patches, FILES, { ...cover, mode });
+    const ours = join(directory, 'ours');
+    const base = flags.includes('--base=HEAD~7') ? { base: git(tree, 'rev-parse', 'HEAD~7').trim() } : {};
+    await writeSeries(ours, patches, { ...OPTIONS, ...cover, mode, ...options, ...base });
     const theirs = join(directory, 'theirs');
-    git(
-      tree,
-      'format-patch',
-      '-q',
-      '--cover-letter',
-      '--zero-commit',
-      '--abbrev=12',
-      '--signature=gfp-scope 1.2.3',
-      '-o',
-      theirs,
-      'HEAD~7',
-    );
+    const format = ['--cover-letter', '--zero-commit', '--abbrev=12', '--signature=gfp-scope 1.2.3'];
+    git(tree, 'format-patch', '-q', '--thread=shallow', ...format, ...flags, '-o', theirs, 'HEAD~7');
     const names = readdirSync(theirs).sort();
-    expect(readdirSync(join(directory, 'out')).sort()).toEqual(names);
-    for (const name of names) {
-      // Git dates a cover letter with the time of the call.
-      const plain = (text: string): string =>
-        name.startsWith('0000') ? text.replace(/^(?:Date|From:).*\n/gm, '') : text;
-      const ours = readFileSync(join(directory, 'out', name), 'latin1');
-      expect(plain(ours)).toBe(plain(readFileSync(join(theirs, name), 'latin1')));
-    }
+    expect(readdirSync(ours).sort()).toEqual(names);
+    const mails = (from: string) => compared(names.map((name) => readFileSync(join(from, name), 'latin1')));
+    expect(mails(ours)).toEqual(mails(theirs));
   });
+
+  it('go to who is named, with names as RFC 2047 and 2822 ask', async () => {
+    const cc = [
+      { name: 'J\u00f6rg (Sub) D\u00f6', email: 'joerg@example.org' },
+      { name: 'D. "Dee" Other', email: 'other@example.org' },
+      { name: '', email: 'linux-demo@example.org' },
+      OPTIONS.from,
+    ];
+    const options = { ...OPTIONS, recipients: () => cc, to: [{ name: 'Al', email: 'OTHER@example.org' }] };
+    const files = await writeSeries(join(directory, 'out'), planPatches(PLAN, render, REPORT), options);
+    for (const file of files)
+      expect(readFileSync(file, 'latin1')).toContain(
+        [
+          '\nTo: Al <OTHER@example.org>',
+          'Cc: =?UTF-8?q?J=C3=B6rg=20=28Sub=29=20D=C3=B6?= <joerg@example.org>,',
+          '    linux-demo@example.org',
+          '',
+          '',
+        ].join('\n'),
+      );
+  });
+
+  it('go to lists only where a cover letter would have too many addresses', async () => {
+    const everybody = Array.from({ length: 26 }, (_, i) => ({ name: `P ${i}`, email: `p${i}@example.org` }));
+    const recipients = () => [...everybody, { name: '', email: 'list@example.org' }];
+    const [cover, patch] = await writeSeries(join(directory, 'out'), planPatches(PLAN, render, REPORT), {
+      ...OPTIONS,
+      recipients,
+    });
+    expect(readFileSync(cover!, 'latin1')).toContain('\nCc: list@example.org\n');
+    expect(readFileSync(patch!, 'latin1')).toContain('\nCc: P 0 <p0@example.org>,\n');
+  });
+
+  const sendEmail = spawnSync('git', ['send-email', '-h'], { encoding: 'utf8' });
+  it.skipIf(!`${sendEmail.stdout}${sendEmail.stderr}`.includes('--dry-run'))(
+    'are what git send-email sends, as one thread (needs git-send-email)',
+    async () => {
+      const tree = repository(FILES);
+      const files = await writeSeries(join(directory, 'out'), planPatches(PLAN, render, REPORT), {
+        ...OPTIONS,
+        to: [{ name: '', email: 'list@example.org' }],
+        recipients: () => [{ name: 'J\u00f6rg D\u00f6, Jr.', email: 'joerg@example.org' }],
+      });
+      const send = ['--dry-run', '--confirm=never', '--smtp-server=/bin/false', '--suppress-cc=self'];
+      const said = git(tree, 'send-email', '--from=Dee Developer <dee@example.org>', ...send, ...files);
+      expect(said.match(/^Dry-OK\. Log says:$/gm)).toHaveLength(files.length);
+      expect(
+        said.match(/^RCPT TO:<joerg@example\.org>$|<joerg@example\.org>$/gm)?.length,
+      ).toBeGreaterThanOrEqual(files.length);
+      const [, cover] = /^Message-ID: (<cover.*>)$/im.exec(said) ?? [];
+      expect(said.split('\n').filter((line) => line === `In-Reply-To: ${cover}`)).toHaveLength(
+        files.length - 1,
+      );
+    },
+  );
 
   const one = (
     file: string,
@@ -424,7 +503,7 @@ describe('the mails', () => {
       { from },
     );
     const log = Buffer.from(git(tree, 'log', '-1', '--format=%an|%s|%b'), 'latin1').toString('utf8');
-    expect(log.trim()).toBe(`${from.name}|${subject}|Gr\u00fc\u00dfe.`);
+    expect(log.trim()).toBe(`${from.name}|${subject}|Gr\u00fc\u00dfe.\n\nGenerated-with: gfp-scope 1.2.3`);
     expect(readFileSync(join(directory, 'out', '0000-cover-letter.patch'), 'latin1')).toMatch(
       /^From: =\?UTF-8\?q\?J=C3=B6rg=20D=C3=B6\?= <joerg@example\.org>$/m,
     );
@@ -436,7 +515,9 @@ describe('the mails', () => {
     const body = 'Why:\n\ndiff --git a/x b/x\n---\nFrom me';
     const tree = await applied(one('a.c', 'a\n', 'b\n', subject, body), { 'a.c': 'a\n' }, { from });
     expect(git(tree, 'log', '-1', '--format=%an|%s').trim()).toBe(`${from.name}|${subject}`);
-    expect(git(tree, 'log', '-1', '--format=%b').trim()).toBe('Why:\n\n diff --git a/x b/x\n ---\n From me');
+    expect(git(tree, 'log', '-1', '--format=%b')).toMatch(
+      /^Why:\n\n diff --git a\/x b\/x\n ---\n From me\n\n/,
+    );
   });
 
   it('show the stat that git shows', async () => {
@@ -474,8 +555,11 @@ describe('writeSeries', () => {
     expect(files).toEqual(names.map((name) => join(out(), name)));
     expect(readdirSync(out()).sort()).toEqual(names);
     const mail = readFileSync(files[1]!, 'latin1');
-    expect(mail.split('\n').slice(0, 6)).toEqual([
+    expect(mail.split('\n').slice(0, 9)).toEqual([
       'From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001',
+      expect.stringMatching(/^Message-ID: <[0-9a-f]{40}\.1893493230\.gfp-scope\.dee@example\.org>$/),
+      expect.stringMatching(/^In-Reply-To: <cover-[0-9a-f]{12}\.1893493230\.gfp-scope\.dee@example\.org>$/),
+      expect.stringMatching(/^References: <cover-/),
       'From: Dee Developer <dee@example.org>',
       'Date: Tue, 1 Jan 2030 10:20:30 +0000',
       'Subject: [PATCH 1/2] demo: one',
