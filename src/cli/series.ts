@@ -2,11 +2,14 @@ import path from 'node:path';
 import type { Argv } from 'yargs';
 import type { FileChange } from '../edit/plan.js';
 import { personIn } from '../output/mail.js';
+import { moduleName } from '../output/module.js';
 import { shownPlan, shownRenderer } from '../output/names.js';
-import { planPatches, type SeriesPatch, seriesCover } from '../output/series.js';
-import { writeSeries } from '../output/series-files.js';
-import { commitAsInWorkTree, gitAuthor } from '../tree/git.js';
-import { readMaintainers } from '../tree/maintainers.js';
+import { planSeries, type SeriesPatch } from '../output/series.js';
+import { seriesCover } from '../output/series-cover.js';
+import { folderNames, formatSeries, type SeriesOptions, writeMails } from '../output/series-files.js';
+import { groupingBy } from '../output/subsystem.js';
+import { commitAsInWorkTree, gitAuthor, subjectsOf } from '../tree/git.js';
+import { ownerOf, readMaintainers } from '../tree/maintainers.js';
 import { recipientsOf } from '../tree/recipients.js';
 import { type Environment, say, write } from './environment.js';
 import { EXIT } from './exit-codes.js';
@@ -27,6 +30,12 @@ export function builder(parser: Argv) {
       demandOption: true,
       describe: 'Where to put 0000-cover-letter.patch, 0001-….patch and so on',
     })
+    .option('split', {
+      choices: ['none', 'subsystem'] as const,
+      default: 'none' as const,
+      requiresArg: true,
+      describe: 'One series, or one for each subsystem in a folder of its own',
+    })
     .options(MAIL_OPTIONS)
     .option('force', {
       type: 'boolean',
@@ -46,39 +55,59 @@ export async function run(args: ArgumentsOf<typeof builder>, environment: Enviro
     const { renderer } = await environment.loadEngine();
     const plan = shownPlan(tree, planLeft(analysis.plan, problems));
     const render = shownRenderer(tree, renderer(analysis, headersOf(tree)));
-    const patches = planPatches(plan, render, analysis.report);
-    checkSum(patches, changes);
-    const cover = seriesCover(plan, analysis.report);
-    const files = changes.map(({ file }) => file);
+    const sections = readMaintainers(edited.root);
+    const grouping = groupingBy(
+      (file) => ownerOf(sections, file),
+      (files) => subjectsOf(edited, files),
+      tree.module === undefined ? undefined : moduleName(tree.module),
+    );
+    const parts = planSeries(plan, render, analysis.report, grouping);
+    const all = parts.flatMap((part) => part.patches);
+    checkSum(all, changes);
     const base =
       args.base === undefined
         ? undefined
-        : commitAsInWorkTree(edited, args.base === 'auto' ? 'HEAD' : args.base, files, `--base ${args.base}`);
-    const sections = readMaintainers(edited.root);
+        : commitAsInWorkTree(
+            edited,
+            args.base === 'auto' ? 'HEAD' : args.base,
+            changes.map(({ file }) => file),
+            `--base ${args.base}`,
+          );
+    const options: SeriesOptions = {
+      ...mails,
+      from: mails.from ?? gitAuthor(edited),
+      date: dateIn(environment),
+      version: packageVersion(),
+      signOff: args.signoff,
+      rfc: args.rfc,
+      ...(base === undefined ? {} : { base }),
+      ...(args.noRecipients
+        ? {}
+        : {
+            recipients: (files) =>
+              recipientsOf(edited.root, sections, files).flatMap((r) => personIn(r) ?? []),
+          }),
+      mode: gitModeIn(edited),
+    };
+    const folders = folderNames(parts.map((part) => part.subsystem));
+    const series: {
+      folder: string;
+      about: Parameters<typeof seriesCover>[0];
+      patches: readonly SeriesPatch[];
+    }[] =
+      args.split === 'subsystem'
+        ? parts.map((part, i) => ({ folder: folders[i]!, about: part, patches: part.patches }))
+        : [{ folder: '', about: { plan }, patches: all }];
+    const files = series.flatMap(({ folder, about, patches }) => {
+      const { subject, body } = seriesCover(about, analysis.report, grouping);
+      return formatSeries(patches, { ...options, coverSubject: subject, coverBody: body }).map(
+        ({ name, content }) => ({ name: path.join(folder, name), content }),
+      );
+    });
     const directory = path.resolve(environment.cwd, args.outputDirectory);
-    const written = await environment.uninterrupted(() =>
-      writeSeries(directory, patches, {
-        ...mails,
-        from: mails.from ?? gitAuthor(edited),
-        date: dateIn(environment),
-        version: packageVersion(),
-        coverSubject: cover.subject,
-        coverBody: cover.body,
-        signOff: args.signoff,
-        rfc: args.rfc,
-        ...(base === undefined ? {} : { base }),
-        ...(args.noRecipients
-          ? {}
-          : {
-              recipients: (files) =>
-                recipientsOf(edited.root, sections, files).flatMap((text) => personIn(text) ?? []),
-            }),
-        force: args.force,
-        mode: gitModeIn(edited),
-      }),
-    );
+    await environment.uninterrupted(() => writeMails(directory, files, args));
     // As git format-patch does: what was written, one name a line.
-    const names = written.map((file) => path.join(args.outputDirectory, path.basename(file)));
+    const names = files.map(({ name }) => path.join(args.outputDirectory, name));
     await write(environment.stdout, names.map((name) => `${name}\n`).join(''));
   }
   await say(environment, summaryOf(checked));

@@ -41,7 +41,10 @@ export interface SeriesOptions {
 }
 
 /** What `writeSeries` needs of the file system; tests hand in one that fails. */
-export type FileSystem = Pick<typeof nodeFs, 'mkdir' | 'readdir' | 'readFile' | 'open' | 'rename' | 'unlink'>;
+export type FileSystem = Pick<
+  typeof nodeFs,
+  'mkdir' | 'readdir' | 'readFile' | 'open' | 'rename' | 'unlink' | 'rmdir'
+>;
 
 /** Mailing lists hold back mails with more addresses than that; the cover letter then goes to lists only. */
 const MOST_RECIPIENTS = 25;
@@ -137,30 +140,62 @@ function wholeChanges(patches: readonly SeriesPatch[]): FileChange[] {
 }
 
 /**
- * Writes `0000-cover-letter.patch`, `0001-….patch` and so on into `dir`, which is made if it is not there.
- * All files are written under other names and synced before the first is renamed, so that no file is ever
- * half there; then what an earlier series of this program left is removed.
- * @param dir absolute
- * @returns the absolute paths of the files, the cover letter first
- * @throws InputError if there is no patch, the directory holds other files and `force` is not given, or writing fails
+ * The name of the folder for the series of a subsystem: what it is called in lower case, without what a shell would mind.
+ * Several that come to the same are numbered.
  */
+export function folderNames(subsystems: readonly (string | undefined)[]): string[] {
+  const used = new Set<string>();
+  return subsystems.map((subsystem) => {
+    const words =
+      (subsystem ?? 'across subsystems')
+        .normalize('NFKD')
+        .toLowerCase()
+        .match(/[a-z0-9]+/g) ?? [];
+    const plain = words.join('-').slice(0, 48).replace(/-$/, '') || 'series';
+    let name = plain;
+    for (let n = 2; used.has(name); n++) name = `${plain}-${n}`;
+    used.add(name);
+    return name;
+  });
+}
+
+/** Writes the mails of `formatSeries` as `writeMails` does. */
 export async function writeSeries(
   dir: string,
   patches: readonly SeriesPatch[],
   options: SeriesOptions,
 ): Promise<string[]> {
-  const fs = options.fs ?? nodeFs;
   if (patches.length === 0) throw new InputError('there is nothing to make a series of');
-  const files = formatSeries(patches, options);
+  return writeMails(dir, formatSeries(patches, options), options);
+}
+
+/**
+ * Writes mails into `dir`, which is made if it is not there. All are written under other names and synced before the first is renamed,
+ * so that none is ever half there; then what an earlier run left of the same round is removed.
+ * @param dir absolute
+ * @param mails by names relative to `dir`, in it or in a folder of it
+ * @returns the absolute paths of the files in the order of the mails
+ * @throws InputError if the directory holds other files and `force` is not given, or writing fails
+ */
+export async function writeMails(
+  dir: string,
+  mails: readonly { readonly name: string; readonly content: string }[],
+  { force = false, fs = nodeFs }: Pick<SeriesOptions, 'force' | 'fs'>,
+): Promise<string[]> {
   const fresh = new Map(
-    files.map(({ name }) => [name, path.join(dir, `.${name}.${randomBytes(4).toString('hex')}`)]),
+    mails.map(({ name }) => {
+      const { dir: folder, base } = path.parse(name);
+      return [name, path.join(dir, folder, `.${base}.${randomBytes(4).toString('hex')}`)];
+    }),
   );
   const written: string[] = [];
+  const folders = new Set(mails.map(({ name }) => path.dirname(name)).filter((folder) => folder !== '.'));
   let at = dir;
   try {
     await fs.mkdir(dir, { recursive: true });
-    const stale = await earlierSeries(fs, dir, options.force ?? false);
-    for (const { name, content } of files) {
+    const earlier = await earlierSeries(fs, dir, '', force);
+    for (const folder of folders) await fs.mkdir(path.join(dir, folder), { recursive: true });
+    for (const { name, content } of mails) {
       at = path.join(dir, name);
       const temporary = fresh.get(name)!;
       const handle = await fs.open(temporary, 'wx');
@@ -172,51 +207,71 @@ export async function writeSeries(
         await handle.close();
       }
     }
-    for (const { name } of files) {
+    for (const { name } of mails) {
       at = path.join(dir, name);
       await fs.rename(fresh.get(name)!, at);
       written.shift();
     }
-    const current = new Set(files.map(({ name }) => name));
-    for (const name of stale.filter((n) => !current.has(n))) {
+    const current = new Set(mails.map(({ name }) => name));
+    const rounds = new Set(mails.map(({ name }) => roundOf(name)));
+    const stale = earlier.filter((name) => !current.has(name) && rounds.has(roundOf(name)));
+    for (const name of stale) {
       at = path.join(dir, name);
       await fs.unlink(at);
     }
+    for (const folder of new Set(stale.map((name) => path.dirname(name))))
+      await removeIfEmpty(fs, dir, folder);
   } catch (error) {
     for (const temporary of written) await fs.unlink(temporary).catch(() => {});
+    for (const folder of folders) await removeIfEmpty(fs, dir, folder);
     if (error instanceof InputError) throw error;
     throw new InputError(`cannot write the series: ${at}: ${(error as Error).message}`);
   }
-  return files.map(({ name }) => path.join(dir, name));
+  return mails.map(({ name }) => path.join(dir, name));
+}
+
+async function removeIfEmpty(fs: Pick<FileSystem, 'rmdir'>, dir: string, folder: string): Promise<void> {
+  if (folder !== '.') await fs.rmdir(path.join(dir, folder)).catch(() => {});
+}
+
+/** `v2` of `v2-0001-….patch`; `''` for the first round. */
+function roundOf(name: string): string {
+  return /^\.?(v\d+)-\d{4}-/.exec(path.basename(name))?.[1] ?? '';
 }
 
 /**
- * The files in `dir` that an earlier run wrote.
+ * The files in `dir`, and in its folders, that an earlier run wrote, by names relative to `dir`.
  * @throws InputError if there are others, unless `force`
  */
 async function earlierSeries(
   fs: Pick<FileSystem, 'readdir' | 'readFile'>,
   dir: string,
+  folder: string,
   force: boolean,
 ): Promise<string[]> {
   const ours: string[] = [];
-  for (const entry of await fs.readdir(dir, { withFileTypes: true })) {
+  for (const entry of await fs.readdir(path.join(dir, folder), { withFileTypes: true })) {
+    const name = path.join(folder, entry.name);
+    if (entry.isDirectory() && folder === '' && !entry.name.startsWith('.')) {
+      ours.push(...(await earlierSeries(fs, dir, name, force)));
+      continue;
+    }
     // One that a killed run could not rename.
     if (entry.isFile() && /^\.(?:v\d+-)?\d{4}-.*\.patch\.[0-9a-f]{8}$/.test(entry.name)) {
-      ours.push(entry.name);
+      ours.push(name);
       continue;
     }
     if (entry.isFile() && /^(?:v\d+-)?\d{4}-.*\.patch$/.test(entry.name)) {
-      const content = await fs.readFile(path.join(dir, entry.name), 'latin1');
+      const content = await fs.readFile(path.join(dir, name), 'latin1');
       const signature = new RegExp(`^--(?: |=20)\\n${SIGNATURE} `, 'm');
       if (content.startsWith(`${MAILBOX_LINE}\n`) && signature.test(content.slice(-200))) {
-        ours.push(entry.name);
+        ours.push(name);
         continue;
       }
     }
     if (!force) {
       throw new InputError(
-        `${dir} holds other files (${entry.name}): nothing was written; name an empty directory or use --force`,
+        `${dir} holds other files (${name}): nothing was written; name an empty directory or use --force`,
       );
     }
   }

@@ -127,3 +127,24 @@ export function commitAsInWorkTree(
   }
   return commit;
 }
+
+/** As many commits say what the custom is. */
+const COMMITS = 100;
+
+/** On a large repository a file that hardly changes has git walk all of its history. */
+const LOG_TIMEOUT_MS = 30_000;
+
+/** The subjects of the newest commits, merges left out, to these tree-relative files; none where git does not know. */
+export function subjectsOf(tree: KernelTree, files: readonly string[]): string[] {
+  if (!inGitWorkTree(tree.root)) return [];
+  const args = ['log', '--no-merges', '--no-show-signature', '--format=%s', `--max-count=${COMMITS}`, '--'];
+  const log = spawnSync('git', [...args, ...files.slice(0, BATCH)], {
+    cwd: tree.root,
+    encoding: 'utf8',
+    env: gitEnvironment(),
+    timeout: LOG_TIMEOUT_MS,
+    maxBuffer: 1 << 26,
+  });
+  if (log.error || log.status !== 0) return [];
+  return log.stdout.split('\n').filter((subject) => subject !== '' && !subject.startsWith('Revert "'));
+}

@@ -401,6 +401,48 @@ describe('series', () => {
     expect(patch).toMatch(/\nIn-Reply-To: <cover-.*>\nReferences: <a\.b@example\.org>\n\t<cover-.*>\n/);
   });
 
+  it('puts the series of each subsystem into a folder', async () => {
+    const tree = smallTree({
+      [CHANGE.file]: CHANGE.before,
+      MAINTAINERS: 'DEMO FILE SYSTEM\nL:\tdemo@example.org\nF:\tfs/demo/\n',
+    });
+    expect((await session(series, { tree, env })).stdout.split('\n')).toContain(
+      'out/0000-cover-letter.patch',
+    );
+    const { stdout } = await session([...series, '--split', 'subsystem'], { tree, env });
+    const folder = 'out/demo-file-system/';
+    expect(stdout.trimEnd().split('\n')).toEqual([
+      `${folder}0000-cover-letter.patch`,
+      expect.stringMatching(`^${folder}0001-`),
+    ]);
+    expect(readFileSync(path.join(tree.root, folder, '0000-cover-letter.patch'), 'latin1')).toContain(
+      '[PATCH 0/1]',
+    );
+    // The whole series that was there before is gone.
+    expect(existsSync(path.join(tree.root, 'out/0000-cover-letter.patch'))).toBe(false);
+  });
+
+  it('begins subjects as the history of the files does', async () => {
+    const tree = smallTree({ [CHANGE.file]: CHANGE.before, 'fs/other.c': '' });
+    const git = gitIn(tree.root);
+    git('init', '-q');
+    git('add', '-A');
+    git('commit', '-q', '-m', 'start');
+    for (const [file, subject] of [
+      [CHANGE.file, 'demofs: one'],
+      [CHANGE.file, 'demofs: two'],
+      [CHANGE.file, 'Revert "demo: three"'],
+      [CHANGE.file, 'demofs: four'],
+      ...Array.from({ length: 9 }, (_, i) => ['fs/other.c', `fs: ${i}`] as const),
+    ] as const) {
+      const text = readFileSync(path.join(tree.root, file), 'latin1');
+      writeFileSync(path.join(tree.root, file), `${text}\n`, 'latin1');
+      git('commit', '-q', '-a', '-m', subject);
+    }
+    const { stdout } = await session(series, { tree, env });
+    expect(stdout).toContain('out/0001-demofs-drop-GFP_NOFS-');
+  });
+
   it.each([
     [['-v', '0'], '--reroll-count: 0: not a whole number from 1 on'],
     [['--reroll-count', '2b'], '--reroll-count: 2b: not a whole number from 1 on'],

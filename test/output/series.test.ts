@@ -4,13 +4,20 @@ import * as nodeFs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Report, Site, Step } from '../../src/analysis/report.js';
+import type { Report, Scope, Site, Step } from '../../src/analysis/report.js';
 import type { Downgrade, FileChange, Plan, ScopePlan, StatementRange } from '../../src/edit/plan.js';
 import { renderPlan } from '../../src/edit/render.js';
 import { mailDate, patchFileName, quotedPrintable, wrapText } from '../../src/output/mail.js';
-import { planPatches, type SeriesPatch, seriesCover } from '../../src/output/series.js';
-import { type SeriesOptions, writeSeries } from '../../src/output/series-files.js';
-import { subjectPrefix, subsystemOf } from '../../src/output/subsystem.js';
+import { planSeries, type SeriesPatch } from '../../src/output/series.js';
+import { seriesCover } from '../../src/output/series-cover.js';
+import {
+  folderNames,
+  formatSeries,
+  type SeriesOptions,
+  writeMails,
+  writeSeries,
+} from '../../src/output/series-files.js';
+import { prefixIn, subjectPrefix, subsystemOf } from '../../src/output/subsystem.js';
 
 const OPTIONS: SeriesOptions = {
   from: { name: 'Dee Developer', email: 'dee@example.org' },
@@ -132,6 +139,9 @@ const REPORT: Report = {
 const render = (plan: Plan): FileChange[] =>
   renderPlan(plan, (file) => FILES[file]!, { provides: () => true });
 
+const planPatches = (...args: Parameters<typeof planSeries>): SeriesPatch[] =>
+  planSeries(...args).flatMap((part) => part.patches);
+
 let directory: string;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'series-'));
@@ -146,12 +156,12 @@ describe('planPatches', () => {
   it('makes a patch of the scopes of a class in a subsystem, then of the flags that need no others', () => {
     expect(patches.map((p) => [p.subject, p.changes.map((c) => c.file)])).toEqual([
       ['demo: open NOFS scopes where log_sem is taken', ['fs/demo/dir.c', 'fs/demo/log.c']],
-      ['demo: drop GFP_NOFS inside the log_sem scopes', ['fs/demo/dir.c']],
-      ['lib: open a NOFS scope where log_sem is taken', ['fs/lib/lib.c']],
-      ['mm: drop GFP_NOFS inside the log_sem scopes', ['mm/cache.c']],
+      ['demo: drop GFP_NOFS inside the log_sem scope', ['fs/demo/dir.c']],
       ['demo: open a NOFS scope where table_lock is taken', ['fs/demo/log.c']],
-      ['demo: drop GFP_NOFS inside the new scopes', ['fs/demo/log.c']],
+      ['demo: drop GFP_NOFS inside the log_sem and table_lock scopes', ['fs/demo/log.c']],
+      ['lib: open a NOFS scope where log_sem is taken', ['fs/lib/lib.c']],
       ['lib: drop GFP_NOFS inside existing scopes', ['fs/lib/lib.c']],
+      ['mm: drop GFP_NOFS inside the log_sem scopes', ['mm/cache.c']],
     ]);
   });
 
@@ -197,29 +207,103 @@ describe('planPatches', () => {
     expect(open.size).toBe(PLAN.scopes.length);
   });
 
-  it('tells the lock, the chain and the functions', () => {
+  it('tells the lock, the chain, the functions and what they cover', () => {
     expect(patches[0]!.body).toBe(
       [
         'Memory reclaim takes demo_info.log_sem while evicting an inode:',
         '',
-        '  demo_evict_inode()  fs/demo/inode.c',
-        '  -> demo_forget()    fs/demo/log.c',
+        '  demo_evict_inode()  fs/demo/inode.c:10',
+        '  -> demo_forget()    fs/demo/log.c:20',
         '',
-        'An allocation under it which enters filesystem reclaim can therefore end up',
-        'waiting for the lock that its own task holds. Open a NOFS scope around the',
-        'regions that take it, so that every allocation inside, in whatever',
-        'function, is implicitly GFP_NOFS, and say there why.',
+        'demo_dir() holds it across allocations. One that enters filesystem reclaim',
+        'could come back to demo_forget() and wait there for the task that it runs',
+        'in.',
         '',
-        'The regions are in:',
+        'Open NOFS scopes where the lock is taken, in:',
         '',
         '  demo_dir()  fs/demo/dir.c',
         '  demo_log()  fs/demo/log.c',
+        '',
+        'They cover 3 allocations that have a mask of their own today, in',
+        'demo_cache(), demo_log() and demo_dir().',
       ].join('\n'),
     );
-    expect(patches[5]!.body).toContain(
-      'inside a scope on\ndemo_info.table_lock or demo_info.log_sem, so the mask',
+  });
+
+  it('tells where the ways to a mask that is dropped begin', () => {
+    const steps = ['demo_dir', 'demo_find', 'demo_cache'].map((name, i) => ({
+      function: name,
+      file: 'mm/cache.c',
+      line: i,
+    }));
+    const existing: Scope = {
+      id: 'fs/lib/lib.c:1',
+      file: 'fs/lib/lib.c',
+      function: 'demo_lib',
+      line: 1,
+      api: 'nofs',
+      lock: '',
+      kind: 'transaction',
+      state: 'existing',
+      reclaim: [],
+      opens: ['demo_lib', 'demo_start', 'start_it'].map((name) => ({ function: name, file: 'f.c', line: 1 })),
+    };
+    const report: Report = {
+      ...REPORT,
+      scopes: [existing],
+      sites: REPORT.sites.map((site) =>
+        site.file === 'mm/cache.c'
+          ? { ...site, paths: [{ steps, outcome: 'proposed', scope: SCOPES.dir.id, locks: [] }] }
+          : site,
+      ),
+    };
+    const told = planPatches(PLAN, render, report);
+    expect(told.at(-1)!.body).toBe(
+      [
+        'The GFP_NOFS allocation in demo_cache() is only reached through these, each',
+        'with a scope open:',
+        '',
+        '  demo_lib()  scope on log_sem (new)',
+        '  demo_dir()  scope on log_sem (new)',
+        '',
+        'For instance demo_dir() -> demo_find() -> demo_cache().',
+      ].join('\n'),
     );
-    expect(patches[5]!.body).toContain('  demo_log()  fs/demo/log.c\n      GFP_NOFS -> GFP_KERNEL');
+    expect(told.at(-2)).toMatchObject({
+      subject: 'lib: drop GFP_NOFS in the scopes of demo_start()',
+      body: 'demo_lib() allocates with GFP_NOFS inside its own scope of demo_start().',
+    });
+  });
+
+  it('says what of a lock gets no scope, and which scope covers nothing yet', () => {
+    const region = { file: 'fs/demo/dir.c', function: 'demo_stat', line: 1, reason: '' };
+    const report: Report = {
+      ...REPORT,
+      locks: [
+        {
+          lock: 'demo_info.log_sem',
+          api: 'nofs',
+          entry: '',
+          context: '',
+          chain: [],
+          choice: '',
+          regions: [
+            { ...region, state: 'no-alloc' },
+            { ...region, function: 'demo_sync', state: 'existing' },
+            { ...region, function: 'demo_odd', state: 'refused', reason: 'no place for the restore' },
+            { ...region, function: 'demo_far', file: 'fs/far.c', state: 'no-alloc' },
+          ],
+        },
+      ],
+    };
+    const [patch] = planPatches({ scopes: [SCOPES.dir], downgrades: [] }, render, report);
+    const said = patch!.body.split('\n\n').slice(5);
+    expect(said.map((paragraph) => paragraph.replace(/\n/g, ' '))).toEqual([
+      'No mask is dropped for this scope alone: it makes the rule hold wherever log_sem is held.',
+      'demo_sync() takes the lock inside a scope already.',
+      'Nothing is allocated with the lock held by demo_stat(), which stays as it is.',
+      'demo_odd() gets none: no place for the restore.',
+    ]);
   });
 
   it('keeps subjects and bodies within 75 columns', () => {
@@ -250,7 +334,62 @@ describe('planPatches', () => {
     const free = { ...downgrade('mm/cache.c', 'demo_cache', []), scopes: [] };
     const [patch] = planPatches({ scopes: [], downgrades: [free] }, render, REPORT);
     expect(patch!.subject).toBe('mm: drop GFP_NOFS where no reclaim lock is held');
-    expect(patch!.body).toMatch(/^No known path to these allocations holds a lock/);
+    expect(patch!.body).toMatch(/^No path to demo_cache\(\) holds a lock/);
+  });
+
+  it('keeps the parts of subsystems apart, and what rests on several for the end', () => {
+    const grouping = {
+      subsystemOf: (file: string) => (file.startsWith('fs/demo/') ? 'DEMO FS (Demonstration)' : 'LIB'),
+      prefixOf: ([file]: readonly string[]) => `for ${file}`,
+    };
+    const parts = planSeries(PLAN, render, REPORT, grouping);
+    const shown = parts.map(({ subsystem, after, patches }) => [subsystem, after, patches.length]);
+    expect(shown).toEqual([
+      ['DEMO FS (Demonstration)', [], 4],
+      ['LIB', [], 2],
+      [undefined, ['DEMO FS (Demonstration)', 'LIB'], 1],
+    ]);
+    expect(parts[0]!.patches[0]!.subject).toBe('for fs/demo/dir.c: open NOFS scopes where log_sem is taken');
+    // A part by itself changes no file of another, and drops nothing that rests on one.
+    for (const { subsystem, plan, patches } of parts.slice(0, 2)) {
+      for (const file of patches.flatMap((patch) => patch.changes.map((change) => change.file)))
+        expect(grouping.subsystemOf(file)).toBe(subsystem);
+      const own = new Set(plan.scopes.map((s) => s.id));
+      const elsewhere = PLAN.scopes.filter((s) => !own.has(s.id)).map((s) => s.id);
+      expect(plan.downgrades.flatMap((d) => d.scopes).filter((id) => elsewhere.includes(id))).toEqual([]);
+    }
+    const cover = seriesCover(parts[2]!, REPORT, grouping);
+    expect(cover.body.replace(/\n/g, ' ')).toContain(
+      'is to be applied behind those for DEMO FS (Demonstration); LIB.',
+    );
+    expect(seriesCover(parts[0]!, REPORT, grouping).body).toContain('Of 2 sites in all, 2 are converted');
+  });
+
+  it('tells in the cover letter what stays and why', () => {
+    const site = REPORT.sites[0]!;
+    const held = (lock: string): Site => ({
+      ...site,
+      id: lock,
+      verdict: 'partial',
+      reason: `f() may hold ${lock} and no scope can be placed there`,
+      paths: [{ steps: [], outcome: 'lock-held', locks: ['first.lock', lock] }],
+    });
+    const sites: Site[] = [
+      ...REPORT.sites,
+      held('a.one'),
+      held('a.two'),
+      held('a.two'),
+      { ...site, id: 'o', verdict: 'opaque' },
+      { ...site, id: 't', verdict: 'task', kept: 'nothing is known to make reclaim wait for it' },
+    ];
+    const { body } = seriesCover({ plan: PLAN }, { ...REPORT, sites });
+    const said = body.split('\n\n').map((paragraph) => paragraph.replace(/\n/g, ' '));
+    expect(said.slice(3, -1)).toEqual([
+      'Of 9 sites in all, 4 are converted and 5 stay.',
+      '3 are reached with a lock held that reclaim takes and for which no scope can be placed: a.two (2), a.one (1).',
+      '1 is reached in ways that are not all known, or on a lock that is not.',
+      '1 is in workers or kthreads: nothing is known to make reclaim wait for it.',
+    ]);
   });
 
   it('has nothing for an empty plan', () => {
@@ -258,7 +397,7 @@ describe('planPatches', () => {
   });
 
   it('counts the sites of each lock class for the cover letter', () => {
-    const cover = seriesCover(PLAN, REPORT);
+    const cover = seriesCover({ plan: PLAN }, REPORT);
     expect(cover.subject).toBe("treewide: open NOFS scopes where reclaim's locks are taken");
     expect(cover.body).toContain(
       [
@@ -271,6 +410,42 @@ describe('planPatches', () => {
   });
 });
 
+describe('the prefix of subjects in a history', () => {
+  const times = (n: number, subject: string): string[] => Array.from({ length: n }, () => subject);
+  it.each<[string[], string | undefined]>([
+    [[...times(3, 'quota: fix'), ...times(2, 'fs: move')], 'quota'],
+    [[...times(3, 'scsi: lpfc: Fix'), ...times(2, 'scsi: Change')], 'scsi: lpfc'],
+    [[...times(5, 'dm crypt: change'), 'dm: other: y'], 'dm crypt'],
+    // Too short a history, one without a custom, and subjects without a prefix.
+    [times(2, 'quota: fix'), undefined],
+    [[...times(3, 'quota: fix'), ...times(4, 'Linux 6.12')], undefined],
+    [[], undefined],
+  ])('%j: %s', (subjects, prefix) => {
+    expect(prefixIn(subjects)).toBe(prefix);
+  });
+});
+
+describe('the names of folders', () => {
+  it('are plain and different', () => {
+    const titles = [
+      'ORACLE CLUSTER FILESYSTEM 2 (OCFS2)',
+      'fs/quota',
+      'FS QUOTA',
+      undefined,
+      '\u043b',
+      'D\u00f6\u0301 / "x"',
+    ];
+    expect(folderNames(titles)).toEqual([
+      'oracle-cluster-filesystem-2-ocfs2',
+      'fs-quota',
+      'fs-quota-2',
+      'across-subsystems',
+      'series',
+      'do-x',
+    ]);
+  });
+});
+
 describe('subsystems', () => {
   it.each([
     [['fs/quota/quota_v2.c'], 'fs/quota', 'quota'],
@@ -278,6 +453,7 @@ describe('subsystems', () => {
     [['fs/inode.c'], 'fs', 'fs'],
     [['mm/vmscan.c'], 'mm', 'mm'],
     [['net/ceph/messenger.c'], 'net/ceph', 'ceph'],
+    [['include/linux/quotaops.h'], 'include/linux', 'quotaops'],
     [['drivers/md/bcache/alloc.c'], 'drivers/md', 'bcache'],
     [['drivers/block/nbd.c'], 'drivers/block', 'nbd'],
     [['drivers/md/dm.c', 'drivers/md/raid5.c'], 'drivers/md', 'md'],
@@ -615,6 +791,28 @@ describe('writeSeries', () => {
       /^cannot write the series: .*0002-demo-two\.patch: no space left on device$/,
     );
     expect(readdirSync(out()).map((name) => [name, readFileSync(join(out(), name), 'utf8')])).toEqual(before);
+  });
+
+  it('writes folders, and takes away those that an earlier run left', async () => {
+    const [mail] = formatSeries(patches, OPTIONS);
+    const named = (...names: string[]) => names.map((name) => ({ ...mail!, name }));
+    const names = () => readdirSync(out(), { recursive: true }).map(String).sort();
+    await writeMails(out(), named('a/0000-x.patch', 'b/0000-x.patch', 'b/v2-0000-x.patch'), {});
+    expect(await writeMails(out(), named('a/0000-y.patch', 'c/0001-z.patch'), {})).toEqual([
+      join(out(), 'a/0000-y.patch'),
+      join(out(), 'c/0001-z.patch'),
+    ]);
+    // What is of another round stays.
+    expect(names()).toEqual(['a', 'a/0000-y.patch', 'b', 'b/v2-0000-x.patch', 'c', 'c/0001-z.patch']);
+    writeFileSync(join(out(), 'c/notes'), 'mine');
+    await expect(writeMails(out(), named('0000-x.patch'), {})).rejects.toThrow('holds other files (c/notes)');
+    await expect(
+      writeMails(out(), named('d/0000-x.patch'), {
+        force: true,
+        fs: { ...nodeFs, open: async () => Promise.reject(new Error('full')) },
+      }),
+    ).rejects.toThrow('full');
+    expect(names()).not.toContain('d');
   });
 
   it('says so where there is nothing to write, or no directory to be', async () => {

@@ -1,0 +1,334 @@
+import type { Region, Report, Site, Step } from '../analysis/report.js';
+import type { TaskReason } from '../analysis/task-bodies.js';
+import { contextPhrase, distinct, lockName, routeText, takesVerb } from '../edit/comment.js';
+import { compareText } from '../edit/order.js';
+import type { Plan, ScopePlan } from '../edit/plan.js';
+import { counted } from './scan-listing.js';
+import type { DowngradeGroup, ScopeGroup } from './series.js';
+
+/** The words of one patch. A paragraph of the body that is indented is a list and is not wrapped. */
+export interface Message {
+  /** From the one that says most to the one that says least; the first that fits and is not taken is used. */
+  readonly subjects: readonly string[];
+  readonly body: string;
+}
+
+/** The longest line of a message, as scripts/checkpatch.pl counts. */
+const WIDTH = 75;
+
+/** A list in a message is no longer; who wants all of it runs `explain`. */
+const LONGEST_LIST = 16;
+
+/** How subjects name a lock: the field; then its class, should that be needed to tell two patches apart. */
+function lockNames(scope: Pick<ScopePlan, 'lock'>): string[] {
+  const name = lockName({ lock: scope.lock, lockText: '' });
+  return name === scope.lock ? [name] : [name, scope.lock];
+}
+
+/** The message of a patch that opens the scopes of one class. */
+export function scopeMessage(group: ScopeGroup, prefix: string, report: Report, plan: Plan): Message {
+  const scope = group.scopes[0]!;
+  const api = scope.api.toUpperCase();
+  if (scope.task) return taskMessage(scope, scope.task, prefix, report, plan);
+  const several = group.scopes.length > 1;
+  const taken = takesVerb(scope) === 'takes' ? 'is taken' : 'is begun';
+  const subjects = lockNames(scope).map(
+    (lock) => `${prefix}: open ${several ? `${api} scopes` : `a ${api} scope`} where ${lock} ${taken}`,
+  );
+  subjects.push(`${prefix}: ${api} scopes for ${scope.lock}`);
+
+  const chain = group.scopes.map((s) => s.reclaim).find((c) => c.length > 0) ?? [];
+  const verb = takesVerb(scope);
+  const paragraphs = [
+    `Memory reclaim ${verb} ${scope.lock}${contextPhrase(scope.context)}${chain.length > 0 ? ':' : '.'}`,
+  ];
+  if (chain.length > 0) paragraphs.push(chainList(chain));
+
+  const covered = coveredBy(group.scopes, report, plan);
+  const holder = covered.length > 0 ? scopeOf(covered[0]!, group.scopes) : scope;
+  paragraphs.push(
+    `${holder.function}() holds it across allocations. One that ${entersReclaim(scope)} ` +
+      `could come back to ${chain.length > 0 ? `${chain.at(-1)!.function}()` : 'where reclaim takes it'} ` +
+      `and wait there for the task that it runs in.`,
+  );
+  const [open, place] = several
+    ? [`Open ${api} scopes where the lock is taken, in:`, placeList(group.scopes, report)]
+    : [`Open a ${api} scope where the lock is taken, in:`, placeList(group.scopes, report)];
+  paragraphs.push(open, place);
+  paragraphs.push(...coverage(covered, group.scopes));
+  paragraphs.push(...otherRegions(scope, group.scopes, report));
+  return { subjects, body: paragraphs.join('\n\n') };
+}
+
+function entersReclaim({ api }: Pick<ScopePlan, 'api'>): string {
+  return api === 'nofs' ? 'enters filesystem reclaim' : 'starts IO to reclaim memory';
+}
+
+/** The sites that the plan drops inside these scopes, in the order of their places. */
+function coveredBy(scopes: readonly ScopePlan[], report: Report, plan: Plan): Site[] {
+  const ids = new Set(scopes.map((scope) => scope.id));
+  const dropped = new Set(plan.downgrades.map((downgrade) => downgrade.site));
+  return report.sites.filter((site) => dropped.has(site.id) && site.scopes.some((id) => ids.has(id)));
+}
+
+function scopeOf(site: Site, scopes: readonly ScopePlan[]): ScopePlan {
+  return scopes.find((scope) => site.scopes.includes(scope.id)) ?? scopes[0]!;
+}
+
+/** Which masks the scopes make redundant, and which of them none. */
+function coverage(covered: readonly Site[], scopes: readonly ScopePlan[]): string[] {
+  const many = scopes.length > 1;
+  if (covered.length === 0) {
+    return [
+      `No mask is dropped for ${many ? 'these scopes' : 'this scope'} alone: ${many ? 'they make' : 'it makes'} the rule hold ` +
+        `wherever ${lockName({ lock: scopes[0]!.lock, lockText: '' })} is held.`,
+    ];
+  }
+  const names = functionsOf(covered);
+  const idle = scopes.filter((scope) => !covered.some((site) => site.scopes.includes(scope.id)));
+  const paragraphs = [
+    `${many ? 'They cover' : 'It covers'} ${counted(covered.length, 'allocation')} that ${
+      covered.length === 1 ? 'has' : 'have'
+    } a mask of ${covered.length === 1 ? 'its' : 'their'} own today, in ${sentence(names, 'and')}.`,
+  ];
+  if (idle.length > 0)
+    paragraphs.push(
+      `Below ${sentence(
+        idle.map((scope) => `${scope.function}()`),
+        'and',
+      )} no mask changes; the scope is there for whatever will be called with the lock held.`,
+    );
+  return paragraphs;
+}
+
+/** What of the lock class stays without a new scope in the files of the patch, and why. */
+function otherRegions(scope: ScopePlan, scopes: readonly ScopePlan[], report: Report): string[] {
+  const files = new Set(scopes.map((s) => s.file));
+  const lock = report.locks.find((l) => l.lock === scope.lock && l.api === scope.api);
+  const regions = (lock?.regions ?? []).filter((region) => files.has(region.file));
+  const among = (state: Region['state']) => [
+    ...new Set(regions.filter((region) => region.state === state).map((region) => `${region.function}()`)),
+  ];
+  const paragraphs: string[] = [];
+  const existing = among('existing');
+  if (existing.length > 0)
+    paragraphs.push(
+      `${sentence(existing, 'and')} ${existing.length === 1 ? 'takes' : 'take'} the lock inside a scope already.`,
+    );
+  const idle = among('no-alloc');
+  if (idle.length > 0)
+    paragraphs.push(
+      `Nothing is allocated with the lock held by ${sentence(idle, 'or')}, which ${
+        idle.length === 1 ? 'stays as it is' : 'stay as they are'
+      }.`,
+    );
+  for (const region of regions.filter(({ state }) => state === 'refused'))
+    paragraphs.push(`${region.function}() gets none: ${region.reason}.`);
+  return paragraphs;
+}
+
+/** The message of a scope around the body of a worker or kthread. */
+function taskMessage(
+  scope: ScopePlan,
+  task: TaskReason,
+  prefix: string,
+  report: Report,
+  plan: Plan,
+): Message {
+  const api = scope.api.toUpperCase();
+  const name = `${scope.function}()`;
+  const when = contextPhrase(scope.context);
+  const last = task.steps.at(-1)?.function;
+  const because = {
+    waited: [
+      `Memory reclaim waits for ${name}${when}:`,
+      chainList(task.steps),
+      `An allocation in ${name} that ${entersReclaim(scope)} could come back to ${last}() and wait for itself.`,
+    ],
+    flushed: [
+      `${task.by?.function}() waits for ${name} with ${task.on} held, which memory reclaim takes${when}:`,
+      chainList(task.steps),
+      `An allocation in ${name} that ${entersReclaim(scope)} could wait in ${last}() for the lock, and its holder for ${name}.`,
+    ],
+    queue: [
+      `${name} runs on ${task.on}, which is made with WQ_MEM_RECLAIM: memory reclaim may wait for what is queued there.`,
+      placeList(task.steps, report),
+    ],
+  }[task.how];
+  const covered = coveredBy([scope], report, plan);
+  const masks =
+    covered.length === 0
+      ? 'no mask in it changes.'
+      : `${counted(covered.length, 'allocation')} below it, in ${sentence(functionsOf(covered), 'and')}, ` +
+        `${covered.length === 1 ? 'needs no mask of its own' : 'need no masks of their own'} then.`;
+  return {
+    subjects: [`${prefix}: run ${name} in a ${api} scope`],
+    body: [...because, `Run it in a ${api} scope; ${masks}`].join('\n\n'),
+  };
+}
+
+/** The chain as an indented list, one function a line with its place. */
+function chainList(chain: readonly Step[]): string {
+  const steps = distinct(chain);
+  return rows(
+    steps.map(({ function: name, file, line }, i) => [`${i === 0 ? '' : '-> '}${name}()`, `${file}:${line}`]),
+  );
+}
+
+/** `  function()  file:line`, each function once; the line of a scope is that of its save. */
+function placeList(
+  places: readonly { id?: string; function: string; file: string; line?: number }[],
+  report: Report,
+): string {
+  const lines = new Map(report.scopes.map((scope) => [scope.id, scope.line]));
+  const seen = new Map<string, [string, string]>();
+  for (const place of places) {
+    const line = place.line ?? lines.get(place.id ?? '');
+    const key = `${place.function} ${place.file}`;
+    if (!seen.has(key))
+      seen.set(key, [`${place.function}()`, `${place.file}${line === undefined ? '' : `:${line}`}`]);
+  }
+  return rows([...seen.values()]);
+}
+
+/** Two columns, indented; a row that would be too wide goes without the alignment, or over two lines. */
+function rows(pairs: readonly (readonly [string, string])[]): string {
+  const width = Math.max(...pairs.map(([left]) => left.length));
+  return pairs
+    .map(([left, right]) => {
+      const aligned = `  ${left.padEnd(width)}  ${right}`;
+      if (aligned.length <= WIDTH) return aligned;
+      const plain = `  ${left}  ${right}`;
+      return plain.length <= WIDTH ? plain : `  ${left}\n      ${right}`;
+    })
+    .join('\n');
+}
+
+function functionsOf(sites: readonly Site[]): string[] {
+  return [...new Set(sites.map(({ function: name, file }) => (name === null ? file : `${name}()`)))];
+}
+
+/** The message of a patch that drops masks. */
+export function downgradeMessage(group: DowngradeGroup, prefix: string, report: Report): Message {
+  const byId = new Map(report.sites.map((site) => [site.id, site]));
+  const sites = group.downgrades.flatMap((downgrade) => byId.get(downgrade.site) ?? []);
+  const flags = [...new Set(sites.map((site) => site.flag))];
+  const api = group.needs[0]?.api ?? sites[0]?.api ?? 'nofs';
+  const flag = flags.length === 1 ? flags[0]! : `${api.toUpperCase()} masks`;
+  const subjects = proofsOf(group, sites, report).map((proof) => `${prefix}: drop ${flag} ${proof}`);
+  subjects.push(`${prefix}: drop redundant ${flag}`);
+  const paragraphs =
+    group.proof === 'lock-free' ? lockFree(sites, flag) : entrances(sites, flag, group, report);
+  return { subjects, body: paragraphs.join('\n\n') };
+}
+
+/** What a subject says of the proof. */
+function proofsOf(group: DowngradeGroup, sites: readonly Site[], report: Report): string[] {
+  if (group.proof === 'lock-free') return ['where no reclaim lock is held', 'without a lock'];
+  if (group.proof === 'existing') {
+    const opener = commonOpener(sites, report);
+    return [...(opener === undefined ? [] : [`in the scopes of ${opener}()`]), 'inside existing scopes'];
+  }
+  const scopes = group.needs.length === 1 ? 'scope' : 'scopes';
+  const classes = [...new Map(group.needs.map((scope) => [scope.lock, scope])).values()];
+  if (classes.every((scope) => scope.task))
+    return [
+      `in ${sentence(
+        classes.map((scope) => `${scope.function}()`),
+        'and',
+      )}`,
+    ];
+  const names = classes.map(lockNames);
+  return [
+    `inside the ${sentence(
+      names.map(([name]) => name!),
+      'and',
+    )} ${scopes}`,
+    `inside the ${sentence(
+      names.map((forms) => forms.at(-1)!),
+      'and',
+    )} ${scopes}`,
+    `inside the new ${scopes}`,
+  ];
+}
+
+/** The function, outermost of several, by which all existing scopes around these sites are opened. */
+function commonOpener(sites: readonly Site[], report: Report): string | undefined {
+  const byId = new Map(report.scopes.map((scope) => [scope.id, scope]));
+  const ids = [...new Set(sites.flatMap((site) => site.scopes))];
+  const openers = ids.map((id) => (byId.get(id)?.opens ?? []).slice(1).map((step) => step.function));
+  return openers[0]?.find((name) => openers.every((names) => names.includes(name)));
+}
+
+/** By where the ways to them begin, the sites and these places. */
+function entrances(sites: readonly Site[], flag: string, group: DowngradeGroup, report: Report): string[] {
+  const scopes = new Map(report.scopes.map((scope) => [scope.id, scope]));
+  const fresh = new Map(group.needs.map((scope) => [scope.id, scope]));
+  const byScopes = new Map<string, Site[]>();
+  for (const site of sites) {
+    const key = [...site.scopes].sort(compareText).join('\n');
+    byScopes.set(key, [...(byScopes.get(key) ?? []), site]);
+  }
+  const paragraphs: string[] = [];
+  for (const some of byScopes.values()) {
+    const ids = [...some[0]!.scopes];
+    const places = ids.flatMap((id): [string, string][] => {
+      const place = fresh.get(id) ?? scopes.get(id);
+      if (!place) return [];
+      const opener = scopes.get(id)?.opens[1]?.function;
+      const by = fresh.has(id)
+        ? `scope ${fresh.get(id)!.task ? 'around all of it' : `on ${lockName({ lock: place.lock, lockText: '' })}`} (new)`
+        : opener === undefined
+          ? `memalloc_${place.api}_save()`
+          : `scope of ${opener}()`;
+      return [[`${place.function}()`, by]];
+    });
+    const unique = [...new Map(places.map((place) => [place.join(), place])).values()];
+    const names = functionsOf(some);
+    const [only] = unique;
+    if (unique.length === 1 && names.every((name) => name === only![0])) {
+      paragraphs.push(`${only![0]} allocates with ${flag} inside its own ${only![1]}.`);
+      continue;
+    }
+    const allocations = some.length === 1 ? `The ${flag} allocation` : `The ${flag} allocations`;
+    const reached = `${some.length === 1 ? 'is' : 'are'} only reached`;
+    const through =
+      unique.length === 1
+        ? `through ${only![0]}, inside its ${only![1]}`
+        : 'through these, each with a scope open';
+    const way = some.flatMap((site) => site.paths).find(({ steps }) => steps.length > 2);
+    const example = way && routeText(distinct(way.steps), 6);
+    paragraphs.push(
+      `${allocations} in ${sentence(names, 'and')} ${reached} ${through}${
+        unique.length === 1 && example === undefined ? '.' : ':'
+      }`,
+    );
+    if (unique.length > 1) paragraphs.push(capped(unique));
+    if (example !== undefined)
+      paragraphs.push(unique.length > 1 || some.length > 1 ? `For instance ${example}.` : `${example}.`);
+  }
+  return paragraphs;
+}
+
+function lockFree(sites: readonly Site[], flag: string): string[] {
+  const starts = new Map<string, [string, string]>();
+  for (const { steps } of sites.flatMap((site) => site.paths)) {
+    const first = steps[0];
+    if (first) starts.set(`${first.function} ${first.file}`, [`${first.function}()`, first.file]);
+  }
+  const none = `No path to ${sentence(functionsOf(sites), 'and')} holds a lock that memory reclaim takes, so there is nothing that ${flag} keeps reclaim away from.`;
+  return starts.size === 0 ? [none] : [`${none} The paths begin in:`, capped([...starts.values()])];
+}
+
+function capped(pairs: readonly [string, string][]): string {
+  if (pairs.length <= LONGEST_LIST) return rows(pairs);
+  const shown = pairs.slice(0, LONGEST_LIST - 1);
+  return `${rows(shown)}\n  and ${pairs.length - shown.length} more`;
+}
+
+/** `a, b and c`; of many the first. */
+function sentence(words: readonly string[], last: 'and' | 'or'): string {
+  if (words.length > LONGEST_LIST)
+    return `${words.slice(0, LONGEST_LIST - 1).join(', ')} and ${words.length - LONGEST_LIST + 1} more`;
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} ${last} ${words.at(-1)}`;
+}
