@@ -6,9 +6,17 @@ import { moduleName } from '../output/module.js';
 import { shownPlan, shownRenderer } from '../output/names.js';
 import { planSeries, type SeriesPatch } from '../output/series.js';
 import { seriesCover } from '../output/series-cover.js';
-import { folderNames, formatSeries, type SeriesOptions, writeMails } from '../output/series-files.js';
+import {
+  folderNames,
+  formatSeries,
+  messageBody,
+  type SeriesOptions,
+  writeMails,
+} from '../output/series-files.js';
 import { groupingBy } from '../output/subsystem.js';
 import { commitAsInWorkTree, gitAuthor, subjectsOf } from '../tree/git.js';
+import { type NewCommit, prepareBranch } from '../tree/git-branch.js';
+import { InputError } from '../tree/input-error.js';
 import { ownerOf, readMaintainers } from '../tree/maintainers.js';
 import { recipientsOf } from '../tree/recipients.js';
 import { type Environment, say, write } from './environment.js';
@@ -27,8 +35,12 @@ export function builder(parser: Argv) {
       type: 'string',
       alias: 'o',
       requiresArg: true,
-      demandOption: true,
       describe: 'Where to put 0000-cover-letter.patch, 0001-….patch and so on',
+    })
+    .option('branch', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Commit the patches on top of HEAD, on a new branch of this name',
     })
     .option('split', {
       choices: ['none', 'subsystem'] as const,
@@ -44,11 +56,14 @@ export function builder(parser: Argv) {
     })
     .option('exit-code', EXIT_CODE('changes'))
     .example('$0 series -o outgoing fs/quota', 'The patches for fs/quota, in outgoing')
+    .example('$0 series --branch scopes --signoff fs/quota', 'The same as commits on a new branch')
     .example('git am outgoing/000[1-9]-*.patch', 'Apply them, without the cover letter');
 }
 
 export async function run(args: ArgumentsOf<typeof builder>, environment: Environment): Promise<number> {
   const mails = mailSettings(args);
+  if (args.outputDirectory === undefined && args.branch === undefined)
+    throw new InputError('series: say where the patches go, with --output-directory DIR or --branch NAME');
   const checked = await changesFor(environment, args);
   const { analysis, changes, problems, tree, edited } = checked;
   if (changes.length > 0) {
@@ -73,6 +88,7 @@ export async function run(args: ArgumentsOf<typeof builder>, environment: Enviro
             changes.map(({ file }) => file),
             `--base ${args.base}`,
           );
+    const mode = gitModeIn(edited);
     const options: SeriesOptions = {
       ...mails,
       from: mails.from ?? gitAuthor(edited),
@@ -87,32 +103,63 @@ export async function run(args: ArgumentsOf<typeof builder>, environment: Enviro
             recipients: (files) =>
               recipientsOf(edited.root, sections, files).flatMap((r) => personIn(r) ?? []),
           }),
-      mode: gitModeIn(edited),
+      mode,
     };
-    const folders = folderNames(parts.map((part) => part.subsystem));
-    const series: {
-      folder: string;
-      about: Parameters<typeof seriesCover>[0];
-      patches: readonly SeriesPatch[];
-    }[] =
-      args.split === 'subsystem'
-        ? parts.map((part, i) => ({ folder: folders[i]!, about: part, patches: part.patches }))
-        : [{ folder: '', about: { plan }, patches: all }];
-    const files = series.flatMap(({ folder, about, patches }) => {
-      const { subject, body } = seriesCover(about, analysis.report, grouping);
-      return formatSeries(patches, { ...options, coverSubject: subject, coverBody: body }).map(
-        ({ name, content }) => ({ name: path.join(folder, name), content }),
-      );
-    });
-    const directory = path.resolve(environment.cwd, args.outputDirectory);
-    await environment.uninterrupted(() => writeMails(directory, files, args));
-    // As git format-patch does: what was written, one name a line.
-    const names = files.map(({ name }) => path.join(args.outputDirectory, name));
-    await write(environment.stdout, names.map((name) => `${name}\n`).join(''));
+    const branch =
+      args.branch === undefined
+        ? undefined
+        : prepareBranch(edited, args.branch, commitsOf(all, options, mode), {
+            author: options.from,
+            date: options.date,
+          });
+    const lines: string[] = [];
+    if (args.outputDirectory !== undefined) {
+      const names = folderNames(parts.map((part) => part.subsystem));
+      const folders: readonly Folder[] =
+        args.split === 'subsystem'
+          ? parts.map((part, i) => ({ name: names[i]!, about: part, patches: part.patches }))
+          : [{ name: '', about: { plan }, patches: all }];
+      const files = folders.flatMap((folder) => {
+        const { subject, body } = seriesCover(folder.about, analysis.report, grouping);
+        const cover = { coverSubject: subject, coverBody: body };
+        return formatSeries(folder.patches, { ...options, ...cover }).map(({ name, content }) => ({
+          name: path.join(folder.name, name),
+          content,
+        }));
+      });
+      const directory = path.resolve(environment.cwd, args.outputDirectory);
+      await environment.uninterrupted(() => writeMails(directory, files, args));
+      // As git format-patch does: what was written, one name a line.
+      lines.push(...files.map(({ name }) => path.join(args.outputDirectory!, name)));
+    }
+    if (branch) {
+      branch.publish();
+      // As git log --oneline does.
+      lines.push(...branch.commits.map((commit, i) => `${commit.slice(0, 12)} ${all[i]!.subject}`));
+    }
+    await write(environment.stdout, lines.map((line) => `${line}\n`).join(''));
   }
   await say(environment, summaryOf(checked));
   if (problems.length > 0) return EXIT.internal;
   return args.exitCode && changes.length > 0 ? EXIT.findings : EXIT.done;
+}
+
+/** What goes into one folder of the output. */
+interface Folder {
+  readonly name: string;
+  readonly about: Parameters<typeof seriesCover>[0];
+  readonly patches: readonly SeriesPatch[];
+}
+
+function commitsOf(
+  patches: readonly SeriesPatch[],
+  options: SeriesOptions,
+  mode: (file: string) => string,
+): NewCommit[] {
+  return patches.map((patch) => ({
+    message: `${patch.subject}\n\n${messageBody(patch, options)}`,
+    files: patch.changes.map(({ file, after }) => ({ file, content: after, mode: mode(file) })),
+  }));
 }
 
 /** The patches one after the other must come to what `apply` would write, which is what was checked. */

@@ -47,9 +47,9 @@ export function scopeMessage(group: ScopeGroup, prefix: string, report: Report, 
   const covered = coveredBy(group.scopes, report, plan);
   const holder = covered.length > 0 ? scopeOf(covered[0]!, group.scopes) : scope;
   paragraphs.push(
-    `${holder.function}() holds it across allocations. One that ${entersReclaim(scope)} ` +
-      `could come back to ${chain.length > 0 ? `${chain.at(-1)!.function}()` : 'where reclaim takes it'} ` +
-      `and wait there for the task that it runs in.`,
+    `${holder.function}() holds ${lockName({ lock: scope.lock, lockText: '' })} across allocations. One that ` +
+      `${entersReclaim(scope)} could come back to ` +
+      `${chain.length > 0 ? `${chain.at(-1)!.function}()` : 'where reclaim takes it'} and wait there for its own task.`,
   );
   const [open, place] = several
     ? [`Open ${api} scopes where the lock is taken, in:`, placeList(group.scopes, report)]
@@ -239,6 +239,7 @@ function proofsOf(group: DowngradeGroup, sites: readonly Site[], report: Report)
       )}`,
     ];
   const names = classes.map(lockNames);
+  const [only, ...others] = functionsOf(sites);
   return [
     `inside the ${sentence(
       names.map(([name]) => name!),
@@ -248,6 +249,7 @@ function proofsOf(group: DowngradeGroup, sites: readonly Site[], report: Report)
       names.map((forms) => forms.at(-1)!),
       'and',
     )} ${scopes}`,
+    ...(only !== undefined && others.length === 0 ? [`in ${only}`] : []),
     `inside the new ${scopes}`,
   ];
 }
@@ -279,7 +281,7 @@ function entrances(sites: readonly Site[], flag: string, group: DowngradeGroup, 
       const by = fresh.has(id)
         ? `scope ${fresh.get(id)!.task ? 'around all of it' : `on ${lockName({ lock: place.lock, lockText: '' })}`} (new)`
         : opener === undefined
-          ? `memalloc_${place.api}_save()`
+          ? `scope of memalloc_${place.api}_save()`
           : `scope of ${opener}()`;
       return [[`${place.function}()`, by]];
     });
@@ -300,7 +302,7 @@ function entrances(sites: readonly Site[], flag: string, group: DowngradeGroup, 
     const example = way && routeText(distinct(way.steps), 6);
     paragraphs.push(
       `${allocations} in ${sentence(names, 'and')} ${reached} ${through}${
-        unique.length === 1 && example === undefined ? '.' : ':'
+        unique.length === 1 && (example === undefined || some.length > 1) ? '.' : ':'
       }`,
     );
     if (unique.length > 1) paragraphs.push(capped(unique));

@@ -39,7 +39,7 @@ export function uncommittedFiles(tree: KernelTree, files: readonly string[]): st
 }
 
 /** Where the tree is in its git work tree: `''` at the top, else a path with a slash at the end. */
-function topPrefix(root: string): string {
+export function topPrefix(root: string): string {
   const shown = spawnSync('git', ['rev-parse', '--show-prefix'], {
     cwd: root,
     encoding: 'utf8',
@@ -83,8 +83,16 @@ function gitEnvironment(): NodeJS.ProcessEnv {
   return env;
 }
 
-/** What git was asked and answered on stdout. @throws InputError with git's own words where it fails, behind `why`. */
-function git(tree: KernelTree, why: string, args: readonly string[], options: GitOptions = {}): string {
+/**
+ * What git says on stdout, run in the tree.
+ * @throws InputError with git's own words where it fails, behind `why`
+ */
+export function git(
+  tree: KernelTree,
+  why: string,
+  args: readonly string[],
+  options: GitOptions = {},
+): string {
   const run = spawnSync('git', args, {
     cwd: tree.root,
     encoding: 'utf8',
@@ -92,9 +100,12 @@ function git(tree: KernelTree, why: string, args: readonly string[], options: Gi
     input: options.input ?? '',
     env: { ...gitEnvironment(), ...options.env },
   });
-  if (run.error || run.status !== 0)
-    throw new InputError(`${why}: ${run.error?.message ?? run.stderr.trim().split('\n', 1)[0]}`);
+  if (run.error || run.status !== 0) throw new InputError(`${why}: ${run.error?.message ?? reasonIn(run)}`);
   return run.stdout;
+}
+
+function reasonIn({ stderr, status }: { stderr: string; status: number | null }): string {
+  return stderr.trim().split('\n', 1)[0] || `git exits with ${status}`;
 }
 
 interface GitOptions {

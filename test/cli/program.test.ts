@@ -44,9 +44,9 @@ describe('the program', () => {
     ['no tree around', ['scan'], /^gfp-scope: .* is not in a kernel tree; say which one with --tree DIR\n$/],
     ['a missing tree', ['--tree', '/none/linux'], /^gfp-scope: \/none\/linux: no such file or directory\n$/],
     [
-      'no directory for a series',
+      'no place for a series',
       ['series'],
-      /^gfp-scope: Missing required argument: output-directory .*\n$/,
+      /^gfp-scope: series: say where the patches go, with --output-directory DIR or --branch NAME\n$/,
     ],
   ])('ends with 2 and one line for %s', (_, args, message) => {
     expect(run(args)).toMatchObject({ status: 2, stdout: '', stderr: expect.stringMatching(message) });

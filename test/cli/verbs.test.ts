@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Writable } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import type { Engine } from '../../src/cli/environment.js';
 import { Interrupted } from '../../src/cli/exit-codes.js';
-import type { Plan } from '../../src/edit/plan.js';
+import type { FileChange, Plan } from '../../src/edit/plan.js';
 import { openCache } from '../../src/index/cache.js';
 import { REPORT } from '../output/scan-report.js';
 import { smallTree, temporaryDirectory, writeFiles } from '../tree/small-tree.js';
@@ -498,10 +499,93 @@ describe('series', () => {
     expect((await session([...series, '--exit-code'], { env })).code).toBe(1);
   });
 
+  /** A repository with the tree in a folder of it, and the session's changes to two files with names that need care. */
+  function repositoryWith(attributes = '') {
+    const tree = smallTree({ [ODD[0].file]: ODD[0].before, [ODD[1].file]: ODD[1].before });
+    const top = path.dirname(tree.root);
+    writeFileSync(path.join(top, '.gitattributes'), attributes);
+    const git = gitIn(tree.root);
+    git('-C', top, 'init', '-q', '-b', 'main');
+    git('add', '-A', top);
+    git('commit', '-q', '-m', 'start');
+    // Something staged, something changed, something untracked: none of the series' business.
+    writeFiles(tree.root, { staged: 's\n', untracked: 'u\n', 'include/linux/gfp.h': 'changed\n' });
+    git('add', 'staged');
+    const state = () => [
+      readFileSync(path.join(top, '.git/index'), 'latin1'),
+      readFileSync(path.join(top, '.git/HEAD'), 'latin1'),
+      git('status', '--porcelain'),
+      git('rev-parse', 'main'),
+    ];
+    return { tree, git, state };
+  }
+
+  const ODD = ['fs/demo/a "b" \u00f6.c', 'fs/demo/crlf.c'].map((file, i) => ({
+    ...CHANGE,
+    file,
+    before: i === 0 ? CHANGE.before : CHANGE.before.replaceAll('\n', '\r\n'),
+    after: i === 0 ? CHANGE.after : CHANGE.after.replaceAll('\n', '\r\n'),
+  })) as [FileChange, FileChange];
+  const odd: Partial<Engine> = {
+    checkedChanges: () => ({ changes: ODD, problems: [] }),
+    renderer: () => (subset) => (subset.downgrades.length > 0 ? ODD : []),
+  };
+  const branch = ['series', '--from', 'A. \u00d6. Hacker <hacker@example.org>', '--branch', 'topic/scopes'];
+
+  it.each([
+    ['as they are', ''],
+    ['with line ends that git converts', '*.c text eol=crlf\n'],
+  ])('commits to a new branch and touches nothing else, files %s', async (_, attributes) => {
+    const { tree, git, state } = repositoryWith(attributes);
+    const before = state();
+    const { code, stdout } = await session([...branch, '-s', '-o', 'out'], { tree, env, engine: odd });
+    expect(code).toBe(0);
+    rmSync(path.join(tree.root, 'out'), { recursive: true });
+    expect(state()).toEqual(before);
+    const log = git('log', '--format=%h %s', '--abbrev=12', 'main..topic/scopes');
+    expect(stdout.split('\n').slice(2).join('\n')).toBe(log);
+    expect(git('log', '-1', '--format=%an <%ae> %ad|%b', '--date=raw', 'topic/scopes')).toMatch(
+      /^A\. \u00d6\. Hacker <hacker@example\.org> 1700000000 \+0000\|[\s\S]*\n\nGenerated-with: gfp-scope [\d.]+\nSigned-off-by: A\. \u00d6\. Hacker <hacker@example\.org>\n+$/,
+    );
+    git('reset', '-q', '--hard', 'topic/scopes');
+    for (const { file, after } of ODD)
+      expect(readFileSync(path.join(tree.root, file), 'latin1')).toBe(
+        attributes === '' ? after : after.replace(/\r?\n/g, '\r\n'),
+      );
+    expect(git('diff', '--name-only', '-z', 'ORIG_HEAD').split('\0').filter(Boolean).sort()).toEqual(
+      ODD.map(({ file }) => `linux/${file}`).sort(),
+    );
+  });
+
+  it('commits nothing where it would not fit', async () => {
+    const { tree, git, state } = repositoryWith();
+    const refused = async (...args: string[]) => {
+      const before = [...state(), git('for-each-ref')];
+      const { code, stdout, stderr } = await session([...branch, ...args], { tree, env, engine: odd });
+      expect([code, stdout]).toEqual([2, '']);
+      expect([...state(), git('for-each-ref')]).toEqual(before);
+      return stderr;
+    };
+    for (const name of ['a..b', '-x', '@{-1}', ''])
+      expect(await refused(`--branch=${name}`)).toContain(`--branch ${name}: not a name for a branch`);
+    git('branch', 'topic/scopes');
+    expect(await refused()).toBe('gfp-scope: --branch topic/scopes: the branch exists\n');
+    git('branch', '-D', 'topic/scopes');
+    git('branch', 'topic');
+    expect(await refused()).toContain('--branch topic/scopes: ');
+    git('branch', '-D', 'topic');
+    // A directory that cannot be had keeps the branch from being made.
+    expect(await refused('-o', 'Makefile')).toContain('cannot write the series');
+    writeFileSync(path.join(tree.root, ODD[1].file), 'changed\n');
+    expect(await refused()).toContain(`${ODD[1].file} in the work tree is not as in `);
+    git('add', '-A');
+    expect(await refused()).toContain(`${ODD[1].file} in the work tree is not as in `);
+  });
+
   it('must be told where to', async () => {
     const { code, stderr } = await session(['series', 'fs/demo']);
     expect(code).toBe(2);
-    expect(stderr).toContain('Missing required argument: output-directory');
+    expect(stderr).toContain('with --output-directory DIR or --branch NAME');
   });
 });
 
