@@ -36,9 +36,13 @@ export function seriesCover(
   const dropped = new Set(plan.downgrades.map((downgrade) => downgrade.site));
   const paragraphs = [
     'A mask at an allocating call cannot say what it is there for. GFP_NOFS and GFP_NOIO keep direct reclaim from coming back ' +
-      'for something that the task holds, a lock or a transaction, which is often taken far up the call chain. As ' +
-      'Documentation/core-api/gfp_mask-from-fs-io.rst asks for, this series says it there: ' +
-      'memalloc_nofs_save() or memalloc_noio_save() where the critical section begins, with a comment on the reclaim context.',
+      'for something that the task holds, a lock or a transaction, which is often taken far up the call chain. ' +
+      (plan.scopes.length > 0
+        ? 'As Documentation/core-api/gfp_mask-from-fs-io.rst asks for, this series says it there: ' +
+          `${apis.map((api) => `memalloc_${api.toLowerCase()}_save()`).join(' or ')} where the critical section begins, ` +
+          'with a comment on the reclaim context.'
+        : 'Where a scope says it there, as Documentation/core-api/gfp_mask-from-fs-io.rst asks for, the mask says nothing more. ' +
+          'This series drops such masks.'),
   ];
   if (plan.scopes.length > 0)
     paragraphs.push(
@@ -59,9 +63,12 @@ export function seriesCover(
       ...leftParagraphs(sites.filter((site) => !dropped.has(site.id))),
     );
   paragraphs.push(
-    `The line numbers in the messages are those of ${whatIsRead(report.tree)}. Every edited function was parsed again: each save meets ` +
-      'one restore on every path. The edited tree was analysed again: every mask that is gone is inside a scope on all known ' +
-      'paths. The scopes come first, so that this holds behind each patch. Nothing was compiled or run for this letter.',
+    (plan.scopes.length > 0
+      ? `The line numbers in the messages are those of ${whatIsRead(report.tree)}. Every edited function was parsed again: each save ` +
+        'meets one restore on every path. '
+      : '') +
+      'The tree with all of this applied was analysed again: every mask that is gone is inside a scope on all known paths. Scopes come ' +
+      'before the masks that rest on them, so that this holds behind each patch. Nothing was compiled or run for this letter.',
   );
   return {
     subject: subject.length <= SUBJECT ? subject : shortened(subject),

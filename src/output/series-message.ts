@@ -3,6 +3,7 @@ import type { TaskReason } from '../analysis/task-bodies.js';
 import { contextPhrase, distinct, lockName, routeText, takesVerb } from '../edit/comment.js';
 import { compareText } from '../edit/order.js';
 import type { Plan, ScopePlan } from '../edit/plan.js';
+import { wrapText } from './mail.js';
 import { counted } from './scan-listing.js';
 import type { DowngradeGroup, ScopeGroup } from './series.js';
 
@@ -96,7 +97,9 @@ function coverage(covered: readonly Site[], scopes: readonly ScopePlan[]): strin
       `Below ${sentence(
         idle.map((scope) => `${scope.function}()`),
         'and',
-      )} no mask changes; the scope is there for whatever will be called with the lock held.`,
+      )} no mask changes; ${
+        idle.length === 1 ? 'the scope is' : 'the scopes are'
+      } there for whatever will be called with the lock held.`,
     );
   return paragraphs;
 }
@@ -262,54 +265,78 @@ function commonOpener(sites: readonly Site[], report: Report): string | undefine
   return openers[0]?.find((name) => openers.every((names) => names.includes(name)));
 }
 
-/** By where the ways to them begin, the sites and these places. */
+/** The sites by the scopes that all ways to them lead into, a paragraph for those with the same, and an example of a way. */
 function entrances(sites: readonly Site[], flag: string, group: DowngradeGroup, report: Report): string[] {
-  const scopes = new Map(report.scopes.map((scope) => [scope.id, scope]));
   const fresh = new Map(group.needs.map((scope) => [scope.id, scope]));
-  const byScopes = new Map<string, Site[]>();
+  const known = new Map(report.scopes.map((scope) => [scope.id, scope]));
+  const kindOf = (id: string): { function: string; what: string } | undefined => {
+    const added = fresh.get(id);
+    if (added?.task) return { function: added.function, what: 'new scope around all' };
+    if (added)
+      return { function: added.function, what: `new ${lockName({ lock: added.lock, lockText: '' })} scope` };
+    const scope = known.get(id);
+    const opener = scope?.opens[1]?.function ?? `memalloc_${scope?.api}_save`;
+    return scope && { function: scope.function, what: `${opener}() scope` };
+  };
+
+  const own = new Map<string, Site[]>();
+  const entered = new Map<string, { sites: Site[]; kinds: Map<string, string[]> }>();
   for (const site of sites) {
-    const key = [...site.scopes].sort(compareText).join('\n');
-    byScopes.set(key, [...(byScopes.get(key) ?? []), site]);
-  }
-  const paragraphs: string[] = [];
-  for (const some of byScopes.values()) {
-    const ids = [...some[0]!.scopes];
-    const places = ids.flatMap((id): [string, string][] => {
-      const place = fresh.get(id) ?? scopes.get(id);
-      if (!place) return [];
-      const opener = scopes.get(id)?.opens[1]?.function;
-      const by = fresh.has(id)
-        ? `scope ${fresh.get(id)!.task ? 'around all of it' : `on ${lockName({ lock: place.lock, lockText: '' })}`} (new)`
-        : opener === undefined
-          ? `scope of memalloc_${place.api}_save()`
-          : `scope of ${opener}()`;
-      return [[`${place.function}()`, by]];
-    });
-    const unique = [...new Map(places.map((place) => [place.join(), place])).values()];
-    const names = functionsOf(some);
-    const [only] = unique;
-    if (unique.length === 1 && names.every((name) => name === only![0])) {
-      paragraphs.push(`${only![0]} allocates with ${flag} inside its own ${only![1]}.`);
+    const kinds = new Map<string, string[]>();
+    for (const id of site.scopes) {
+      const kind = kindOf(id);
+      if (!kind) continue;
+      const name = `${kind.function}()`;
+      const names = kinds.get(kind.what) ?? [];
+      if (!names.includes(name)) kinds.set(kind.what, [...names, name]);
+    }
+    const [only] = kinds;
+    if (only && kinds.size === 1 && only[1].join() === `${site.function}()`) {
+      own.set(only[0], [...(own.get(only[0]) ?? []), site]);
       continue;
     }
-    const allocations = some.length === 1 ? `The ${flag} allocation` : `The ${flag} allocations`;
-    const reached = `${some.length === 1 ? 'is' : 'are'} only reached`;
-    const through =
-      unique.length === 1
-        ? `through ${only![0]}, inside its ${only![1]}`
-        : 'through these, each with a scope open';
-    const way = some.flatMap((site) => site.paths).find(({ steps }) => steps.length > 2);
-    const example = way && routeText(distinct(way.steps), 6);
-    paragraphs.push(
-      `${allocations} in ${sentence(names, 'and')} ${reached} ${through}${
-        unique.length === 1 && (example === undefined || some.length > 1) ? '.' : ':'
-      }`,
+    const key = [...site.scopes].sort(compareText).join('\n');
+    const some = entered.get(key) ?? { sites: [], kinds };
+    some.sites.push(site);
+    entered.set(key, some);
+  }
+
+  const paragraphs: string[] = [];
+  for (const { sites, kinds } of entered.values()) {
+    const many = sites.length > 1;
+    const subject =
+      paragraphs.length === 0 ? `The ${flag} allocation${many ? 's' : ''} in` : many ? 'Those in' : 'That in';
+    const reached = `${subject} ${sentence(functionsOf(sites), 'and')} ${many ? 'are' : 'is'} reached only inside`;
+    const insides = [...kinds].map(
+      ([what, names]) => `the ${what}${names.length > 1 ? 's' : ''} of ${sentence(names, 'and')}`,
     );
-    if (unique.length > 1) paragraphs.push(capped(unique));
-    if (example !== undefined)
-      paragraphs.push(unique.length > 1 || some.length > 1 ? `For instance ${example}.` : `${example}.`);
+    const way = sites.flatMap((site) => site.paths).find(({ steps }) => steps.length > 2);
+    const example = way && routeText(distinct(way.steps), 6);
+    if (insides.length > 1) {
+      paragraphs.push(`${reached}:`, insides.map(listItem).join('\n'));
+      if (example !== undefined) paragraphs.push(`For instance ${example}.`);
+    } else {
+      const lead = many || [...kinds.values()].flat().length > 1 ? ', for instance' : ':';
+      paragraphs.push(`${reached} ${insides.join('')}${example === undefined ? '' : `${lead} ${example}`}.`);
+    }
+  }
+  for (const [what, some] of own) {
+    const names = functionsOf(some);
+    const many = names.length > 1;
+    paragraphs.push(
+      `${sentence(names, 'and')} ${many ? 'allocate' : 'allocates'} with ${flag} inside ${
+        many ? 'their' : 'its'
+      } own ${what}${many ? 's' : ''}.`,
+    );
   }
   return paragraphs;
+}
+
+/** A point of a list, wrapped with the text below itself. */
+function listItem(text: string): string {
+  return wrapText(text, WIDTH - 4)
+    .replace(/^/gm, '    ')
+    .replace(/^ {4}/, '  - ');
 }
 
 function lockFree(sites: readonly Site[], flag: string): string[] {

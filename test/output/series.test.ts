@@ -259,19 +259,54 @@ describe('planPatches', () => {
     const told = planPatches(PLAN, render, report);
     expect(told.at(-1)!.body).toBe(
       [
-        'The GFP_NOFS allocation in demo_cache() is only reached through these, each',
-        'with a scope open:',
-        '',
-        '  demo_lib()  scope on log_sem (new)',
-        '  demo_dir()  scope on log_sem (new)',
-        '',
-        'For instance demo_dir() -> demo_find() -> demo_cache().',
+        'The GFP_NOFS allocation in demo_cache() is reached only inside the new',
+        'log_sem scopes of demo_lib() and demo_dir(), for instance demo_dir() ->',
+        'demo_find() -> demo_cache().',
       ].join('\n'),
     );
     expect(told.at(-2)).toMatchObject({
       subject: 'lib: drop GFP_NOFS in the scopes of demo_start()',
-      body: 'demo_lib() allocates with GFP_NOFS inside its own scope of demo_start().',
+      body: 'demo_lib() allocates with GFP_NOFS inside its own demo_start() scope.',
     });
+  });
+
+  it('groups the ways to masks by what opens the scopes', () => {
+    const task = { how: 'waited' as const, on: '', steps: CHAIN, context: '' };
+    const worker: ScopePlan = { ...SCOPES.lib, id: 'worker', lock: 'demo_lib()', task };
+    const plan: Plan = {
+      scopes: [SCOPES.dir, SCOPES.log, worker],
+      downgrades: [
+        downgrade('fs/demo/dir.c', 'demo_dir', [SCOPES.dir]),
+        downgrade('fs/demo/log.c', 'demo_log', [SCOPES.log]),
+        downgrade('mm/cache.c', 'demo_cache', [SCOPES.dir, SCOPES.log, worker]),
+      ],
+    };
+    const sites = REPORT.sites.map((site) => ({
+      ...site,
+      scopes: plan.downgrades.find((d) => d.site === site.id)?.scopes ?? [],
+    }));
+    const one = { subsystemOf: () => 'all', prefixOf: () => 'all' };
+    const told = planSeries(plan, render, { ...REPORT, sites }, one).flatMap((part) => part.patches);
+    expect(told.map(({ subject, body }) => [subject, body])).toEqual([
+      ['all: open NOFS scopes where log_sem is taken', expect.stringContaining('Open NOFS scopes')],
+      [
+        'all: drop GFP_NOFS inside the log_sem scopes',
+        'demo_dir() and demo_log() allocate with GFP_NOFS inside their own new\nlog_sem scopes.',
+      ],
+      [
+        'all: run demo_lib() in a NOFS scope',
+        expect.stringContaining('1 allocation below it, in demo_cache(), needs no\nmask of its own then.'),
+      ],
+      [
+        'all: drop GFP_NOFS inside the log_sem and demo_lib() scopes',
+        [
+          'The GFP_NOFS allocation in demo_cache() is reached only inside:',
+          '',
+          '  - the new log_sem scopes of demo_dir() and demo_log()',
+          '  - the new scope around all of demo_lib()',
+        ].join('\n'),
+      ],
+    ]);
   });
 
   it('says what of a lock gets no scope, and which scope covers nothing yet', () => {
