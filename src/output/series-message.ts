@@ -271,7 +271,7 @@ function entrances(sites: readonly Site[], flag: string, group: DowngradeGroup, 
   const known = new Map(report.scopes.map((scope) => [scope.id, scope]));
   const kindOf = (id: string): { function: string; what: string } | undefined => {
     const added = fresh.get(id);
-    if (added?.task) return { function: added.function, what: 'new scope around all' };
+    if (added?.task) return { function: added.function, what: 'new scope around the body' };
     if (added)
       return { function: added.function, what: `new ${lockName({ lock: added.lock, lockText: '' })} scope` };
     const scope = known.get(id);

@@ -1,6 +1,6 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ownerOf, parseMaintainers, readMaintainers, sectionsFor } from '../../src/tree/maintainers.js';
 import { inMaintainers, recipientsOf } from '../../src/tree/recipients.js';
 import { temporaryDirectory, writeFiles } from './small-tree.js';
@@ -129,6 +129,15 @@ describe('who is to see a patch', () => {
       'print "A B <ab\\@example.org>\\nlist\\@example.org\\n" if "@ARGV" eq "--nogit --nogit-fallback --norolestats --nokeywords -f -- fs/a b.c";',
     );
     expect(recipientsOf(root, sections, ['fs/a b.c'])).toEqual(['A B <ab@example.org>', 'list@example.org']);
+  });
+
+  it('is whom MAINTAINERS names where there is no perl', () => {
+    const root = withScript('print "x\\@example.org\\n";');
+    vi.stubEnv('PATH', temporaryDirectory());
+    onTestFinished(() => {
+      vi.unstubAllEnvs();
+    });
+    expect(recipientsOf(root, sections, ['fs/other/x.c'])).toEqual(['linux-kernel@example.org']);
   });
 
   it.each([
