@@ -273,7 +273,7 @@ function renderDowngrades(
   for (const gap of overlongLines(text, ordered)) out.update(gap.start, gap.end, gap.text);
 }
 
-/** Line breaks for the lines that only the replacements have made longer than a line may be. */
+/** Line breaks for the lines with a replacement that are longer than a line may be: who touches a line answers for it. */
 function overlongLines(
   text: string,
   downgrades: readonly Downgrade[],
@@ -289,7 +289,7 @@ function overlongLines(
     const line = text.slice(start, newline < 0 ? text.length : newline).replace(/\r$/, '');
     const first = onLine[0]!;
     const longer = onLine.reduce((sum, d) => sum + d.replacement.length - (d.end - d.start), 0);
-    if (columns(line) > LONGEST_LINE || columns(line) + longer <= LONGEST_LINE) continue;
+    if (columns(line) + longer <= LONGEST_LINE) continue;
     const place = breakBefore(line, first.start - start);
     if (!place) continue;
     const eol = text[newline - 1] === '\r' ? '\r\n' : '\n';

@@ -240,6 +240,7 @@ function proofsOf(group: DowngradeGroup, sites: readonly Site[], report: Report)
         classes.map((scope) => `${scope.function}()`),
         'and',
       )}`,
+      `inside the new task ${scopes}`,
     ];
   const names = classes.map(lockNames);
   const [only, ...others] = functionsOf(sites);
@@ -271,7 +272,7 @@ function entrances(sites: readonly Site[], flag: string, group: DowngradeGroup, 
   const known = new Map(report.scopes.map((scope) => [scope.id, scope]));
   const kindOf = (id: string): { function: string; what: string } | undefined => {
     const added = fresh.get(id);
-    if (added?.task) return { function: added.function, what: 'new scope around the body' };
+    if (added?.task) return { function: added.function, what: 'new task scope' };
     if (added)
       return { function: added.function, what: `new ${lockName({ lock: added.lock, lockText: '' })} scope` };
     const scope = known.get(id);

@@ -303,7 +303,7 @@ describe('planPatches', () => {
           'The GFP_NOFS allocation in demo_cache() is reached only inside:',
           '',
           '  - the new log_sem scopes of demo_dir() and demo_log()',
-          '  - the new scope around the body of demo_lib()',
+          '  - the new task scope of demo_lib()',
         ].join('\n'),
       ],
     ]);
