@@ -11,7 +11,7 @@ optional=no
 [ "${1-}" != --optional ] || optional=yes
 
 packages=(gcc make git flex bison bc libc6-dev libelf-dev libssl-dev perl xz-utils
-	python3 universal-ctags)
+	python3 universal-ctags git-email)
 missing=()
 for package in "${packages[@]}"; do
 	case $package in
@@ -19,6 +19,7 @@ for package in "${packages[@]}"; do
 	libelf-dev) test -e /usr/include/libelf.h || test -e /usr/include/gelf.h ;;
 	libssl-dev) test -e /usr/include/openssl/opensslv.h ;;
 	universal-ctags) command -v ctags >/dev/null ;;
+	git-email) test -e "$(git --exec-path 2>/dev/null)/git-send-email" ;;
 	xz-utils) command -v xz >/dev/null ;;
 	*) command -v "$package" >/dev/null ;;
 	esac || missing+=("$package")

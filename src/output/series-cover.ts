@@ -27,7 +27,9 @@ export function seriesCover(
   const what =
     plan.scopes.length > 0
       ? `open ${apis.join(' and ')} scopes where reclaim's locks are taken`
-      : `drop allocation masks that scopes make redundant`;
+      : plan.downgrades.some((downgrade) => downgrade.scopes.length > 0)
+        ? 'drop allocation masks that scopes make redundant'
+        : 'drop allocation masks where no reclaim lock is held';
   const subject = `${prefix}: ${what}`;
 
   const sites = report.sites.filter(
@@ -41,8 +43,8 @@ export function seriesCover(
         ? 'As Documentation/core-api/gfp_mask-from-fs-io.rst asks for, this series says it there: ' +
           `${apis.map((api) => `memalloc_${api.toLowerCase()}_save()`).join(' or ')} where the critical section begins, ` +
           'with a comment on the reclaim context.'
-        : 'Where a scope says it there, as Documentation/core-api/gfp_mask-from-fs-io.rst asks for, the mask says nothing more. ' +
-          'This series drops such masks.'),
+        : 'Where a scope says it there, as Documentation/core-api/gfp_mask-from-fs-io.rst asks for, or no such thing is held, the mask ' +
+          'says nothing more. This series drops such masks.'),
   ];
   if (plan.scopes.length > 0)
     paragraphs.push(
@@ -62,18 +64,35 @@ export function seriesCover(
         `and ${sites.length - downgraded.length} ${sites.length - downgraded.length === 1 ? 'stays' : 'stay'}.`,
       ...leftParagraphs(sites.filter((site) => !dropped.has(site.id))),
     );
-  paragraphs.push(
-    (plan.scopes.length > 0
-      ? `The line numbers in the messages are those of ${whatIsRead(report.tree)}. Every edited function was parsed again: each save ` +
-        'meets one restore on every path. '
-      : '') +
-      'The tree with all of this applied was analysed again: every mask that is gone is inside a scope on all known paths. Scopes come ' +
-      'before the masks that rest on them, so that this holds behind each patch. Nothing was compiled or run for this letter.',
-  );
+  paragraphs.push(checkedParagraph(plan, report));
   return {
     subject: subject.length <= SUBJECT ? subject : shortened(subject),
     body: wrapText(paragraphs.join('\n\n')),
   };
+}
+
+/** How the edits were checked, and what that does not say of the masks that were dropped for want of a lock. */
+function checkedParagraph(plan: SeriesPart['plan'], report: Report): string {
+  const free = plan.downgrades.filter((downgrade) => downgrade.scopes.length === 0).length;
+  const sentences: string[] = [];
+  if (plan.scopes.length > 0)
+    sentences.push(
+      `The line numbers in the messages are those of ${whatIsRead(report.tree)}.`,
+      'Every edited function was parsed again: each save meets one restore on every path.',
+    );
+  if (free < plan.downgrades.length)
+    sentences.push(
+      `The tree with all of this applied was analysed again: every mask that is gone${
+        free > 0 ? ' for the sake of scopes' : ''
+      } is inside one on all known paths.`,
+      'Scopes come before the masks that rest on them, so that this holds behind each patch.',
+    );
+  if (free > 0)
+    sentences.push(
+      `${counted(free, 'mask')} ${free === 1 ? 'is' : 'are'} gone for want of a lock: no path that is known holds one that reclaim takes. ` +
+        'No scope is there should one be taken later.',
+    );
+  return [...sentences, 'Nothing was compiled or run for this letter.'].join(' ');
 }
 
 function classTable(

@@ -52,10 +52,10 @@ export function scopeMessage(group: ScopeGroup, prefix: string, report: Report, 
       `${entersReclaim(scope)} could come back to ` +
       `${chain.length > 0 ? `${chain.at(-1)!.function}()` : 'where reclaim takes it'} and wait there for its own task.`,
   );
-  const [open, place] = several
-    ? [`Open ${api} scopes where the lock is taken, in:`, placeList(group.scopes, report)]
-    : [`Open a ${api} scope where the lock is taken, in:`, placeList(group.scopes, report)];
-  paragraphs.push(open, place);
+  paragraphs.push(
+    `Open ${several ? `${api} scopes` : `a ${api} scope`} where the lock is taken, in:`,
+    placeList(group.scopes, report),
+  );
   paragraphs.push(...coverage(covered, group.scopes));
   paragraphs.push(...otherRegions(scope, group.scopes, report));
   return { subjects, body: paragraphs.join('\n\n') };

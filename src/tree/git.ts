@@ -17,18 +17,12 @@ export function uncommittedFiles(tree: KernelTree, files: readonly string[]): st
   const uncommitted = new Set<string>();
   for (let i = 0; i < files.length; i += BATCH) {
     const args = ['status', '--porcelain=v1', '-z', '--untracked-files=all', '--no-renames', '--'];
-    const status = spawnSync('git', [...args, ...files.slice(i, i + BATCH)], {
-      cwd: tree.root,
-      encoding: 'utf8',
-      env: gitEnvironment(),
-      maxBuffer: 1 << 28,
-    });
-    if (status.error || status.status !== 0) {
-      const reason = status.error?.message ?? status.stderr.trim().split('\n', 1)[0];
+    const status = runGit(tree.root, [...args, ...files.slice(i, i + BATCH)]);
+    const reason = failureOf(status);
+    if (reason !== undefined)
       throw new InputError(
         `cannot ask git for uncommitted changes in ${tree.root} (${reason}); --force does without`,
       );
-    }
     // Each record is two letters of state, a space and the name, relative to the top of the work tree.
     // A file that was taken out of the index but is there has two.
     const prefix = topPrefix(tree.root);
@@ -40,11 +34,7 @@ export function uncommittedFiles(tree: KernelTree, files: readonly string[]): st
 
 /** Where the tree is in its git work tree: `''` at the top, else a path with a slash at the end. */
 export function topPrefix(root: string): string {
-  const shown = spawnSync('git', ['rev-parse', '--show-prefix'], {
-    cwd: root,
-    encoding: 'utf8',
-    env: gitEnvironment(),
-  });
+  const shown = runGit(root, ['rev-parse', '--show-prefix']);
   return shown.status === 0 ? shown.stdout.replace(/\n$/, '') : '';
 }
 
@@ -53,11 +43,7 @@ export function topPrefix(root: string): string {
  * @throws InputError if git does not know.
  */
 export function gitAuthor(tree: KernelTree): { name: string; email: string } {
-  const ident = spawnSync('git', ['var', 'GIT_AUTHOR_IDENT'], {
-    cwd: tree.root,
-    encoding: 'utf8',
-    env: gitEnvironment(),
-  });
+  const ident = runGit(tree.root, ['var', 'GIT_AUTHOR_IDENT']);
   const [, name, email] = /^(.+) <(.+)> \d+ [-+]\d+$/.exec(ident.stdout?.trim() ?? '') ?? [];
   if (!name || !email)
     throw new InputError('git knows no author: set user.name and user.email, or use --from "NAME <EMAIL>"');
@@ -93,24 +79,34 @@ export function git(
   args: readonly string[],
   options: GitOptions = {},
 ): string {
-  const run = spawnSync('git', args, {
-    cwd: tree.root,
-    encoding: 'utf8',
-    maxBuffer: 1 << 28,
-    input: options.input ?? '',
-    env: { ...gitEnvironment(), ...options.env },
-  });
-  if (run.error || run.status !== 0) throw new InputError(`${why}: ${run.error?.message ?? reasonIn(run)}`);
+  const run = runGit(tree.root, args, options);
+  const reason = failureOf(run);
+  if (reason !== undefined) throw new InputError(`${why}: ${reason}`);
   return run.stdout;
-}
-
-function reasonIn({ stderr, status }: { stderr: string; status: number | null }): string {
-  return stderr.trim().split('\n', 1)[0] || `git exits with ${status}`;
 }
 
 interface GitOptions {
   readonly input?: Buffer | string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Milliseconds. */
+  readonly timeout?: number;
+}
+
+function runGit(cwd: string, args: readonly string[], { input = '', env, timeout }: GitOptions = {}) {
+  return spawnSync('git', args, {
+    cwd,
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    input,
+    env: { ...gitEnvironment(), ...env },
+    ...(timeout === undefined ? {} : { timeout }),
+  });
+}
+
+/** Why git gave no answer, in its own words; undefined if it did. */
+function failureOf({ error, status, stderr }: ReturnType<typeof runGit>): string | undefined {
+  if (error) return error.message;
+  return status === 0 ? undefined : stderr.trim().split('\n', 1)[0] || `git exits with ${status}`;
 }
 
 /**
@@ -149,13 +145,7 @@ const LOG_TIMEOUT_MS = 30_000;
 export function subjectsOf(tree: KernelTree, files: readonly string[]): string[] {
   if (!inGitWorkTree(tree.root)) return [];
   const args = ['log', '--no-merges', '--no-show-signature', '--format=%s', `--max-count=${COMMITS}`, '--'];
-  const log = spawnSync('git', [...args, ...files.slice(0, BATCH)], {
-    cwd: tree.root,
-    encoding: 'utf8',
-    env: gitEnvironment(),
-    timeout: LOG_TIMEOUT_MS,
-    maxBuffer: 1 << 26,
-  });
-  if (log.error || log.status !== 0) return [];
+  const log = runGit(tree.root, [...args, ...files.slice(0, BATCH)], { timeout: LOG_TIMEOUT_MS });
+  if (failureOf(log) !== undefined) return [];
   return log.stdout.split('\n').filter((subject) => subject !== '' && !subject.startsWith('Revert "'));
 }
