@@ -103,12 +103,17 @@ const OBSTACLES: readonly { readonly kind: string; readonly by: string; readonly
   {
     kind: 'a reclaim lock may be held, and no scope can be placed',
     by: 'lock class',
-    reason: / may hold (\S+) and no scope can be placed there/,
+    reason: / may hold (\S+?),? (?:on which (?:reclaim|IO) blocks, )?and no scope can be placed there/,
   },
   {
     kind: 'some callers hold a reclaim lock, others come in no scope and under none',
     by: 'lock class',
     reason: /comes here in no scope and under no reclaim lock, others under ([^;\s]+)/,
+  },
+  {
+    kind: 'not every caller is known: too many files may use a member',
+    by: 'member',
+    reason: /^not every caller of \S+ is known: it is called through (\S+), which too many files may use/,
   },
   {
     kind: 'not every caller is known: the address of a function is kept',
@@ -130,7 +135,7 @@ const OBSTACLES: readonly { readonly kind: string; readonly by: string; readonly
   {
     kind: 'reached from a task of its own, in no scope and under no reclaim lock',
     by: 'runs as',
-    reason: /, which runs as an? (.+)$/,
+    reason: /, which runs as an? ([^;]+)/,
   },
   {
     kind: 'a lock is held whose class is not known',
@@ -140,7 +145,10 @@ const OBSTACLES: readonly { readonly kind: string; readonly by: string; readonly
 ];
 
 function obstacles(sites: readonly Site[]): string[] {
-  const kept = sites.filter(({ verdict }) => ['partial', 'task', 'opaque'].includes(verdict));
+  const kept = sites.filter(
+    ({ verdict, scopes }) =>
+      ['partial', 'opaque'].includes(verdict) || (verdict === 'task' && scopes.length === 0),
+  );
   const kinds = new Map<string, { by: string; sites: Site[]; causes: Map<string, Site[]> }>();
   for (const site of kept) {
     const kind = OBSTACLES.find(({ reason }) => reason.test(site.reason)) ?? {
