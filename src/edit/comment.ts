@@ -13,7 +13,8 @@ export interface ScopeEvidence {
   readonly reclaim: readonly Step[];
   /** What reclaim does at the head of the chain: `evicting an inode`. */
   readonly context: string;
-  /** The function that the save is in. */
+  /** The file and the function that the save is in. */
+  readonly file: string;
   readonly function: string;
   /** Set where the scope is around the body of a worker or kthread. */
   readonly task?: TaskReason;
@@ -32,11 +33,12 @@ export function scopeComment(evidence: ScopeEvidence, indentColumns: number): st
   let fewestLines: string[] | undefined;
   for (const text of wordings(evidence)) {
     const lines = wrap(text, room);
-    if (lines.length <= TEXT_LINES && lines.every((line) => line.length <= room)) return block(lines);
+    if (lines.length <= TEXT_LINES && lines.every((line) => line.length <= room))
+      return block(lines, evidence);
     fewestLines = lines;
   }
   // Not even the shortest wording fits (a very deep indentation, a very long name): it is the shortest there is.
-  return block((fewestLines ?? []).length > TEXT_LINES ? [fewestLines!.join(' ')] : fewestLines!);
+  return block((fewestLines ?? []).length > TEXT_LINES ? [fewestLines!.join(' ')] : fewestLines!, evidence);
 }
 
 /** The comment at a further save on a lock that the function has explained further up. One line where it fits. */
@@ -48,10 +50,13 @@ export function furtherScopeComment(evidence: ScopeEvidence, indentColumns: numb
   for (const text of wordings) {
     if (text.length + '/*  */'.length <= room) return [`/* ${text} */`];
   }
-  return block(wrap(wordings[0]!, room - ' * '.length).slice(0, TEXT_LINES));
+  return block(wrap(wordings[0]!, room - ' * '.length).slice(0, TEXT_LINES), evidence);
 }
 
-function block(lines: readonly string[]): string[] {
+/** In `net/` and `drivers/net/` the text begins on the first line (Documentation/process/coding-style.rst, 6.1). */
+function block(lines: readonly string[], { file }: ScopeEvidence): string[] {
+  if (/^(?:drivers\/)?net\//.test(file))
+    return [`/* ${lines[0]}`, ...lines.slice(1).map((line) => ` * ${line}`), ' */'];
   return ['/*', ...lines.map((line) => ` * ${line}`), ' */'];
 }
 

@@ -270,7 +270,58 @@ function renderDowngrades(
     previous = downgrade;
     if (text.slice(start, end) !== replacement) out.update(start, end, replacement);
   }
-  for (const gap of overlongLines(text, ordered)) out.update(gap.start, gap.end, gap.text);
+  const split = ordered.map((downgrade) => assignmentInCondition(text, downgrade));
+  for (const { start, end, text: lines } of split.flatMap((edits) => edits ?? []))
+    out.update(start, end, lines);
+  const whole = ordered.filter((_, i) => !split[i]);
+  for (const gap of overlongLines(text, whole)) out.update(gap.start, gap.end, gap.text);
+}
+
+interface TextEdit {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
+/** `if (!(p = f(…)))` on one line, perhaps below an `if (!p)` on the same. */
+const ASSIGNS_IN_IF = /^(\s*)(?:if \(!([\w.>-]+)\) )?if \((!?)\(([\w.>-]+) = (?=\w+\()/;
+
+/**
+ * Takes the assignment out of the condition of an `if` whose mask is replaced: scripts/checkpatch.pl calls it an error, and who
+ * touches a line answers for it. Only where the `if` is a whole statement that stands among others.
+ */
+function assignmentInCondition(text: string, downgrade: Downgrade): TextEdit[] | undefined {
+  const start = lineStart(text, downgrade.start);
+  const match = ASSIGNS_IN_IF.exec(text.slice(start, downgrade.start));
+  if (!match || !/[;{}:]\s*$/.test(text.slice(0, start))) return undefined;
+  const [opening, indent, tested, not, variable] = match as unknown as [
+    string,
+    string,
+    string?,
+    string?,
+    string?,
+  ];
+  // Of `if (!q) if (!(p = f()))` the second test does not stand for both.
+  if (tested !== undefined && (tested !== variable || not === '')) return undefined;
+  const from = start + opening.length;
+  const close = closingParenthesis(text, from);
+  if (close < downgrade.end || !/^\)\)(?: \{)?\r?\n/.test(text.slice(close, close + 6))) return undefined;
+  const eol = text[text.indexOf('\n', close) - 1] === '\r' ? '\r\n' : '\n';
+  const lead = tested === undefined ? '' : `if (!${tested})${eol}${indent}\t`;
+  return [
+    { start: start + indent.length, end: from, text: `${lead}${variable} = ` },
+    { start: close, end: close + 1, text: `;${eol}${indent}if (${not}${variable}` },
+  ];
+}
+
+/** Offset of the parenthesis that closes one which was opened before `from`, or -1; no strings, no line ends. */
+function closingParenthesis(text: string, from: number): number {
+  let depth = 0;
+  for (let i = from; i < text.length && !/["'\n]/.test(text[i]!); i++) {
+    if (text[i] === '(') depth++;
+    else if (text[i] === ')' && depth-- === 0) return i;
+  }
+  return -1;
 }
 
 /** Line breaks for the lines with a replacement that are longer than a line may be: who touches a line answers for it. */

@@ -18,6 +18,7 @@ const evidence: ScopeEvidence = {
   lock: 'quota_info.dqio_sem',
   lockText: '&dqopt->dqio_sem',
   context: 'evicting an inode',
+  file: 'fs/demo/super.c',
   function: 'demo_write_info',
   reclaim: [
     'demo_evict_inode',
@@ -44,6 +45,14 @@ describe('the comment at a save', () => {
       ' * dquot_initialize() -> ... -> dquot_acquire() -> demo_read_dquot().',
       ' * Allocations under it must not recurse into the filesystem.',
       ' */',
+    ]);
+  });
+
+  it.each(['net/demo/messenger.c', 'drivers/net/demo/main.c'])('begins on its first line in %s', (file) => {
+    const elsewhere = scopeComment(evidence, 8);
+    expect(scopeComment({ ...evidence, file }, 8)).toEqual([
+      `/*${elsewhere[1]!.slice(' *'.length)}`,
+      ...elsewhere.slice(2),
     ]);
   });
 
