@@ -39,12 +39,16 @@ export function placeScope(fn: Fn, lock: string, locks: Locks, prefer: Placement
   if (facts.isMacro) return { refused: 'the lock is taken in a macro' };
   if (locks.differsByArm(fn, lock))
     return { refused: 'another #if arm releases, returns or jumps in its own way' };
-  const effects = locks.effects(fn).filter((e) => e.lock === lock);
-  if (effects.some((e) => facts.cfg[e.node]!.op.k === 'guard')) {
+  const given = locks.effects(fn).filter((e) => e.lock === lock);
+  if (given.some((e) => facts.cfg[e.node]!.op.k === 'guard')) {
     return { refused: 'the lock is held by guard() and dropped at the end of its block' };
   }
-  const held = locks.runOf(fn, lock);
-  if (held.exits.some((e) => e.depth !== 0 || e.pending !== '')) {
+  const real = locks.runOf(fn, lock);
+  // Functions that take the lock on a condition of their own, and drop it on the same: the scope is there in either case.
+  const sometimes = given.some((e) => e.success === 'maybe');
+  const effects = given.map((e): NodeEffect => (e.success === 'maybe' ? { ...e, success: 'void' } : e));
+  const held = sometimes ? run(facts, byNode(effects)) : real;
+  if ([...real.exits, ...held.exits].some((e) => e.depth !== 0 || e.pending !== '')) {
     return { refused: 'the lock is still held, or was dropped for the caller, where the function returns' };
   }
   const modes: PlacementMode[] = prefer === 'around' ? ['around', 'inside'] : ['inside', 'around'];
@@ -66,7 +70,9 @@ export function placeScope(fn: Fn, lock: string, locks: Locks, prefer: Placement
         why = 'the lock is not released by a statement of the function';
         continue;
       }
-      const isUnder = (node: number): boolean => !acts.has(node) && (held.entry[node]?.low ?? 0) >= 1;
+      const isUnder = (node: number): boolean =>
+        !acts.has(node) &&
+        ((held.entry[node]?.low ?? 0) >= 1 || (sometimes && (real.entry[node]?.high ?? 0) >= 1));
       const scoped = balances(facts, points.saves, points.restores, isUnder);
       if (typeof scoped === 'string') {
         why = scoped;
@@ -139,6 +145,12 @@ function rangeOf(s: Statement): StatementRange {
 
 type Points = { saves: Point[]; restores: Point[] };
 type NodeEffect = Effect & { readonly node: number; readonly direct: boolean };
+
+function byNode(effects: readonly NodeEffect[]): Map<number, Effect[]> {
+  const map = new Map<number, Effect[]>();
+  for (const e of effects) map.set(e.node, [...(map.get(e.node) ?? []), e]);
+  return map;
+}
 
 /** The statement of a node as an element of a statement list: never a label, never a block. */
 function element(facts: FunctionFacts, node: number): number {
