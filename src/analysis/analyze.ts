@@ -169,12 +169,16 @@ async function analyzeIn(
   const search = filesByName(tree, rest, names, threads, keeping);
   // Until it is awaited below nobody else looks at its failure.
   search.catch(() => {});
-  const fields = uncalledMembers(facts, asked, options);
+  const uncalled = uncalledMembers(facts, asked, options);
   const named = new Map(await search);
   // Who calls what is stored in a member, if it is no member of everybody's; once, since each brings new members in.
-  const callers = [...fields].flatMap((field) => {
-    const files = named.get(field) ?? [];
-    return files.length <= MAX_FILES_OF_MEMBER ? files : [];
+  const callers = [...uncalled.members].flatMap((member) => {
+    const mentioned = named.get(fieldOf(member)) ?? [];
+    if (mentioned.length <= MAX_FILES_OF_MEMBER) return mentioned;
+    const using = (named.get(`->${fieldOf(member)}`) ?? []).filter((file) =>
+      knows(uncalled.index, file, member, tree),
+    );
+    return using.length <= MAX_FILES_OF_MEMBER ? using : [];
   });
   facts.push(...(await read(callers.flatMap((file) => [file, ...ownHeaders(tree, file)]))));
 
@@ -385,21 +389,21 @@ function uncalledMembers(
   facts: readonly FileFacts[],
   asked: (file: string) => boolean,
   options: AnalyzeOptions,
-): Set<string> {
+): { members: Set<string>; index: Index } {
   const index = new Index(facts, hasKernel(options.tree));
   const tasks = new Tasks(index);
-  const out = new Set<string>();
+  const members = new Set<string>();
   const above = new Set(
     sitesIn(facts, asked, options, index)
       .flatMap(partsOf)
       .flatMap((s) => s.fn?.id ?? []),
   );
   for (const id of above) {
-    for (const field of index.uncalled.get(id) ?? []) out.add(field);
+    for (const member of index.uncalled.get(id) ?? []) members.add(member);
     for (const edge of index.callers[id]!)
       if (edge.how !== 'through' && !tasks.leavesTask(edge)) above.add(edge.from);
   }
-  return out;
+  return { members, index };
 }
 
 /** The headers that a file includes from its own directory: without them the types of what it calls are not known. */
