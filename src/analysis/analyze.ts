@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { TRANSFORMS } from '../../transforms/index.js';
 import { lockFree } from '../../transforms/lock-free.js';
+import { findingsOf } from '../checks/index.js';
 import type { Plan } from '../edit/plan.js';
 import { openCache } from '../index/cache.js';
 import { type Fn, Index } from '../index/link.js';
@@ -15,6 +16,7 @@ import {
   Threads,
 } from '../index/load.js';
 import { Witness } from '../index/witness.js';
+import { SCOPE_APIS } from '../kernel/masks.js';
 import type { Api } from '../kernel/types.js';
 import { extractFacts } from '../parse/extract.js';
 import type { FileFacts } from '../parse/facts.js';
@@ -37,6 +39,9 @@ import { TaskBodies } from './task-bodies.js';
 import { Tasks } from './tasks.js';
 import { buildReport } from './verdict.js';
 import { Waits } from './waits.js';
+
+/** What opens and closes scopes. */
+const SCOPE_CALLS: ReadonlySet<string> = new Set(SCOPE_APIS.flatMap(({ save, restore }) => [save, restore]));
 
 /** A member that stands in more files than this is not looked for: it would bring half of the tree in. */
 const MAX_FILES_OF_MEMBER = 12;
@@ -128,7 +133,16 @@ async function analyzeIn(
   const { tree, paths, onProgress, signal } = options;
   onProgress?.({ phase: 'listing', done: 0, total: 1 });
   const masked = await filesWithMasks(tree, listed.asked, threads, keeping);
-  const known = new Set([...listed.core, ...masked, ...masked.flatMap((file) => ownHeaders(tree, file))]);
+  // Scopes that cover no site may be wrong, too.
+  const scoped = options.checks
+    ? await filesByName(tree, listed.asked, SCOPE_CALLS, threads, keeping)
+    : new Map();
+  const known = new Set([
+    ...listed.core,
+    ...masked,
+    ...[...scoped.values()].flat(),
+    ...masked.flatMap((file) => ownHeaders(tree, file)),
+  ]);
   const first = await parseAll(tree, [...known], threads, onProgress, keeping);
   const skipped = [...listed.skipped, ...first.skipped];
   let facts = [...first.facts];
@@ -233,11 +247,12 @@ async function analyzeIn(
   let findings: Findings | undefined;
   while (!findings) findings = await attempt();
   const done = findings;
-  const report = buildReport(
+  const built = buildReport(
     tree,
     done,
     skipped.filter((s) => asked(s.file)),
   );
+  const report = options.checks ? { ...built, findings: findingsOf(done, built, asked) } : built;
   return {
     report,
     plan: planOf(done, report, options),

@@ -25,6 +25,8 @@ export interface AnalyzeOptions {
   /** The kinds of rewrites that are made; absent: `BY_DEFAULT`. Scopes of a kind that is left out are not proposed. */
   readonly transforms?: readonly TransformName[];
   readonly api?: 'nofs' | 'noio' | 'both';
+  /** Look for what is wrong with the code as it is, too: `Report.findings`. */
+  readonly checks?: boolean;
   /** Folder of the cache (`openCache`); `false` or absent: nothing is read from one or kept. */
   readonly cache?: string | false;
   /** Called often; `total` may grow while a phase runs. */

@@ -68,7 +68,7 @@ export class KeptResults {
   private state: string | undefined;
 
   private key(name: string): string {
-    const { tree, paths, placement, minimal, transforms = BY_DEFAULT, api } = this.options;
+    const { tree, paths, placement, minimal, transforms = BY_DEFAULT, api, checks = false } = this.options;
     this.state ??= this.witness.digest();
     const asked = {
       version: tree.version,
@@ -77,6 +77,7 @@ export class KeptResults {
       minimal,
       transforms: [...transforms].sort(),
       api,
+      checks,
     };
     const text = JSON.stringify([name, this.state, asked, this.listed.skipped]);
     return createHash('sha256').update(text).digest('hex');

@@ -105,6 +105,23 @@ export interface Skipped {
   readonly reason: string;
 }
 
+/** What `check` found at one place. */
+export interface Finding {
+  /** Name of the rule: `return-in-scope`. */
+  readonly rule: string;
+  readonly level: 'error' | 'warning' | 'note';
+  readonly file: string;
+  readonly line: number;
+  /** 1-based, in bytes. */
+  readonly column: number;
+  /** `null` outside functions. */
+  readonly function: string | null;
+  /** Names no line: a finding is the same one after the code above it has changed. */
+  readonly message: string;
+  /** The chain of a possible deadlock, reclaim entry first, and other places that belong to it. */
+  readonly related: readonly Step[];
+}
+
 export interface Report {
   readonly tree: KernelTree;
   readonly sites: readonly Site[];
@@ -113,4 +130,6 @@ export interface Report {
   /** Calls through pointers of which no target is known, in all that was read. */
   readonly unresolved: number;
   readonly skipped: readonly Skipped[];
+  /** What is wrong with the code as it is; only where that was asked for. */
+  readonly findings?: readonly Finding[];
 }

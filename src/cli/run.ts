@@ -2,6 +2,7 @@ import yargs, { type ArgumentsCamelCase, type Argv } from 'yargs';
 import { InputError } from '../tree/input-error.js';
 import * as apply from './apply.js';
 import * as cache from './cache.js';
+import * as check from './check.js';
 import * as completion from './completion.js';
 import * as diff from './diff.js';
 import { type Environment, say, write } from './environment.js';
@@ -17,7 +18,7 @@ Migrates kernel code from GFP_NOFS and GFP_NOIO to the scope API: opens a scope 
 lock that memory reclaim also takes is acquired, and lets the allocations inside be
 GFP_KERNEL. Without a verb it shows what would change (diff).`;
 
-const EPILOGUE = `Exit codes: 0 done; 1 with --exit-code, if there is something; 2 bad usage or input;
+const EPILOGUE = `Exit codes: 0 done; 1 with --exit-code, if there is something, and of check if it finds something; 2 bad usage or input;
 3 a self-check failed; 130 interrupted.`;
 
 /** One verb: `run` gives the exit code. */
@@ -83,6 +84,7 @@ async function parse(argv: readonly string[], environment: Environment): Promise
   add(apply);
   add(series);
   add(scan);
+  add(check);
   add(explain);
   add(cache);
   add(completion);

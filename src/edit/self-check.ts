@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Analysis } from '../analysis/api.js';
-import { type Effect, run } from '../analysis/states.js';
-import { SCOPE_APIS } from '../kernel/masks.js';
+import { imbalances } from '../analysis/balance.js';
 import { extractFacts } from '../parse/extract.js';
 import type { FileFacts, FunctionFacts } from '../parse/facts.js';
 import { createIncludeResolver } from './includes.js';
@@ -109,39 +108,10 @@ function checkFile(change: FileChange, after: FileFacts, plan: Plan): Problem[] 
   for (const fn of after.functions) {
     if (!scoped.has(fn.name)) continue;
     const was = before.functions.find((f) => f.name === fn.name);
-    const wrong = unbalanced(fn) || shadowed(fn, was);
+    const wrong = imbalances(fn)[0]?.message ?? shadowed(fn, was);
     if (wrong) problem(fn.name, wrong);
   }
   return problems;
-}
-
-/** What is wrong with the saves and restores of a function, or ''. A variable is judged by its own calls only. */
-export function unbalanced(fn: FunctionFacts): string {
-  for (const { save, restore } of SCOPE_APIS) {
-    const variables = new Set<string>();
-    for (const { op } of fn.cfg)
-      if (op.k === 'call' && op.fn === save && /^v:\w+$/.test(op.to)) variables.add(op.to);
-    for (const variable of variables) {
-      const effects = new Map<number, Effect[]>();
-      for (const [node, { op }] of fn.cfg.entries()) {
-        if (op.k !== 'call') continue;
-        if (op.fn === save && op.to === variable) effects.set(node, [{ act: 'acquire', success: 'void' }]);
-        else if (op.fn === restore && op.args[0] === variable)
-          effects.set(node, [{ act: 'release', success: 'void' }]);
-      }
-      const name = variable.slice(2);
-      const states = run(fn, effects);
-      for (const [node, [effect]] of effects) {
-        const at = states.entry[node];
-        if (!at) continue;
-        if (effect!.act === 'acquire' && at.high > 0) return `${name} is saved again before it is restored`;
-        if (effect!.act === 'release' && at.low < 1)
-          return `${name} is restored on a path that did not save it`;
-      }
-      if (states.exits.some((e) => e.depth !== 0)) return `a path returns without restoring ${name}`;
-    }
-  }
-  return '';
 }
 
 /** A name that the edit declared must be new to the function. */
