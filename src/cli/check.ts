@@ -1,8 +1,7 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Argv } from 'yargs';
-import { RULES } from '../checks/index.js';
-import { type Baseline, compare, parseBaseline, updated } from '../output/check-baseline.js';
+import { type Baseline, type Compared, compare, parseBaseline, updated } from '../output/check-baseline.js';
 import { checkDocument, checkSarif } from '../output/check-document.js';
 import { checkText } from '../output/check-text.js';
 import { nameShown } from '../output/names.js';
@@ -68,9 +67,15 @@ export async function run(args: ArgumentsOf<typeof builder>, environment: Enviro
   const text =
     args.format === 'text'
       ? checkText(compared, { colour: coloured(environment.stdout, environment, args.noColor) })
-      : `${JSON.stringify(args.format === 'json' ? checkDocument(report.tree, compared) : checkSarif(RULES, compared, packageVersion()), null, 2)}\n`;
+      : `${JSON.stringify(args.format === 'json' ? checkDocument(report.tree, compared) : await sarif(compared), null, 2)}\n`;
   await write(environment.stdout, text);
   return compared.fresh.length > 0 ? EXIT.findings : EXIT.done;
+}
+
+async function sarif(compared: Compared): Promise<object> {
+  // With the rules comes all that they look into.
+  const { RULES } = await import('../checks/index.js');
+  return checkSarif(RULES, compared, packageVersion());
 }
 
 /** What the file has; `undefined` where there is none and one is to be written. */

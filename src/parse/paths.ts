@@ -6,7 +6,7 @@ import type { Path } from './facts.js';
 const MAX_PATH = 240;
 
 /** A constant by its name, or several with `|` between them. */
-const FLAGS = /^~?v:[A-Z][A-Z0-9_]*(?:\|[A-Z][A-Z0-9_]*)*$/;
+const FLAGS = /^~?v:_*[A-Z][A-Z0-9_]*(?:\|_*[A-Z][A-Z0-9_]*)*$/;
 
 /**
  * The access path of an expression (see `facts.ts`). `original` is the text before mending: the
