@@ -2,7 +2,7 @@
 export const EXIT = {
   /** Done, and nothing was asked about that could be a finding. */
   done: 0,
-  /** With `--exit-code`: there are changes, or sites. */
+  /** With `--exit-code`: there are changes, or sites. Of `check`: there are new findings. */
   findings: 1,
   /** Bad usage or input: an unknown option, a missing tree, a path outside of it, a file that changed. */
   input: 2,
