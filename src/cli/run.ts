@@ -10,6 +10,7 @@ import { EXIT, Interrupted } from './exit-codes.js';
 import * as explain from './explain.js';
 import * as scan from './scan.js';
 import * as series from './series.js';
+import * as verify from './verify.js';
 import { packageVersion } from './version.js';
 
 const USAGE = `$0 <verb> [paths..] [options]
@@ -85,6 +86,7 @@ async function parse(argv: readonly string[], environment: Environment): Promise
   add(series);
   add(scan);
   add(check);
+  add(verify);
   add(explain);
   add(cache);
   add(completion);

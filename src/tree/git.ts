@@ -32,6 +32,13 @@ export function uncommittedFiles(tree: KernelTree, files: readonly string[]): st
   return [...uncommitted];
 }
 
+/** Is the tree the top of a git work tree that has a commit? */
+export function isTopOfGit(root: string): boolean {
+  if (!existsSync(path.join(root, '.git'))) return false;
+  const { error, status } = runGit(root, ['rev-parse', '--verify', '--quiet', 'HEAD^{commit}']);
+  return !error && status === 0;
+}
+
 /** Where the tree is in its git work tree: `''` at the top, else a path with a slash at the end. */
 export function topPrefix(root: string): string {
   const shown = runGit(root, ['rev-parse', '--show-prefix']);
