@@ -51,8 +51,11 @@ export class Builder {
     }
     for (const target of [isFile ? 'olddefconfig' : config, 'prepare']) {
       const { status, output } = await this.make([target]);
-      if (status !== 0)
-        throw new InputError(`make ${target} fails: ${output.trim().split('\n').slice(-3).join('; ')}`);
+      if (status === 0) continue;
+      const said = output
+        .split('\n')
+        .filter((line) => line !== '' && !/^make(?:\[\d+\])?: \w+ing directory/.test(line));
+      throw new InputError(`make ${target} fails: ${said.slice(-3).join('; ')}`);
     }
   }
 

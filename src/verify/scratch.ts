@@ -78,7 +78,7 @@ async function addWorkTree(tree: KernelTree, source: string, signal: AbortSignal
   }
   return names.length === 0
     ? 'a work tree of HEAD'
-    : `a work tree of HEAD with ${names.length} files that are not committed`;
+    : `a work tree of HEAD with what is not committed (${names.length} ${names.length === 1 ? 'file' : 'files'})`;
 }
 
 async function copyTree(tree: KernelTree, source: string, signal: AbortSignal): Promise<string> {
