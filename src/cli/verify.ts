@@ -4,7 +4,7 @@ import { shownPlan, shownRenderer } from '../output/names.js';
 import { planSeries } from '../output/series.js';
 import { formatSeries } from '../output/series-files.js';
 import { groupingBy } from '../output/subsystem.js';
-import { verifyText } from '../output/verify-text.js';
+import { isUnbuilt, verifyText } from '../output/verify-text.js';
 import { subjectsOf } from '../tree/git.js';
 import { InputError } from '../tree/input-error.js';
 import { ownerOf, readMaintainers } from '../tree/maintainers.js';
@@ -63,7 +63,8 @@ export async function run(args: ArgumentsOf<typeof builder>, environment: Enviro
     progress.stop();
     const text = args.format === 'json' ? `${JSON.stringify(result, null, 2)}\n` : verifyText(result);
     await write(environment.stdout, text);
-    return result.patches.every(({ ok }) => ok) ? EXIT.done : EXIT.findings;
+    const passes = result.patches.every(({ ok }) => ok) && !result.patches.every(isUnbuilt);
+    return passes ? EXIT.done : EXIT.findings;
   } finally {
     progress.stop();
   }

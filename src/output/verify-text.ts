@@ -3,11 +3,12 @@ import { columns, counted } from './scan-listing.js';
 
 /** A row for each patch, then what is wrong with which, what was not built, and how it was built. */
 export function verifyText({ how, config, unbuilt, patches }: Verification): string {
-  const failed = patches.filter(({ ok }) => !ok);
+  const failed = patches.filter(({ ok }) => !ok).length;
+  const unseen = patches.filter((patch) => patch.ok && isUnbuilt(patch)).length;
   const rows = [
     ['', 'objects', 'warnings', 'sparse', 'checkpatch', 'patch'],
     ...patches.map((patch, i) => [
-      patch.ok ? 'ok' : 'FAILS',
+      !patch.ok ? 'FAILS' : isUnbuilt(patch) ? 'unbuilt' : 'ok',
       `${patch.made.length}/${patch.objects.length}`,
       String(patch.warnings.length),
       patch.sparse ? String(patch.sparse.length) : '-',
@@ -28,11 +29,21 @@ export function verifyText({ how, config, unbuilt, patches }: Verification): str
       `Not built without the patches either (${config}):\n${unbuilt.map((one) => `  ${one}\n`).join('')}`,
     );
   const objects = new Set(patches.flatMap((patch) => patch.made)).size;
-  const sum = failed.length === 0 ? 'every prefix passes' : `${failed.length} of ${patches.length} fail`;
+  const sum =
+    failed + unseen === 0
+      ? 'every prefix passes'
+      : [...(failed > 0 ? [`${failed} fail`] : []), ...(unseen > 0 ? [`${unseen} not built`] : [])].join(
+          ', ',
+        );
   blocks.push(
     `${patches.length} ${patches.length === 1 ? 'patch' : 'patches'}: ${sum}; ${counted(objects, 'object')} built with ${config} in ${how}\n`,
   );
   return blocks.join('\n');
+}
+
+/** Nothing that the patch changes is built in this configuration. */
+export function isUnbuilt({ objects, made }: Verified): boolean {
+  return objects.length > 0 && made.length === 0;
 }
 
 function complaints({ broken, warnings, sparse = [], checkpatch }: Verified): string[] {
