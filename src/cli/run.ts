@@ -19,8 +19,8 @@ Migrates kernel code from GFP_NOFS and GFP_NOIO to the scope API: opens a scope 
 lock that memory reclaim also takes is acquired, and lets the allocations inside be
 GFP_KERNEL. Without a verb it shows what would change (diff).`;
 
-const EPILOGUE = `Exit codes: 0 done; 1 with --exit-code, if there is something; of check, if there are findings;
-2 bad usage or input; 3 a self-check failed; 130 interrupted.`;
+const EPILOGUE = `Exit codes: 0 done; 1 with --exit-code, if there is something; of check, if there are findings, and
+of verify, if a patch fails; 2 bad usage or input; 3 a self-check failed; 130 interrupted.`;
 
 /** One verb: `run` gives the exit code. */
 interface Verb<T> {
