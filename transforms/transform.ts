@@ -1,5 +1,5 @@
 import type { Findings } from '../src/analysis/analyze.js';
-import type { TransformName } from '../src/analysis/api.js';
+import type { AnalyzeOptions, TransformName } from '../src/analysis/api.js';
 import type { Report } from '../src/analysis/report.js';
 import type { Plan } from '../src/edit/plan.js';
 
@@ -8,5 +8,5 @@ export interface Transform {
   readonly name: TransformName;
   /** One line for help and reports. */
   readonly summary: string;
-  plan(findings: Findings, report: Report): Plan;
+  plan(findings: Findings, report: Report, options: Pick<AnalyzeOptions, 'nolockdep'>): Plan;
 }

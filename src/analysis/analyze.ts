@@ -293,7 +293,9 @@ function split<T>(all: readonly T[], goesFirst: (one: T) => boolean): [T[], T[]]
 
 function planOf(findings: Findings, report: Report, options: AnalyzeOptions): Plan {
   const { transforms = BY_DEFAULT } = options;
-  const plans = TRANSFORMS.filter((t) => transforms.includes(t.name)).map((t) => t.plan(findings, report));
+  const plans = TRANSFORMS.filter((t) => transforms.includes(t.name)).map((t) =>
+    t.plan(findings, report, options),
+  );
   return { scopes: plans.flatMap((p) => p.scopes), downgrades: plans.flatMap((p) => p.downgrades) };
 }
 

@@ -24,6 +24,8 @@ export interface AnalyzeOptions {
   readonly minimal?: boolean;
   /** The kinds of rewrites that are made; absent: `BY_DEFAULT`. Scopes of a kind that is left out are not proposed. */
   readonly transforms?: readonly TransformName[];
+  /** `lock-free` writes `__GFP_NOLOCKDEP` where lockdep would report a lock for which nobody waits for ever. */
+  readonly nolockdep?: boolean;
   readonly api?: 'nofs' | 'noio' | 'both';
   /** Look for what is wrong with the code as it is, too: `Report.findings`. */
   readonly checks?: boolean;

@@ -68,7 +68,16 @@ export class KeptResults {
   private state: string | undefined;
 
   private key(name: string): string {
-    const { tree, paths, placement, minimal, transforms = BY_DEFAULT, api, checks = false } = this.options;
+    const {
+      tree,
+      paths,
+      placement,
+      minimal,
+      transforms = BY_DEFAULT,
+      api,
+      checks = false,
+      nolockdep = false,
+    } = this.options;
     this.state ??= this.witness.digest();
     const asked = {
       version: tree.version,
@@ -78,6 +87,7 @@ export class KeptResults {
       transforms: [...transforms].sort(),
       api,
       checks,
+      nolockdep,
     };
     const text = JSON.stringify([name, this.state, asked, this.listed.skipped]);
     return createHash('sha256').update(text).digest('hex');

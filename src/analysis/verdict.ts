@@ -363,7 +363,7 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
       ? ''
       : `; lockdep may report ${reported}, which reclaim takes of inodes that have no user left`;
   const reason = `outside of any scope from ${top(path)}(); no reclaim lock is held on the way${lockdep}`;
-  return answer('lock-free', 'lock-free', path, reason);
+  return answer('lock-free', 'lock-free', path, reason, reported === undefined ? [] : [reported]);
 }
 
 /** The paths to a site that end in a scope. */

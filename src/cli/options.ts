@@ -29,6 +29,7 @@ export interface CommonArguments {
   readonly placement: 'around' | 'inside';
   readonly minimal: boolean;
   readonly lockFree: boolean;
+  readonly nolockdep: boolean;
   readonly transform?: readonly TransformName[] | undefined;
   readonly noTransform?: readonly TransformName[] | undefined;
   readonly api: 'nofs' | 'noio' | 'both';
@@ -66,6 +67,11 @@ const COMMON = {
     type: 'boolean',
     default: false,
     describe: 'Downgrade the sites on whose paths no reclaim lock is held, too',
+  },
+  nolockdep: {
+    type: 'boolean',
+    default: false,
+    describe: 'With --lock-free: GFP_KERNEL | __GFP_NOLOCKDEP where lockdep would report what is no deadlock',
   },
   transform: {
     choices: TRANSFORM_NAMES,
@@ -150,9 +156,9 @@ export function analyzeOptions(
   paths: readonly string[],
   environment: Environment,
 ): AnalyzeOptions {
-  const { jobs, placement, minimal, api, noCache } = args;
+  const { jobs, placement, minimal, api, noCache, nolockdep } = args;
   const cache = noCache ? false : cacheFolder(environment.env);
-  return { tree, paths, jobs, placement, minimal, transforms: transformsOf(args), api, cache };
+  return { tree, paths, jobs, placement, minimal, transforms: transformsOf(args), nolockdep, api, cache };
 }
 
 function transformsOf({

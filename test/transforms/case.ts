@@ -33,6 +33,7 @@ const Expected = z.strictObject({
       placement: z.enum(['around', 'inside']),
       minimal: z.boolean(),
       transforms: z.array(z.enum(TRANSFORM_NAMES)),
+      nolockdep: z.boolean(),
     })
     .partial()
     .default({}),
@@ -113,7 +114,7 @@ export async function runCase(
     for (const [file, content] of Object.entries({ ...others, [CASE_FILE]: text }))
       writeFileSync(path.join(root, file), content, 'latin1');
     const tree = openKernelTree(root);
-    const { placement, minimal, transforms } = it.expected.options;
+    const { placement, minimal, transforms, nolockdep } = it.expected.options;
     const analysis = await analyze({
       tree,
       paths: [CASE_FILE],
@@ -121,6 +122,7 @@ export async function runCase(
       ...(placement ? { placement } : {}),
       ...(minimal === undefined ? {} : { minimal }),
       ...(transforms === undefined ? {} : { transforms }),
+      ...(nolockdep === undefined ? {} : { nolockdep }),
     });
     const { changes, problems } = await checkedChanges(analysis, headersOf(tree));
     const after = new Map(changes.map((change) => [change.file, change.after]));
