@@ -346,6 +346,17 @@ function overlongLines(
     const eol = text[newline - 1] === '\r' ? '\r\n' : '\n';
     const indent = '\t'.repeat(Math.floor(place.column / 8)) + ' '.repeat(place.column % 8);
     breaks.push({ start: start + place.start, end: start + place.end, text: eol + indent });
+    // What is still too long is broken once more, behind the last `|` that fits.
+    const room = LONGEST_LINE - place.column - longer;
+    const rest = line.slice(place.end);
+    if (rest.length <= room) continue;
+    const bar = rest.slice(0, room - 1).lastIndexOf(' | ');
+    if (bar > first.end - start - place.end)
+      breaks.push({
+        start: start + place.end + bar + 2,
+        end: start + place.end + bar + 3,
+        text: eol + indent,
+      });
   }
   return breaks;
 }
