@@ -183,16 +183,12 @@ async function analyzeIn(
   const search = filesByName(tree, rest, names, threads, keeping);
   // Until it is awaited below nobody else looks at its failure.
   search.catch(() => {});
-  const uncalled = uncalledMembers(facts, asked, options);
+  const fields = uncalledMembers(facts, asked, options);
   const named = new Map(await search);
   // Who calls what is stored in a member, if it is no member of everybody's; once, since each brings new members in.
-  const callers = [...uncalled.members].flatMap((member) => {
-    const mentioned = named.get(fieldOf(member)) ?? [];
-    if (mentioned.length <= MAX_FILES_OF_MEMBER) return mentioned;
-    const using = (named.get(`->${fieldOf(member)}`) ?? []).filter((file) =>
-      knows(uncalled.index, file, member, tree),
-    );
-    return using.length <= MAX_FILES_OF_MEMBER ? using : [];
+  const callers = [...fields].flatMap((field) => {
+    const files = named.get(field) ?? [];
+    return files.length <= MAX_FILES_OF_MEMBER ? files : [];
   });
   facts.push(...(await read(callers.flatMap((file) => [file, ...ownHeaders(tree, file)]))));
 
@@ -406,21 +402,21 @@ function uncalledMembers(
   facts: readonly FileFacts[],
   asked: (file: string) => boolean,
   options: AnalyzeOptions,
-): { members: Set<string>; index: Index } {
+): Set<string> {
   const index = new Index(facts, hasKernel(options.tree));
   const tasks = new Tasks(index);
-  const members = new Set<string>();
+  const out = new Set<string>();
   const above = new Set(
     sitesIn(facts, asked, options, index)
       .flatMap(partsOf)
       .flatMap((s) => s.fn?.id ?? []),
   );
   for (const id of above) {
-    for (const member of index.uncalled.get(id) ?? []) members.add(member);
+    for (const field of index.uncalled.get(id) ?? []) out.add(field);
     for (const edge of index.callers[id]!)
       if (edge.how !== 'through' && !tasks.leavesTask(edge)) above.add(edge.from);
   }
-  return { members, index };
+  return out;
 }
 
 /** The headers that a file includes from its own directory: without them the types of what it calls are not known. */

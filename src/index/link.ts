@@ -830,9 +830,9 @@ export class Index {
       if (isCalled && isSeen) continue;
       for (const id of functions.keys()) {
         this.escaped.add(id);
-        const members = this.uncalled.get(id);
-        if (members) members.push(member);
-        else this.uncalled.set(id, [member]);
+        const fields = this.uncalled.get(id);
+        if (fields) fields.push(field.slice(1));
+        else this.uncalled.set(id, [field.slice(1)]);
       }
     }
   }
