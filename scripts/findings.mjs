@@ -11,6 +11,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { analyze } from '../dist/src/analysis/analyze.js';
+import { TRANSFORM_NAMES } from '../dist/src/analysis/api.js';
 import { findingsDocument, heldPaths } from '../dist/src/output/findings-document.js';
 import { openKernelTree } from '../dist/src/tree/kernel-tree.js';
 
@@ -31,11 +32,11 @@ const version = tree.version.split('.').slice(0, 2).join('.');
 const judged = JSON.parse(readFileSync(path.join(here, 'findings-notes.json'), 'utf8'))[version];
 const notes = new Map(Object.entries(judged ?? {}));
 
-const { report } = await analyze({ tree, paths: [''], jobs: 2 });
+const { report, plan } = await analyze({ tree, paths: [''], jobs: 2, transforms: TRANSFORM_NAMES });
 const paths = heldPaths(report, PATHS);
 const intro = `Generated from Linux ${tree.version} by \`node scripts/findings.mjs TREE\`; not edited by hand, but for the judgements of
 paths, which come from \`scripts/findings-notes.json\`. [cli.md](cli.md) says what the verdicts mean.`;
-const text = findingsDocument(report, intro, paths, notes);
+const text = findingsDocument(report, plan, intro, paths, notes);
 
 const file = `docs/findings-${version}.md`;
 const target = path.join(here, '..', file);

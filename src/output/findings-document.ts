@@ -1,3 +1,4 @@
+import { TRANSFORM_NAMES } from '../analysis/api.js';
 import {
   type ReclaimLock,
   type Report,
@@ -6,6 +7,7 @@ import {
   type Step,
   VERDICTS,
 } from '../analysis/report.js';
+import type { Plan } from '../edit/plan.js';
 import { countByVerdict } from './scan-document.js';
 import { subsystemOf } from './subsystem.js';
 
@@ -57,6 +59,7 @@ export function heldPaths(report: Report, count: number): HeldPath[] {
 /** What was found out about a tree, as Markdown. `notes` has a judgement for a site by its id. */
 export function findingsDocument(
   report: Report,
+  plan: Plan,
   intro: string,
   paths: readonly HeldPath[],
   notes: ReadonlyMap<string, FindingNote>,
@@ -66,6 +69,10 @@ export function findingsDocument(
     intro,
     '## Sites by subsystem',
     verdictTable(report),
+    '## Masks dropped, by transform',
+    `What [each kind of rewrite](transforms/) does by itself; \`lock-free\` only on request. *Left* are the sites that none of them edits: the next section
+says why.`,
+    transformTable(report, plan),
     '## What stands in the way',
     ...obstacles(report.sites),
     '## Paths under a reclaim lock',
@@ -95,6 +102,22 @@ function verdictTable({ sites, scopes }: Report): string {
     `|---|---:|${VERDICTS.map(() => '---:|').join('')}---:|`,
     ...groups.map(([name, own]) => row(name, own, inside(name))),
     row('**all**', sites, proposed.length),
+  ].join('\n');
+}
+
+function transformTable({ sites }: Report, { downgrades }: Plan): string {
+  const transformOf = new Map(downgrades.map(({ site, transform }) => [site, transform]));
+  const row = (name: string, own: readonly Site[]): string => {
+    const counts = TRANSFORM_NAMES.map((one) => own.filter(({ id }) => transformOf.get(id) === one).length);
+    const left = counts.reduce((rest, n) => rest - n, own.length);
+    return `| ${name} | ${own.length} | ${counts.map((n) => n || '').join(' | ')} | ${left || ''} |`;
+  };
+  const groups = [...groupedBy(sites, (site) => subsystemOf(site.file))].sort(([a], [b]) => (a < b ? -1 : 1));
+  return [
+    `| | sites | ${TRANSFORM_NAMES.join(' | ')} | left |`,
+    `|---|---:|${TRANSFORM_NAMES.map(() => '---:|').join('')}---:|`,
+    ...groups.map(([name, own]) => row(name, own)),
+    row('**all**', sites),
   ].join('\n');
 }
 
