@@ -115,6 +115,12 @@ export const FORMAT = {
   describe: 'For a reader, or as one JSON document',
 } satisfies Options;
 
+export const OBSOLETE = {
+  type: 'boolean',
+  default: false,
+  describe: 'Change code that MAINTAINERS calls obsolete, too',
+} satisfies Options;
+
 /** Adds the options that every verb has. */
 export function withCommon<T>(parser: Argv<T>) {
   // Not global: the other verbs have no such option.

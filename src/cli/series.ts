@@ -2,9 +2,7 @@ import path from 'node:path';
 import type { Argv } from 'yargs';
 import type { FileChange } from '../edit/plan.js';
 import { personIn } from '../output/mail.js';
-import { moduleName } from '../output/module.js';
-import { shownPlan, shownRenderer } from '../output/names.js';
-import { planSeries, type SeriesPatch } from '../output/series.js';
+import type { SeriesPatch } from '../output/series.js';
 import { seriesCover } from '../output/series-cover.js';
 import {
   folderNames,
@@ -13,18 +11,17 @@ import {
   type SeriesOptions,
   writeMails,
 } from '../output/series-files.js';
-import { groupingBy } from '../output/subsystem.js';
-import { commitAsInWorkTree, gitAuthor, subjectsOf } from '../tree/git.js';
+import { commitAsInWorkTree, gitAuthor } from '../tree/git.js';
 import { type NewCommit, prepareBranch } from '../tree/git-branch.js';
 import { InputError } from '../tree/input-error.js';
-import { ownerOf, readMaintainers } from '../tree/maintainers.js';
 import { recipientsOf } from '../tree/recipients.js';
 import { type Environment, say, write } from './environment.js';
 import { EXIT } from './exit-codes.js';
 import { MAIL_OPTIONS, mailSettings } from './mail-options.js';
-import { type ArgumentsOf, EXIT_CODE, withPaths } from './options.js';
+import { type ArgumentsOf, EXIT_CODE, OBSOLETE, withPaths } from './options.js';
+import { seriesOf } from './parts.js';
 import { packageVersion } from './version.js';
-import { changesFor, gitModeIn, headersOf, planLeft, summaryOf } from './work.js';
+import { changesFor, gitModeIn, summaryOf } from './work.js';
 
 export const command = 'series [paths..]';
 export const describe = 'Write the changes as a patch series with a cover letter, for git am';
@@ -48,6 +45,7 @@ export function builder(parser: Argv) {
       requiresArg: true,
       describe: 'One series, or one for each subsystem in a folder of its own',
     })
+    .option('obsolete', OBSOLETE)
     .options(MAIL_OPTIONS)
     .option('force', {
       type: 'boolean',
@@ -65,18 +63,10 @@ export async function run(args: ArgumentsOf<typeof builder>, environment: Enviro
   if (args.outputDirectory === undefined && args.branch === undefined)
     throw new InputError('series: say where the patches go, with --output-directory DIR or --branch NAME');
   const checked = await changesFor(environment, args);
-  const { analysis, changes, problems, tree, edited } = checked;
-  if (changes.length > 0) {
-    const { renderer } = await environment.loadEngine();
-    const plan = shownPlan(tree, planLeft(analysis.plan, problems));
-    const render = shownRenderer(tree, renderer(analysis, headersOf(tree)));
-    const sections = readMaintainers(edited.root);
-    const grouping = groupingBy(
-      (file) => ownerOf(sections, file),
-      (files) => subjectsOf(edited, files),
-      tree.module === undefined ? undefined : moduleName(tree.module),
-    );
-    const parts = planSeries(plan, render, analysis.report, grouping);
+  const { analysis, problems, edited } = checked;
+  const series = await seriesOf(checked, environment, args);
+  if (series.changes.length > 0) {
+    const { parts, plan, changes, grouping, sections, leftOut } = series;
     const all = parts.flatMap((part) => part.patches);
     checkSum(all, changes);
     const base =
@@ -117,8 +107,8 @@ export async function run(args: ArgumentsOf<typeof builder>, environment: Enviro
       const names = folderNames(parts.map((part) => part.subsystem));
       const folders: readonly Folder[] =
         args.split === 'subsystem'
-          ? parts.map((part, i) => ({ name: names[i]!, about: part, patches: part.patches }))
-          : [{ name: '', about: { plan }, patches: all }];
+          ? parts.map((part, i) => ({ name: names[i]!, about: { ...part, leftOut }, patches: part.patches }))
+          : [{ name: '', about: { plan, leftOut }, patches: all }];
       const files = folders.flatMap((folder) => {
         const { subject, body } = seriesCover(folder.about, analysis.report, grouping);
         const cover = { coverSubject: subject, coverBody: body };
@@ -141,7 +131,7 @@ export async function run(args: ArgumentsOf<typeof builder>, environment: Enviro
   }
   await say(environment, summaryOf(checked));
   if (problems.length > 0) return EXIT.internal;
-  return args.exitCode && changes.length > 0 ? EXIT.findings : EXIT.done;
+  return args.exitCode && series.changes.length > 0 ? EXIT.findings : EXIT.done;
 }
 
 /** What goes into one folder of the output. */

@@ -1,21 +1,17 @@
 import path from 'node:path';
 import type { Argv } from 'yargs';
-import { shownPlan, shownRenderer } from '../output/names.js';
-import { planSeries } from '../output/series.js';
 import { formatSeries } from '../output/series-files.js';
-import { groupingBy } from '../output/subsystem.js';
 import { isUnbuilt, verifyText } from '../output/verify-text.js';
-import { subjectsOf } from '../tree/git.js';
 import { InputError } from '../tree/input-error.js';
-import { ownerOf, readMaintainers } from '../tree/maintainers.js';
 import { readPatches, type VerifyPatch } from '../verify/patches.js';
 import { verify } from '../verify/verify.js';
 import { type Environment, say, write } from './environment.js';
 import { EXIT } from './exit-codes.js';
-import { type ArgumentsOf, FORMAT, treeOf, withPaths } from './options.js';
+import { type ArgumentsOf, FORMAT, OBSOLETE, treeOf, withPaths } from './options.js';
+import { seriesOf } from './parts.js';
 import { progressDisplay } from './progress.js';
 import { packageVersion } from './version.js';
-import { type Checked, changesFor, gitModeIn, headersOf, planLeft, summaryOf } from './work.js';
+import { type Checked, changesFor, gitModeIn, headersOf, summaryOf } from './work.js';
 
 export const command = 'verify [paths..]';
 export const describe = 'Build each prefix of the series in a scratch copy, and run checkpatch and sparse';
@@ -31,6 +27,7 @@ export function builder(parser: Argv) {
       requiresArg: true,
       describe: 'What to configure the kernel with: a target of its Makefile, or a file',
     })
+    .option('obsolete', OBSOLETE)
     .option('format', FORMAT)
     .example('$0 verify fs/quota', 'The changes to fs/quota, patch by patch')
     .example('$0 verify series outgoing', 'The patches in the directory outgoing')
@@ -76,28 +73,16 @@ async function patchesFor(
   environment: Environment,
 ): Promise<VerifyPatch[]> {
   const checked: Checked = await changesFor(environment, args);
-  const { analysis, problems, tree, edited, changes } = checked;
   await say(environment, summaryOf(checked));
-  if (changes.length === 0) return [];
-  const { renderer } = await environment.loadEngine();
-  const sections = readMaintainers(edited.root);
-  const parts = planSeries(
-    shownPlan(tree, planLeft(analysis.plan, problems)),
-    shownRenderer(tree, renderer(analysis, headersOf(tree))),
-    analysis.report,
-    groupingBy(
-      (file) => ownerOf(sections, file),
-      (files) => subjectsOf(edited, files),
-      undefined,
-    ),
-  );
+  const { parts } = await seriesOf(checked, environment, args);
+  if (parts.length === 0) return [];
   const all = parts.flatMap((part) => part.patches);
   const mails = formatSeries(all, {
     from: NOBODY,
     date: new Date(),
     version: packageVersion(),
     signOff: true,
-    mode: gitModeIn(edited),
+    mode: gitModeIn(checked.edited),
   });
   // The first is the cover letter.
   return all.map(({ subject, changes: files }, i) => ({

@@ -68,12 +68,17 @@ export async function changesFor(
 /** The plan without the functions whose edits the self-check threw away. */
 export function planLeft(plan: Plan, problems: readonly Problem[]): Plan {
   const dropped = new Set(problems.map((problem) => `${problem.file}\0${problem.function}`));
-  const isDropped = (edit: { file: string; function: string | null }) =>
-    dropped.has(`${edit.file}\0${edit.function}`);
+  return planWithout(plan, (edit) => dropped.has(`${edit.file}\0${edit.function}`));
+}
+
+/** The plan without some of its edits, and without the masks that rest on scopes among these. */
+export function planWithout(
+  plan: Plan,
+  isDropped: (edit: { readonly file: string; readonly function: string | null }) => boolean,
+): Plan {
   const lost = new Set(plan.scopes.filter(isDropped).map((scope) => scope.id));
   return {
     scopes: plan.scopes.filter((scope) => !lost.has(scope.id)),
-    // A downgrade goes with the scopes that prove it.
     downgrades: plan.downgrades.filter(
       (downgrade) => !isDropped(downgrade) && !downgrade.scopes.some((id) => lost.has(id)),
     ),

@@ -12,14 +12,16 @@ const NAMED = 5;
 
 /**
  * The text of a cover letter: why, a table of the lock classes, what stays and for which reason, how it was checked.
- * @param part what the letter is about; the report's sites that are not of its subsystem are left out
+ * @param part what the letter is about; the report's sites that are not of its subsystem are left out; `leftOut` are sites that keep
+ *   their masks because a file is obsolete
  */
 export function seriesCover(
-  part: Pick<SeriesPart, 'plan'> & Partial<Pick<SeriesPart, 'subsystem' | 'after'>>,
+  part: Pick<SeriesPart, 'plan'> &
+    Partial<Pick<SeriesPart, 'subsystem' | 'after'>> & { readonly leftOut?: ReadonlySet<string> },
   report: Report,
   grouping: Grouping = groupingByPath(report),
 ): { subject: string; body: string } {
-  const { plan, subsystem, after = [] } = part;
+  const { plan, subsystem, after = [], leftOut = new Set() } = part;
   const files = [...new Set([...plan.scopes, ...plan.downgrades].map((edit) => edit.file))].sort(compareText);
   const subsystems = new Set(files.map(grouping.subsystemOf));
   const prefix = subsystems.size === 1 ? grouping.prefixOf(files) : commonFolder(files);
@@ -62,7 +64,10 @@ export function seriesCover(
     paragraphs.push(
       `Of ${counted(sites.length, 'site')} in all, ${downgraded.length} ${downgraded.length === 1 ? 'is' : 'are'} converted ` +
         `and ${sites.length - downgraded.length} ${sites.length - downgraded.length === 1 ? 'stays' : 'stay'}.`,
-      ...leftParagraphs(sites.filter((site) => !dropped.has(site.id))),
+      ...leftParagraphs(
+        sites.filter((site) => !dropped.has(site.id)),
+        leftOut,
+      ),
     );
   paragraphs.push(checkedParagraph(plan, report));
   return {
@@ -124,7 +129,8 @@ function scopeClasses(scopes: readonly ScopePlan[]): [string, ScopePlan['api'], 
 }
 
 /** A paragraph for each verdict of which masks stay. */
-function leftParagraphs(left: readonly Site[]): string[] {
+function leftParagraphs(all: readonly Site[], leftOut: ReadonlySet<string>): string[] {
+  const left = all.filter((site) => !leftOut.has(site.id));
   const kept = left.filter((site) => site.kept !== '');
   const of = (...verdicts: Site['verdict'][]): Site[] =>
     left.filter((site) => site.kept === '' && verdicts.includes(site.verdict));
@@ -134,6 +140,11 @@ function leftParagraphs(left: readonly Site[]): string[] {
     const one = sites.length === 1;
     paragraphs.push(`${sites.length} ${text(one ? 'is' : 'are', one ? 'has' : 'have')}.`);
   };
+  add(
+    all.filter((site) => leftOut.has(site.id)),
+    (be) =>
+      `${be} in code that MAINTAINERS calls obsolete, or ${be === 'is' ? 'rests' : 'rest'} on a scope there, and left alone`,
+  );
   const partial = of('partial');
   add(partial, (be) => {
     // Of all the locks that may be held the reason names the one that is in the way.

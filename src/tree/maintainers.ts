@@ -6,6 +6,8 @@ export interface MaintainersSection {
   readonly title: string;
   /** What stands behind `M:`, `R:` and `L:`, in this order of letters and as it is written. */
   readonly people: readonly { readonly role: 'M' | 'R' | 'L'; readonly text: string }[];
+  /** Says an `S:` line that the code is obsolete? */
+  readonly obsolete: boolean;
   /** How well it matches a file: the depth of its deepest pattern; undefined if it does not. */
   readonly match: (file: string) => number | undefined;
 }
@@ -66,6 +68,7 @@ export function parseMaintainers(text: string, isFolder: (name: string) => boole
     return {
       title,
       people: (['M', 'R', 'L'] as const).flatMap((role) => of(role).map((text) => ({ role, text }))),
+      obsolete: of('S').some((status) => /obsolete/i.test(status)),
       match: matcher(of('F'), of('X'), of('N'), isFolder),
     };
   });
@@ -132,6 +135,14 @@ export function sectionsFor(sections: readonly MaintainersSection[], file: strin
     })
     .sort((a, b) => b.depth - a.depth)
     .map(({ section }) => section);
+}
+
+/**
+ * The title of the section that says that a file is obsolete, if there is one. scripts/checkpatch.pl asks for "no unnecessary
+ * modifications" of such a file (`is_maintained_obsolete`, Linux 4.12 to 6.12).
+ */
+export function obsoleteIn(sections: readonly MaintainersSection[], file: string): string | undefined {
+  return sections.find((section) => section.obsolete && section.match(file) !== undefined)?.title;
 }
 
 /** The title of the section that a file belongs to; undefined where it is no more than one of the rest. */

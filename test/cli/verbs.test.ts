@@ -402,6 +402,21 @@ describe('series', () => {
     expect(patch).toMatch(/\nIn-Reply-To: <cover-.*>\nReferences: <a\.b@example\.org>\n\t<cover-.*>\n/);
   });
 
+  it('leaves alone what is obsolete, unless asked for', async () => {
+    const tree = smallTree({
+      [CHANGE.file]: CHANGE.before,
+      MAINTAINERS: 'OTHER\nS:\tMaintained\nF:\tfs/\n\nDEMO\nS:\tObsolete\nF:\tfs/demo/\n',
+    });
+    const { code, stdout, stderr } = await session([...series, '--exit-code'], { tree, env });
+    expect([code, stdout]).toEqual([0, '']);
+    expect(stderr).toMatch(
+      /^gfp-scope: left out, since MAINTAINERS calls it obsolete \(DEMO\): \d scopes? and \d masks?; --obsolete has them\n/m,
+    );
+    const forced = await session([...series, '--exit-code', '--obsolete'], { tree, env });
+    expect([forced.code, forced.stderr]).toEqual([1, SUMMARY]);
+    expect(forced.stdout.split('\n')).toContain('out/0000-cover-letter.patch');
+  });
+
   it('puts the series of each subsystem into a folder', async () => {
     const tree = smallTree({
       [CHANGE.file]: CHANGE.before,

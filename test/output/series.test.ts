@@ -420,6 +420,16 @@ describe('planPatches', () => {
     expect(seriesCover(parts[0]!, REPORT, grouping).body).toContain('Of 2 sites in all, 2 are converted');
   });
 
+  it('tells in the cover letter what is left alone because it is obsolete', () => {
+    const [first, ...others] = PLAN.downgrades;
+    const about = { plan: { ...PLAN, downgrades: others }, leftOut: new Set([first!.site]) };
+    const body = seriesCover(about, REPORT).body.replace(/\n/g, ' ');
+    expect(body).toContain(
+      '1 is in code that MAINTAINERS calls obsolete, or rests on a scope there, and left alone.',
+    );
+    expect(body).not.toContain('of a kind that was not rewritten');
+  });
+
   it('tells in the cover letter what stays and why', () => {
     const site = REPORT.sites[0]!;
     const held = (lock: string): Site => ({
