@@ -608,7 +608,7 @@ export class Locks {
   differsByArm(fn: Fn, lock: string): boolean {
     const others = this.index
       .lookup(fn.facts.name, fn.file.file)
-      .filter((f) => f.facts.arms !== undefined && f.facts.start === fn.facts.start);
+      .filter((f) => f.facts.arms !== undefined && f.facts.bodyStart === fn.facts.bodyStart);
     return others.some((other) => {
       const { cfg, statements, arms } = other.facts;
       const inArm = (start: number): boolean => arms!.some((a) => a.start <= start && start < a.end);

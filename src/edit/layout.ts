@@ -45,7 +45,7 @@ export class Layout {
   private readonly newline: string;
 
   constructor(
-    private readonly text: string,
+    readonly text: string,
     private readonly fn: FunctionText,
   ) {
     const firstNewline = text.indexOf('\n');

@@ -169,9 +169,10 @@ function place(
     const declarations = leadingDeclarations(statement.parent);
     if (declarations.includes(statement)) {
       const next = firstStatement(statement.parent);
-      if (at === 'before' || statement !== declarations.at(-1)) {
+      const behind = declarations.slice(declarations.indexOf(statement) + (at === 'before' ? 0 : 1));
+      // Declarations that run nothing may as well stand in front.
+      if (behind.some(({ start, end }) => layout.text.slice(start, end).includes('(')))
         throw refuse(statement.start, 'a statement cannot stand among the declarations of a block');
-      }
       if (next && fn.conditionalDepth(next.start) === fn.conditionalDepth(statement.start)) {
         layout.before(next, lines, [-1, ...rank]);
         return;

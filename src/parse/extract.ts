@@ -177,8 +177,11 @@ class Extraction {
       switch (cst.type[c]) {
         case 'function_definition':
           if (this.wanted(c)) {
-            this.functionDefinition(c, this.seen.has(cst.start[c]!) ? this.arms : undefined);
-            this.seen.add(cst.start[c]!);
+            // By its body: that may have several heads.
+            const body = childByField(cst, c, 'body');
+            const at = cst.start[body < 0 ? c : body]!;
+            this.functionDefinition(c, this.seen.has(at) ? this.arms : undefined);
+            this.seen.add(at);
           }
           break;
         case 'declaration':
