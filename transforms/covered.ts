@@ -10,5 +10,5 @@ import type { Transform } from './transform.js';
 export const covered: Transform = {
   name: 'covered',
   summary: 'drop masks inside scopes that the code has already',
-  plan: (_findings, report) => ({ scopes: [], downgrades: downgradesOf(report, 'covered', 'covered') }),
+  plan: (_findings, report) => ({ downgrades: downgradesOf(report, 'covered', 'covered') }),
 };

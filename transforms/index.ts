@@ -1,8 +1,9 @@
 import { covered } from './covered.js';
 import { lockFree } from './lock-free.js';
 import { lockScope } from './lock-scope.js';
+import { plumbing } from './plumbing.js';
 import { taskScope } from './task-scope.js';
 import type { Transform } from './transform.js';
 
 /** Every transform, in the order in which their edits are made. */
-export const TRANSFORMS: readonly Transform[] = [lockScope, taskScope, covered, lockFree];
+export const TRANSFORMS: readonly Transform[] = [lockScope, taskScope, covered, lockFree, plumbing];

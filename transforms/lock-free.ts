@@ -23,6 +23,6 @@ export const lockFree: Transform = {
         /&\s*$/.test(text.slice(0, downgrade.start)) || /^\s*&/.test(text.slice(downgrade.end));
       return { ...downgrade, replacement: isOperand ? `(${both})` : both };
     });
-    return { scopes: [], downgrades };
+    return { downgrades };
   },
 };

@@ -8,5 +8,11 @@ export interface Transform {
   readonly name: TransformName;
   /** One line for help and reports. */
   readonly summary: string;
-  plan(findings: Findings, report: Report, options: Pick<AnalyzeOptions, 'nolockdep'>): Plan;
+  /** @param before what the transforms before it do */
+  plan(
+    findings: Findings,
+    report: Report,
+    options: Pick<AnalyzeOptions, 'nolockdep'>,
+    before: Plan,
+  ): Partial<Plan>;
 }

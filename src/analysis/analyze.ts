@@ -3,7 +3,7 @@ import path from 'node:path';
 import { TRANSFORMS } from '../../transforms/index.js';
 import { lockFree } from '../../transforms/lock-free.js';
 import { findingsOf } from '../checks/index.js';
-import type { Plan } from '../edit/plan.js';
+import { NO_PLAN, type Plan, planWith } from '../edit/plan.js';
 import { openCache } from '../index/cache.js';
 import { type Fn, Index } from '../index/link.js';
 import {
@@ -289,10 +289,8 @@ function split<T>(all: readonly T[], goesFirst: (one: T) => boolean): [T[], T[]]
 
 function planOf(findings: Findings, report: Report, options: AnalyzeOptions): Plan {
   const { transforms = BY_DEFAULT } = options;
-  const plans = TRANSFORMS.filter((t) => transforms.includes(t.name)).map((t) =>
-    t.plan(findings, report, options),
-  );
-  return { scopes: plans.flatMap((p) => p.scopes), downgrades: plans.flatMap((p) => p.downgrades) };
+  const chosen = TRANSFORMS.filter((t) => transforms.includes(t.name));
+  return chosen.reduce((before, t) => planWith(before, t.plan(findings, report, options, before)), NO_PLAN);
 }
 
 /** What is wrong after an edit: see `Analysis.recheck`. */
@@ -331,7 +329,7 @@ function recheck(before: Findings, after: Findings, done: Plan, options: Analyze
     }
   }
   const again = planOf(after, buildReport({ root: '', version: '' }, after, []), options);
-  for (const left of [...again.scopes, ...again.downgrades]) {
+  for (const left of [...again.scopes, ...again.downgrades, ...again.removals]) {
     problems.push({
       file: left.file,
       function: left.function ?? '',

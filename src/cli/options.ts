@@ -30,6 +30,7 @@ export interface CommonArguments {
   readonly minimal: boolean;
   readonly lockFree: boolean;
   readonly nolockdep: boolean;
+  readonly plumbing: boolean;
   readonly transform?: readonly TransformName[] | undefined;
   readonly noTransform?: readonly TransformName[] | undefined;
   readonly api: 'nofs' | 'noio' | 'both';
@@ -72,6 +73,11 @@ const COMMON = {
     type: 'boolean',
     default: false,
     describe: 'With --lock-free: GFP_KERNEL | __GFP_NOLOCKDEP where lockdep would report what is no deadlock',
+  },
+  plumbing: {
+    type: 'boolean',
+    default: false,
+    describe: 'Remove gfp_t parameters that are GFP_KERNEL in every call then, too',
   },
   transform: {
     choices: TRANSFORM_NAMES,
@@ -171,7 +177,10 @@ function transformsOf({
   transform = BY_DEFAULT,
   noTransform = [],
   lockFree,
+  plumbing,
 }: CommonArguments): TransformName[] {
-  const wanted = new Set<TransformName>([...transform, ...(lockFree ? (['lock-free'] as const) : [])]);
+  const wanted = new Set<TransformName>(transform);
+  if (lockFree) wanted.add('lock-free');
+  if (plumbing) wanted.add('plumbing');
   return TRANSFORM_NAMES.filter((name) => wanted.has(name) && !noTransform.includes(name));
 }

@@ -1,4 +1,4 @@
-import type { FileChange, Plan } from '../edit/plan.js';
+import { type FileChange, type Plan, planWithout } from '../edit/plan.js';
 import { moduleName } from '../output/module.js';
 import { shownPlan, shownRenderer } from '../output/names.js';
 import { counted } from '../output/scan-listing.js';
@@ -7,7 +7,7 @@ import { type Grouping, groupingBy } from '../output/subsystem.js';
 import { subjectsOf } from '../tree/git.js';
 import { type MaintainersSection, obsoleteIn, ownerOf, readMaintainers } from '../tree/maintainers.js';
 import { type Environment, say } from './environment.js';
-import { type Checked, headersOf, planLeft, planWithout } from './work.js';
+import { type Checked, headersOf, planLeft } from './work.js';
 
 /** The checked changes of a run cut into patches. */
 export interface CheckedSeries {

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import type { Analysis, AnalyzeOptions } from '../analysis/api.js';
 import { VERDICTS } from '../analysis/report.js';
-import type { Plan } from '../edit/plan.js';
+import { type Plan, planWithout } from '../edit/plan.js';
 import { limitsOf } from '../output/module.js';
 import { shownChanges, shownName, shownReport } from '../output/names.js';
 import { countByVerdict } from '../output/scan-document.js';
@@ -71,20 +71,6 @@ export function planLeft(plan: Plan, problems: readonly Problem[]): Plan {
   return planWithout(plan, (edit) => dropped.has(`${edit.file}\0${edit.function}`));
 }
 
-/** The plan without some of its edits, and without the masks that rest on scopes among these. */
-export function planWithout(
-  plan: Plan,
-  isDropped: (edit: { readonly file: string; readonly function: string | null }) => boolean,
-): Plan {
-  const lost = new Set(plan.scopes.filter(isDropped).map((scope) => scope.id));
-  return {
-    scopes: plan.scopes.filter((scope) => !lost.has(scope.id)),
-    downgrades: plan.downgrades.filter(
-      (downgrade) => !isDropped(downgrade) && !downgrade.scopes.some((id) => lost.has(id)),
-    ),
-  };
-}
-
 /** What the changes do, and what the sites are, in a line each. */
 export function summaryOf({ analysis, changes, problems }: Checked): string {
   const { report } = analysis;
@@ -97,7 +83,9 @@ export function summaryOf({ analysis, changes, problems }: Checked): string {
   const done =
     changes.length === 0
       ? 'no changes'
-      : `${counted(plan.scopes.length, 'scope')} and ${counted(plan.downgrades.length, 'downgraded mask')} in ${counted(changes.length, 'file')}`;
+      : `${counted(plan.scopes.length, 'scope')} and ${counted(plan.downgrades.length, 'downgraded mask')}${
+          plan.removals.length > 0 ? `, ${counted(plan.removals.length, 'parameter')} removed,` : ''
+        } in ${counted(changes.length, 'file')}`;
   const found = sites === 0 ? 'no sites' : `${counted(sites, 'site')}: ${verdicts.join(', ')}`;
   return `${done}\n${found}`;
 }

@@ -56,9 +56,31 @@ export interface Downgrade {
   readonly transform: string;
 }
 
+/** New text for a range; ranges of one file do not overlap. */
+export interface TextEdit {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
+/** A parameter that every call gives the same mask, to be removed from a function that its file alone can name. */
+export interface ParameterRemoval {
+  readonly file: string;
+  /** The function whose parameter it is; its callers are edited, too. */
+  readonly function: string;
+  readonly parameter: string;
+  /** How many calls there are. */
+  readonly calls: number;
+  /** The sites (`Downgrade.site`) that have to be dropped for it: the calls that hand over something else today. */
+  readonly sites: readonly string[];
+  readonly edits: readonly TextEdit[];
+}
+
 export interface Plan {
   readonly scopes: readonly ScopePlan[];
   readonly downgrades: readonly Downgrade[];
+  /** Made on top of the others. */
+  readonly removals: readonly ParameterRemoval[];
 }
 
 /** One file before and after, latin1 strings (one char a byte). */
@@ -67,3 +89,37 @@ export interface FileChange {
   readonly before: string;
   readonly after: string;
 }
+
+/** The plan without some of its edits, and without what rests on these: masks on scopes, removed parameters on masks. */
+export function planWithout(
+  plan: Plan,
+  isDropped: (edit: { readonly file: string; readonly function: string | null }) => boolean,
+): Plan {
+  const scopes = plan.scopes.filter((scope) => !isDropped(scope));
+  const lost = new Set(plan.scopes.map(({ id }) => id));
+  for (const { id } of scopes) lost.delete(id);
+  const downgrades = plan.downgrades.filter(
+    (downgrade) => !isDropped(downgrade) && !downgrade.scopes.some((id) => lost.has(id)),
+  );
+  const left = new Set(downgrades.map(({ site }) => site));
+  const removals = plan.removals.filter(
+    (removal) => !isDropped(removal) && removal.sites.every((site) => left.has(site)),
+  );
+  return { scopes, downgrades, removals };
+}
+
+/** How many edits there are. */
+export function sizeOf({ scopes, downgrades, removals }: Plan): number {
+  return scopes.length + downgrades.length + removals.length;
+}
+
+/** The first plan with what the second has as well. */
+export function planWith(plan: Plan, more: Partial<Plan>): Plan {
+  return {
+    scopes: [...plan.scopes, ...(more.scopes ?? [])],
+    downgrades: [...plan.downgrades, ...(more.downgrades ?? [])],
+    removals: [...plan.removals, ...(more.removals ?? [])],
+  };
+}
+
+export const NO_PLAN: Plan = { scopes: [], downgrades: [], removals: [] };

@@ -6,7 +6,7 @@ import { type IncludeResolver, includeInsertion } from './includes.js';
 import { Layout, LayoutRefused } from './layout.js';
 import { flagsName, isNameTaken } from './names.js';
 import { compareScopes, compareText, scopeSpan } from './order.js';
-import type { Downgrade, FileChange, Plan, ScopePlan, ScopePoint } from './plan.js';
+import type { Downgrade, FileChange, Plan, ScopePlan, ScopePoint, TextEdit } from './plan.js';
 import { EditRefused } from './refusal.js';
 import { type FunctionText, readFunction, type Statement, UnreadableBody } from './statements.js';
 import { columns, lineStart } from './tokens.js';
@@ -30,18 +30,22 @@ export function renderPlan(
   source: (file: string) => string,
   includes: IncludeResolver,
 ): FileChange[] {
-  const files = new Set([...plan.scopes, ...plan.downgrades].map((edit) => edit.file));
+  const files = new Set([...plan.scopes, ...plan.downgrades, ...plan.removals].map((edit) => edit.file));
   const changes: FileChange[] = [];
   for (const file of [...files].sort(compareText)) {
     const before = source(file);
     const out = new MagicString(before);
     const scopes = plan.scopes.filter((scope) => scope.file === file);
     for (const group of byFunction(scopes)) renderFunction(out, file, before, group);
+    const removed = plan.removals.flatMap((removal) => (removal.file === file ? removal.edits : []));
     renderDowngrades(
       out,
       file,
       before,
-      plan.downgrades.filter((d) => d.file === file),
+      plan.downgrades.filter(
+        (d) => d.file === file && !removed.some(({ start, end }) => start <= d.start && d.end <= end),
+      ),
+      removed,
     );
     if (scopes.length > 0 && !includes.provides(file, SCOPE_HEADER)) {
       const insertion = includeInsertion(before, SCOPE_HEADER);
@@ -258,7 +262,9 @@ function renderDowngrades(
   file: string,
   text: string,
   downgrades: readonly Downgrade[],
+  removed: readonly TextEdit[],
 ): void {
+  for (const { start, end, text: instead } of removed) out.update(start, end, instead);
   const ordered = [...downgrades].sort((a, b) => a.start - b.start || a.end - b.end);
   let previous: Downgrade | undefined;
   for (const downgrade of ordered) {
@@ -275,13 +281,8 @@ function renderDowngrades(
   for (const { start, end, text: lines } of split.flatMap((edits) => edits ?? []))
     out.update(start, end, lines);
   const whole = ordered.filter((_, i) => !split[i]);
-  for (const gap of overlongLines(text, whole)) out.update(gap.start, gap.end, gap.text);
-}
-
-interface TextEdit {
-  readonly start: number;
-  readonly end: number;
-  readonly text: string;
+  const longer = removed.flatMap(({ start, end, text: replacement }) => ({ start, end, replacement }));
+  for (const gap of overlongLines(text, [...whole, ...longer])) out.update(gap.start, gap.end, gap.text);
 }
 
 /** `if (!(p = f(…)))` on one line, perhaps below an `if (!p)` on the same. */
@@ -325,13 +326,15 @@ function closingParenthesis(text: string, from: number): number {
   return -1;
 }
 
+type Replacement = Pick<Downgrade, 'start' | 'end' | 'replacement'>;
+
 /** Line breaks for the lines with a replacement that are longer than a line may be: who touches a line answers for it. */
 function overlongLines(
   text: string,
-  downgrades: readonly Downgrade[],
+  replacements: readonly Replacement[],
 ): { start: number; end: number; text: string }[] {
-  const lines = new Map<number, Downgrade[]>();
-  for (const downgrade of downgrades) {
+  const lines = new Map<number, Replacement[]>();
+  for (const downgrade of replacements) {
     const start = lineStart(text, downgrade.start);
     lines.set(start, [...(lines.get(start) ?? []), downgrade]);
   }

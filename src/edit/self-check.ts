@@ -4,7 +4,7 @@ import { imbalances } from '../analysis/balance.js';
 import { extractFacts } from '../parse/extract.js';
 import type { FileFacts, FunctionFacts } from '../parse/facts.js';
 import { createIncludeResolver } from './includes.js';
-import type { FileChange, Plan } from './plan.js';
+import { type FileChange, type Plan, planWithout, sizeOf } from './plan.js';
 import { EditRefused } from './refusal.js';
 import { renderPlan } from './render.js';
 
@@ -34,7 +34,7 @@ export async function checkedChanges(
     const fresh = found.filter((p) => !problems.has(placeOfEdit(p)));
     for (const p of fresh) problems.set(placeOfEdit(p), p);
     const left = without(plan, fresh);
-    const isLess = left.scopes.length < plan.scopes.length || left.downgrades.length < plan.downgrades.length;
+    const isLess = sizeOf(left) < sizeOf(plan);
     plan = left;
     return isLess;
   };
@@ -74,15 +74,10 @@ function digestOf(changes: readonly FileChange[], plan: Plan): string {
     .digest('hex');
 }
 
-/** The plan without what is in the functions named, and without every downgrade that rests on a scope of theirs. */
+/** The plan without what is in the functions named, and without what rests on that. */
 export function without(plan: Plan, dropped: readonly Problem[]): Plan {
   const gone = new Set(dropped.map(placeOfEdit));
-  const isGone = (edit: { file: string; function: string | null }): boolean => gone.has(placeOfEdit(edit));
-  const lost = new Set(plan.scopes.filter(isGone).map((s) => s.id));
-  return {
-    scopes: plan.scopes.filter((s) => !lost.has(s.id)),
-    downgrades: plan.downgrades.filter((d) => !isGone(d) && !d.scopes.some((id) => lost.has(id))),
-  };
+  return planWithout(plan, (edit) => gone.has(placeOfEdit(edit)));
 }
 
 function checkFile(change: FileChange, after: FileFacts, plan: Plan): Problem[] {
@@ -92,7 +87,7 @@ function checkFile(change: FileChange, after: FileFacts, plan: Plan): Problem[] 
     problems.push({ file: change.file, function: name, message });
   };
   const edited = new Set<string>();
-  for (const edit of [...plan.scopes, ...plan.downgrades]) {
+  for (const edit of [...plan.scopes, ...plan.downgrades, ...plan.removals]) {
     if (edit.file === change.file) edited.add(edit.function ?? '');
   }
   const wholeBefore = before.functions.filter((f) => !f.broken).map((f) => f.name);

@@ -69,6 +69,12 @@ export function seriesCover(
         leftOut,
       ),
     );
+  const removed = plan.removals.map((removal) => `${removal.function}()`);
+  if (removed.length > 0)
+    paragraphs.push(
+      `Every call of ${removed.join(', ')} passes GFP_KERNEL then; the ${removed.length > 1 ? 'parameters go' : 'parameter goes'} ` +
+        'in patches of their own, which can be left out.',
+    );
   paragraphs.push(checkedParagraph(plan, report));
   return {
     subject: subject.length <= SUBJECT ? subject : shortened(subject),

@@ -2,7 +2,7 @@ import type { Region, Report, Site, Step } from '../analysis/report.js';
 import type { TaskReason } from '../analysis/task-bodies.js';
 import { contextPhrase, distinct, lockName, routeText, takesVerb } from '../edit/comment.js';
 import { compareText } from '../edit/order.js';
-import type { Plan, ScopePlan } from '../edit/plan.js';
+import type { ParameterRemoval, Plan, ScopePlan } from '../edit/plan.js';
 import { wrapText } from './mail.js';
 import { counted } from './scan-listing.js';
 import type { DowngradeGroup, ScopeGroup } from './series.js';
@@ -223,6 +223,28 @@ export function downgradeMessage(group: DowngradeGroup, prefix: string, report: 
   const paragraphs =
     group.proof === 'lock-free' ? lockFree(sites, flag) : entrances(sites, flag, group, report);
   return { subjects, body: paragraphs.join('\n\n') };
+}
+
+/** The message of a patch that removes a parameter. */
+export function removalMessage(
+  { function: name, parameter, calls, sites }: ParameterRemoval,
+  prefix: string,
+  report: Report,
+): Message {
+  const dropped = new Set(sites);
+  const callers = functionsOf(report.sites.filter((site) => dropped.has(site.id)));
+  const all = calls === 1 ? `The only call of ${name}() passes` : `All ${calls} calls of ${name}() pass`;
+  const since =
+    sites.length < calls ? `, since ${sentence(callers, 'and')} ${callers.length > 1 ? 'do' : 'does'}` : '';
+  return {
+    subjects: [
+      `${prefix}: remove the ${parameter} parameter of ${name}()`,
+      `${prefix}: remove a parameter of ${name}()`,
+    ],
+    body:
+      `${all} GFP_KERNEL now${since}. So the parameter says nothing any more: ` +
+      'remove it, and let the function allocate with GFP_KERNEL by itself.\n\nNo functional change.',
+  };
 }
 
 /** What a subject says of the proof. */

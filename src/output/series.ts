@@ -1,9 +1,9 @@
 import type { Report } from '../analysis/report.js';
 import { compareScopes, compareText } from '../edit/order.js';
-import type { Downgrade, FileChange, Plan, ScopePlan } from '../edit/plan.js';
+import type { Downgrade, FileChange, ParameterRemoval, Plan, ScopePlan } from '../edit/plan.js';
 import { wrapText } from './mail.js';
 import { moduleName } from './module.js';
-import { downgradeMessage, type Message, scopeMessage } from './series-message.js';
+import { downgradeMessage, type Message, removalMessage, scopeMessage } from './series-message.js';
 import { type Grouping, groupingBy } from './subsystem.js';
 
 /** One patch of a series. `changes` apply on top of the patches before it. */
@@ -53,7 +53,7 @@ export function groupingByPath(report: Report): Grouping {
 
 /**
  * Cuts a plan into patches, subsystem by subsystem: the scopes of each lock class, and behind the last class that they need
- * the masks which these make redundant; then those that scopes from before make redundant. A mask that needs a scope of another
+ * the masks which these make redundant; then those that scopes from before make redundant, and parameters that nobody needs any more. A mask that needs a scope of another
  * subsystem is dropped in a part of its own at the end. So the parts of subsystems can be applied in any order, each may be cut off
  * after any patch, and whatever is applied, each mask that is gone has its scopes.
  *
@@ -66,9 +66,12 @@ export function planSeries(
   report: Report,
   grouping: Grouping = groupingByPath(report),
 ): SeriesPart[] {
-  const done: { scopes: Set<ScopePlan>; downgrades: Set<Downgrade> } = {
+  const done: Record<'scopes', Set<ScopePlan>> &
+    Record<'downgrades', Set<Downgrade>> &
+    Record<'removals', Set<ParameterRemoval>> = {
     scopes: new Set(),
     downgrades: new Set(),
+    removals: new Set(),
   };
   const state = new Map<string, string>();
   const used = new Set<string>();
@@ -79,6 +82,7 @@ export function planSeries(
     const rendered = render({
       scopes: plan.scopes.filter((scope) => done.scopes.has(scope)),
       downgrades: plan.downgrades.filter((downgrade) => done.downgrades.has(downgrade)),
+      removals: plan.removals.filter((removal) => done.removals.has(removal)),
     });
     const changes: FileChange[] = [];
     for (const { file, before, after } of rendered) {
@@ -110,6 +114,10 @@ export function planSeries(
       drop(i);
     }
     drop(-1);
+    for (const removal of part.plan.removals) {
+      done.removals.add(removal);
+      patches.push(...patchOf((prefix) => removalMessage(removal, prefix, report)));
+    }
     return { ...part, patches };
   });
 }
@@ -129,10 +137,15 @@ function partsOf(
   subsystemOf: (file: string) => string,
 ): Pick<SeriesPart, 'subsystem' | 'after' | 'plan'>[] {
   const scopes = new Map(plan.scopes.map((scope) => [scope.id, scope]));
-  const parts = new Map<string, { scopes: ScopePlan[]; downgrades: Downgrade[] }>();
+  interface Part extends Plan {
+    readonly scopes: ScopePlan[];
+    readonly downgrades: Downgrade[];
+    readonly removals: ParameterRemoval[];
+  }
+  const parts = new Map<string, Part>();
   const partFor = (file: string) => {
     const subsystem = subsystemOf(file);
-    const part = parts.get(subsystem) ?? { scopes: [], downgrades: [] };
+    const part = parts.get(subsystem) ?? { scopes: [], downgrades: [], removals: [] };
     parts.set(subsystem, part);
     return part;
   };
@@ -149,11 +162,19 @@ function partsOf(
       for (const subsystem of [...needs, own]) after.add(subsystem);
     }
   }
+  // One that needs a mask which is dropped at the end comes behind that.
+  const late = new Set(across.map(({ site }) => site));
+  const behind = plan.removals.filter((removal) => removal.sites.some((site) => late.has(site)));
+  for (const removal of plan.removals)
+    if (!behind.includes(removal)) partFor(removal.file).removals.push(removal);
   const sorted = [...parts].sort(([a], [b]) => compareText(a, b));
   const named = sorted.map(([subsystem, part]) => ({ subsystem, after: [], plan: part }));
   if (across.length === 0) return named;
   const before = sorted.map(([subsystem]) => subsystem).filter((subsystem) => after.has(subsystem));
-  return [...named, { subsystem: undefined, after: before, plan: { scopes: [], downgrades: across } }];
+  return [
+    ...named,
+    { subsystem: undefined, after: before, plan: { scopes: [], downgrades: across, removals: behind } },
+  ];
 }
 
 /** The beginning of a subject that is too long, up to a word that fits. */

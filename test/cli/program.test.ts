@@ -180,7 +180,7 @@ describe('a signal', () => {
     const tree = smallTree(Object.fromEntries(files.map((file) => [file, 'old\n'])));
     // Once the first of the new contents lie beside their targets, the work is at a point that must not be cut off.
     const engine = `{
-      analyze: async () => ({ report: { tree: { root: 'linux', version: '' }, sites: [], scopes: [], skipped: [] }, plan: { scopes: [], downgrades: [] } }),
+      analyze: async () => ({ report: { tree: { root: 'linux', version: '' }, sites: [], scopes: [], skipped: [] }, plan: { scopes: [], downgrades: [], removals: [] } }),
       checkedChanges: () => {
         setTimeout(begun, 0);
         return { changes: ${JSON.stringify(files)}.map((file) => ({ file, before: 'old\\n', after: 'new\\n' })), problems: [] };

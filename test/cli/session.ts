@@ -50,6 +50,7 @@ const SITE: Site = {
 };
 
 const PLAN: Plan = {
+  removals: [],
   scopes: [],
   downgrades: [
     {

@@ -121,6 +121,7 @@ describe('diff', () => {
       transform: 't',
     });
     const plan: Plan = {
+      removals: [],
       scopes: [scope('one', 'demo_fill'), scope('two', 'demo_read'), scope('three', 'demo_write')],
       downgrades: [
         downgrade('demo_a', ['one']),

@@ -102,7 +102,7 @@ function planOf(parsed: z.infer<typeof PlanFile>, text: string): Plan {
       transform: 'fixture',
     };
   });
-  return { scopes, downgrades };
+  return { scopes, downgrades, removals: [] };
 }
 
 /** The `{…}` of a function whose name stands in a line that begins in the first column. */

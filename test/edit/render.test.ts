@@ -84,12 +84,12 @@ describe('renderPlan', () => {
     const never = (): never => {
       throw new Error('read');
     };
-    expect(renderPlan({ scopes: [], downgrades: [] }, never, { provides: never })).toEqual([]);
+    expect(renderPlan({ scopes: [], downgrades: [], removals: [] }, never, { provides: never })).toEqual([]);
   });
 
   it('leaves out a file whose text does not change', () => {
     const downgrade = { site: 'x', file: 'a.c', function: 'f', start: 0, end: 3, scopes: [], transform: 't' };
-    const plan = { scopes: [], downgrades: [{ ...downgrade, replacement: 'abc' }] };
+    const plan = { scopes: [], downgrades: [{ ...downgrade, replacement: 'abc' }], removals: [] };
     expect(renderPlan(plan, () => 'abc', { provides: () => true })).toEqual([]);
   });
 
@@ -104,7 +104,7 @@ describe('renderPlan', () => {
       scopes: [],
       transform: 't',
     });
-    const plan = { scopes: [], downgrades: [at('fs/b.c'), at('fs/a.c')] };
+    const plan = { scopes: [], downgrades: [at('fs/b.c'), at('fs/a.c')], removals: [] };
     const changes = renderPlan(plan, () => 'GFP_NOFS', { provides: () => true });
     expect(changes.map((c) => c.file)).toEqual(['fs/a.c', 'fs/b.c']);
     expect(changes[0]!.after).toBe('GFP_KERNEL');

@@ -4,7 +4,7 @@ import type { Plan } from '../../src/edit/plan.js';
 import { findingsDocument, heldPaths } from '../../src/output/findings-document.js';
 import { REPORT } from './scan-report.js';
 
-const PLAN: Plan = { scopes: [], downgrades: [] };
+const PLAN: Plan = { scopes: [], downgrades: [], removals: [] };
 const PARTIAL = REPORT.sites.find(({ verdict }) => verdict === 'partial')!;
 
 /** The report with these sites only. */
@@ -44,7 +44,7 @@ describe('the document', () => {
   it('counts the masks that each transform drops, and those that stay', () => {
     const { id, file, function: name, start, end } = report.sites[0]!;
     const downgrade = { site: id, file, function: name, start, end, replacement: 'GFP_KERNEL', scopes: [] };
-    const plan: Plan = { scopes: [], downgrades: [{ ...downgrade, transform: 'task-scope' }] };
+    const plan: Plan = { scopes: [], downgrades: [{ ...downgrade, transform: 'task-scope' }], removals: [] };
     const text = findingsDocument(report, plan, 'Intro.', paths, new Map());
     expect(text).toContain('| | sites | lock-scope | task-scope | covered | lock-free | left |');
     expect(text).toContain('| fs/demo | 2 |  | 1 |  |  | 1 |');

@@ -5,7 +5,14 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Report, Scope, Site, Step } from '../../src/analysis/report.js';
-import type { Downgrade, FileChange, Plan, ScopePlan, StatementRange } from '../../src/edit/plan.js';
+import {
+  type Downgrade,
+  type FileChange,
+  type Plan,
+  planWithout,
+  type ScopePlan,
+  type StatementRange,
+} from '../../src/edit/plan.js';
 import { renderPlan } from '../../src/edit/render.js';
 import { mailDate, patchFileName, quotedPrintable, wrapText } from '../../src/output/mail.js';
 import { planSeries, type SeriesPatch } from '../../src/output/series.js';
@@ -100,6 +107,7 @@ const SCOPES = {
 };
 
 const PLAN: Plan = {
+  removals: [],
   // In no helpful order.
   scopes: [SCOPES.logTable, SCOPES.lib, SCOPES.dir, SCOPES.log],
   downgrades: [
@@ -275,6 +283,7 @@ describe('planPatches', () => {
     const task = { how: 'waited' as const, on: '', steps: CHAIN, context: '' };
     const worker: ScopePlan = { ...SCOPES.lib, id: 'worker', lock: 'demo_lib()', task };
     const plan: Plan = {
+      removals: [],
       scopes: [SCOPES.dir, SCOPES.log, worker],
       downgrades: [
         downgrade('fs/demo/dir.c', 'demo_dir', [SCOPES.dir]),
@@ -331,7 +340,7 @@ describe('planPatches', () => {
         },
       ],
     };
-    const [patch] = planPatches({ scopes: [SCOPES.dir], downgrades: [] }, render, report);
+    const [patch] = planPatches({ scopes: [SCOPES.dir], downgrades: [], removals: [] }, render, report);
     const said = patch!.body.split('\n\n').slice(5);
     expect(said.map((paragraph) => paragraph.replace(/\n/g, ' '))).toEqual([
       'No mask is dropped for this scope alone: it makes the rule hold wherever log_sem is held.',
@@ -346,7 +355,7 @@ describe('planPatches', () => {
       ...SCOPES.dir,
       lock: `demo_information_of_a_mount.${'very_long_name_'.repeat(4)}sem`,
     };
-    const one = planPatches({ scopes: [long], downgrades: [] }, render, REPORT);
+    const one = planPatches({ scopes: [long], downgrades: [], removals: [] }, render, REPORT);
     for (const patch of [...patches, ...one]) {
       expect(patch.subject.length).toBeLessThanOrEqual(75);
       for (const line of patch.body.split('\n')) {
@@ -358,7 +367,7 @@ describe('planPatches', () => {
 
   it('tells locks of the same field name apart', () => {
     const other = { ...SCOPES.log, id: 'x', lock: 'other_info.log_sem' };
-    const two = planPatches({ scopes: [SCOPES.dir, other], downgrades: [] }, render, REPORT);
+    const two = planPatches({ scopes: [SCOPES.dir, other], downgrades: [], removals: [] }, render, REPORT);
     expect(two.map((p) => p.subject)).toEqual([
       'demo: open a NOFS scope where log_sem is taken',
       'demo: open a NOFS scope where other_info.log_sem is taken',
@@ -367,9 +376,43 @@ describe('planPatches', () => {
 
   it('puts lock-free sites into a patch of their own', () => {
     const free = { ...downgrade('mm/cache.c', 'demo_cache', []), scopes: [] };
-    const [patch] = planPatches({ scopes: [], downgrades: [free] }, render, REPORT);
+    const [patch] = planPatches({ scopes: [], downgrades: [free], removals: [] }, render, REPORT);
     expect(patch!.subject).toBe('mm: drop GFP_NOFS where no reclaim lock is held');
     expect(patch!.body).toMatch(/^No path to demo_cache\(\) holds a lock/);
+  });
+
+  it('removes a parameter in a patch of its own, behind the masks of its calls', () => {
+    const removal = (function_: string, calls: number, ...sites: string[]) => ({
+      file: 'fs/demo/log.c',
+      function: function_,
+      parameter: 'gfp',
+      calls,
+      sites,
+      edits: [{ start: 0, end: 1, text: `\n${FILES['fs/demo/log.c']![0]}` }],
+    });
+    const { downgrades } = PLAN;
+    const own = downgrades.find((d) => d.function === 'demo_log')!;
+    const plan: Plan = { ...PLAN, removals: [removal('demo_buffer', 3, own.site)] };
+    const patches = planPatches(plan, render, REPORT);
+    const at = patches.findIndex(({ subject }) => subject.includes('parameter'));
+    expect(patches[at]!.subject).toBe('demo: remove the gfp parameter of demo_buffer()');
+    expect(patches[at]!.body.replace(/\n/g, ' ')).toBe(
+      'All 3 calls of demo_buffer() pass GFP_KERNEL now, since demo_log() does. So the parameter says nothing any more: ' +
+        'remove it, and let the function allocate with GFP_KERNEL by itself.  No functional change.',
+    );
+    const drops = patches.findIndex(({ body }) => body.includes('demo_log()'));
+    expect(drops).toBeLessThan(at);
+    expect(seriesCover({ plan }, REPORT).body.replace(/\n/g, ' ')).toContain(
+      'Every call of demo_buffer() passes GFP_KERNEL then; the parameter goes in patches of their own, which can be left out.',
+    );
+  });
+
+  it('drops a removal with the masks that it rests on', () => {
+    const [first] = PLAN.downgrades;
+    const removal = { file: 'f', function: 'f', parameter: 'gfp', calls: 1, sites: [first!.site], edits: [] };
+    const plan: Plan = { ...PLAN, removals: [removal] };
+    expect(planWithout(plan, () => false)).toEqual(plan);
+    expect(planWithout(plan, (edit) => edit.function === first!.function).removals).toEqual([]);
   });
 
   it('claims no scope in the cover letter for what was dropped for want of a lock', () => {
@@ -378,12 +421,12 @@ describe('planPatches', () => {
       const cover = seriesCover({ plan }, REPORT);
       return [cover.subject, cover.body.split('\n\n').at(-1)!.replace(/\n/g, ' ')];
     };
-    expect(checked({ scopes: [], downgrades: [free] })).toEqual([
+    expect(checked({ scopes: [], downgrades: [free], removals: [] })).toEqual([
       'mm: drop allocation masks where no reclaim lock is held',
       '1 mask is gone for want of a lock: no path that is known holds one that reclaim takes. No scope is there should one be ' +
         'taken later. Nothing was compiled or run for this letter.',
     ]);
-    const [, both] = checked({ ...PLAN, downgrades: [...PLAN.downgrades, free] });
+    const [, both] = checked({ ...PLAN, downgrades: [...PLAN.downgrades, free], removals: [] });
     expect(both).toContain(
       'every mask that is gone for the sake of scopes is inside one on all known paths.',
     );
@@ -458,7 +501,7 @@ describe('planPatches', () => {
   });
 
   it('has nothing for an empty plan', () => {
-    expect(planPatches({ scopes: [], downgrades: [] }, render, REPORT)).toEqual([]);
+    expect(planPatches({ scopes: [], downgrades: [], removals: [] }, render, REPORT)).toEqual([]);
   });
 
   it('counts the sites of each lock class for the cover letter', () => {

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { BASE, type Case, casesIn, type Outcome, runCase } from './case.js';
 
-const KINDS = ['lock-scope', 'covered', 'task-scope'] as const;
+const KINDS = ['lock-scope', 'covered', 'task-scope', 'plumbing'] as const;
 
 /** The sites as `expected.json` lists them. */
 function verdicts({ sites }: Outcome): unknown[] {
@@ -30,7 +30,7 @@ describe.each(KINDS)('%s', (kind) => {
   it.each(cases)('$name, a second time', async (fixture) => {
     const outcome = await runCase(fixture, fixture.after, fixture.others);
     expect({ after: outcome.after, others: outcome.others }).toEqual({ after: fixture.after, others: {} });
-    expect(outcome.plan).toEqual({ scopes: [], downgrades: [] });
+    expect(outcome.plan).toEqual({ scopes: [], downgrades: [], removals: [] });
     expect(outcome.problems).toEqual([]);
   });
 
