@@ -1,4 +1,5 @@
 import { covered } from './covered.js';
+import { hoist } from './hoist.js';
 import { lockFree } from './lock-free.js';
 import { lockScope } from './lock-scope.js';
 import { plumbing } from './plumbing.js';
@@ -6,4 +7,4 @@ import { taskScope } from './task-scope.js';
 import type { Transform } from './transform.js';
 
 /** Every transform, in the order in which their edits are made. */
-export const TRANSFORMS: readonly Transform[] = [lockScope, taskScope, covered, lockFree, plumbing];
+export const TRANSFORMS: readonly Transform[] = [lockScope, taskScope, covered, lockFree, hoist, plumbing];

@@ -71,11 +71,13 @@ function removalFrom(
     if (inside) sites.push(inside.site);
   }
   return {
+    kind: 'parameter',
     file: fn.file.file,
     function: name,
     parameter,
     calls: found.handed.length,
     sites,
+    scopes: [],
     edits: found.edits,
   };
 }

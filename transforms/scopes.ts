@@ -1,8 +1,9 @@
 import type { Findings, Question } from '../src/analysis/analyze.js';
-import { scopeId } from '../src/analysis/choice.js';
+import { isCovered, scopeId, scopesOver } from '../src/analysis/choice.js';
 import type { RegionOf } from '../src/analysis/regions.js';
 import type { Report, Site, Verdict } from '../src/analysis/report.js';
 import { replacementFor } from '../src/analysis/sites.js';
+import type { TightScope } from '../src/analysis/tight-scopes.js';
 import type { Downgrade, ScopePlan } from '../src/edit/plan.js';
 
 /** The chosen regions of a kind, as places to edit: all of each class that some site rests on. */
@@ -11,7 +12,10 @@ export function chosenScopes(
   report: Report,
   wanted: (r: RegionOf) => boolean,
 ): ScopePlan[] {
-  const used = new Set(report.sites.flatMap((s) => s.scopes));
+  const used = new Set([
+    ...report.sites.flatMap((s) => s.scopes),
+    ...findings.tight.flatMap((tight) => scopesAround(tight, findings)),
+  ]);
   return [findings.nofs, ...(findings.noio ? [findings.noio] : [])].flatMap((question) =>
     question.choice.classes
       .filter((c) => c.regions.some((r) => used.has(scopeId(r.fn, c.lock))))
@@ -57,4 +61,11 @@ export function downgradesOf(report: Report, verdict: Verdict, transform: string
     const { file, function: name, start, end, scopes } = site;
     return [{ site: site.id, file, function: name, start, end, replacement, scopes, transform }];
   });
+}
+
+/** Ids of the scopes in which every path to a tight scope is; empty if there is a path outside of all. */
+export function scopesAround({ site, api }: TightScope, { nofs, noio }: Findings): string[] {
+  const question = api === 'noio' ? noio : nofs;
+  if (!question || !isCovered(site, question.choice.cover)) return [];
+  return scopesOver(site, question.choice.cover).map((scope) => scope.id);
 }

@@ -37,6 +37,7 @@ import type { Report } from './report.js';
 import { type LocatedSite, partsOf, replacementFor, sitesOf } from './sites.js';
 import { TaskBodies } from './task-bodies.js';
 import { Tasks } from './tasks.js';
+import { type TightScope, tightScopes } from './tight-scopes.js';
 import { buildReport } from './verdict.js';
 import { Waits } from './waits.js';
 
@@ -76,6 +77,8 @@ export interface Findings {
   /** Coverage by existing scopes, those that need a real object included. */
   readonly ifReal: Cover;
   readonly sites: readonly LocatedSite[];
+  /** Scopes of the code around a single call, if these are to go. */
+  readonly tight: readonly TightScope[];
   readonly source: (file: string) => string;
 }
 
@@ -309,22 +312,30 @@ function recheck(before: Findings, after: Findings, done: Plan, options: Analyze
       const now = site.fn && functions.get(place.get(site.fn) ?? '');
       if (!site.fn || !now) return [];
       targets.add(now.id);
-      return [{ site, was: site.fn, now }];
+      const { api, nodes, fn: was } = site;
+      return [{ api, nodes, was, now, what: 'whose mask was dropped' }];
     });
   });
+  const byScope = new Map(before.tight.map((tight) => [tight.id, tight]));
+  const unwrapped = done.removals.flatMap((removal) => {
+    const tight = removal.kind === 'scope' ? byScope.get(removal.id) : undefined;
+    const now = tight && functions.get(place.get(tight.fn) ?? '');
+    if (!tight || !now) return [];
+    targets.add(now.id);
+    return [{ api: tight.api, nodes: tight.calls, was: tight.fn, now, what: 'whose scope was taken away' }];
+  });
   after.callers.extend(targets);
-  for (const { site, was, now } of downgraded) {
+  for (const { api, nodes, was, now, what } of [...downgraded, ...unwrapped]) {
     const cover =
-      covers.get(site.api) ??
-      new Cover(after.callers, after.locks, existingScopes(after.index, after.locks, site.api));
-    covers.set(site.api, cover);
-    for (const node of site.nodes) {
+      covers.get(api) ?? new Cover(after.callers, after.locks, existingScopes(after.index, after.locks, api));
+    covers.set(api, cover);
+    for (const node of nodes) {
       const at = sameCall(was, node, now);
       if (at >= 0 && (cover.scopes(now, at) || cover.covered(now.id))) continue;
       problems.push({
         file: now.file.file,
         function: now.facts.name,
-        message: 'after the edit an allocation whose mask was dropped is outside of a scope',
+        message: `after the edit an allocation ${what} is outside of a scope`,
       });
     }
   }
@@ -386,10 +397,9 @@ function knows(index: Index, file: string, member: string, tree: KernelTree): bo
 }
 
 /** The functions whose callers the proofs rest on: each covered site's own, and those above it up to the scopes. */
-function proofs({ sites, nofs, noio, ifReal }: Findings): number[] {
+function proofs({ sites, tight, nofs, noio, ifReal }: Findings): number[] {
   const covers = [nofs.choice.cover, ifReal, ...(noio ? [noio.choice.cover] : [])];
-  const own = sites
-    .flatMap(partsOf)
+  const own = [...sites.flatMap(partsOf), ...tight.map(({ site }) => site)]
     .filter((s) => s.fn && covers.map((c) => isCovered(s, c)).some(Boolean))
     .map((s) => s.fn!.id);
   return [...new Set([...own, ...covers.flatMap((c) => c.proven())])];
@@ -467,7 +477,11 @@ function study(
   const takers = new Takers(index, locks, tasks);
   const sites = sitesIn(facts, asked, options, index);
   const parts = sites.flatMap(partsOf);
-  const callers = callersOf(parts, index, tasks);
+  const { minimal = false, transforms = BY_DEFAULT } = options;
+  const tight = transforms.includes('hoist') ? tightScopes(index, asked) : [];
+  const callers = callersOf([...parts, ...tight.map(({ site }) => site)], index, tasks);
+  // What would need no scope of its own if it were not for these may get one.
+  const hoisted = new Set(tight.map(({ id }) => id));
   /** `more` are scopes that are proposed already. */
   const answer = (api: Api, chains: Chains, dangers: Chains, more?: ScopesAt): Question => {
     const existing = existingScopes(index, locks, api);
@@ -475,10 +489,15 @@ function study(
       ? (fn, node, zero) => existing(fn, node, zero) ?? more(fn, node, zero)
       : existing;
     const bodies = new TaskBodies(index, locks, tasks, waits, chains);
-    const regions = new Regions(takers, there, options.placement ?? 'around', bodies);
+    const staying: ScopesAt = (fn, node, zero) => {
+      const scope = there(fn, node, zero);
+      return scope && hoisted.has(scope.id) ? undefined : scope;
+    };
+    const regions = new Regions(takers, staying, options.placement ?? 'around', bodies);
     // Only masks that a scope can replace call for one.
-    const wanting = parts.filter((s) => s.api === api && replacementFor(s.facts.flag, api) !== undefined);
-    const { minimal = false, transforms = BY_DEFAULT } = options;
+    const wanting = [...parts, ...tight.map(({ site }) => site)].filter(
+      (s) => s.api === api && replacementFor(s.facts.flag, api) !== undefined,
+    );
     const choice = chooseClasses(wanting, callers, there, locks, chains, regions, index.functions, {
       minimal,
       locks: transforms.includes('lock-scope'),
@@ -487,11 +506,11 @@ function study(
     return { api, chains, dangers, existing, regions, choice };
   };
   // A NOIO scope is as good as a NOFS scope, so these come first.
-  const io = sites.some((s) => s.api === 'noio')
+  const io = [...sites, ...tight].some((s) => s.api === 'noio')
     ? new Reclaim(index, locks, tasks, 'noio', waits)
     : undefined;
   const noio = io && answer('noio', io, new EitherChains(io, reclaim));
   const nofs = answer('nofs', reclaim, reclaim, noio?.choice.cover.scopes);
   const ifReal = new Cover(callers, locks, existingScopes(index, locks, 'nofs', true));
-  return { index, locks, tasks, reclaim, nofs, noio, callers, ifReal, sites, source };
+  return { index, locks, tasks, reclaim, nofs, noio, callers, ifReal, sites, tight, source };
 }

@@ -4,7 +4,14 @@ import type { KernelTree } from '../tree/kernel-tree.js';
 import type { Report } from './report.js';
 
 /** The kinds of rewrites, in the order in which they are made; each is a file in `transforms/`. */
-export const TRANSFORM_NAMES = ['lock-scope', 'task-scope', 'covered', 'lock-free', 'plumbing'] as const;
+export const TRANSFORM_NAMES = [
+  'lock-scope',
+  'task-scope',
+  'covered',
+  'lock-free',
+  'hoist',
+  'plumbing',
+] as const;
 
 export type TransformName = (typeof TRANSFORM_NAMES)[number];
 

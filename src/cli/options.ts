@@ -30,6 +30,7 @@ export interface CommonArguments {
   readonly minimal: boolean;
   readonly lockFree: boolean;
   readonly nolockdep: boolean;
+  readonly hoist: boolean;
   readonly plumbing: boolean;
   readonly transform?: readonly TransformName[] | undefined;
   readonly noTransform?: readonly TransformName[] | undefined;
@@ -73,6 +74,11 @@ const COMMON = {
     type: 'boolean',
     default: false,
     describe: 'With --lock-free: GFP_KERNEL | __GFP_NOLOCKDEP where lockdep would report what is no deadlock',
+  },
+  hoist: {
+    type: 'boolean',
+    default: false,
+    describe: 'Move scopes that are wrapped around a single call out to where the lock is taken, too',
   },
   plumbing: {
     type: 'boolean',
@@ -177,10 +183,12 @@ function transformsOf({
   transform = BY_DEFAULT,
   noTransform = [],
   lockFree,
+  hoist,
   plumbing,
 }: CommonArguments): TransformName[] {
   const wanted = new Set<TransformName>(transform);
   if (lockFree) wanted.add('lock-free');
+  if (hoist) wanted.add('hoist');
   if (plumbing) wanted.add('plumbing');
   return TRANSFORM_NAMES.filter((name) => wanted.has(name) && !noTransform.includes(name));
 }

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import type { Analysis, AnalyzeOptions } from '../analysis/api.js';
 import { VERDICTS } from '../analysis/report.js';
-import { type Plan, planWithout } from '../edit/plan.js';
+import { type Plan, planWithout, type Removal } from '../edit/plan.js';
 import { limitsOf } from '../output/module.js';
 import { shownChanges, shownName, shownReport } from '../output/names.js';
 import { countByVerdict } from '../output/scan-document.js';
@@ -83,11 +83,24 @@ export function summaryOf({ analysis, changes, problems }: Checked): string {
   const done =
     changes.length === 0
       ? 'no changes'
-      : `${counted(plan.scopes.length, 'scope')} and ${counted(plan.downgrades.length, 'downgraded mask')}${
-          plan.removals.length > 0 ? `, ${counted(plan.removals.length, 'parameter')} removed,` : ''
-        } in ${counted(changes.length, 'file')}`;
+      : `${editsOf(plan)
+          .join(', ')
+          .replace(/, ([^,]*)$/, ' and $1')} in ${counted(changes.length, 'file')}`;
   const found = sites === 0 ? 'no sites' : `${counted(sites, 'site')}: ${verdicts.join(', ')}`;
   return `${done}\n${found}`;
+}
+
+function editsOf({ scopes, downgrades, removals }: Plan): string[] {
+  const removed = (kind: Removal['kind'], what: string): string[] => {
+    const number = removals.filter((removal) => removal.kind === kind).length;
+    return number > 0 ? [`${counted(number, what)} removed`] : [];
+  };
+  return [
+    counted(scopes.length, 'scope'),
+    counted(downgrades.length, 'downgraded mask'),
+    ...removed('scope', 'inner scope'),
+    ...removed('parameter', 'parameter'),
+  ];
 }
 
 /** Gives the text of a file of the tree, `undefined` if there is none. */

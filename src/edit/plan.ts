@@ -63,24 +63,45 @@ export interface TextEdit {
   readonly text: string;
 }
 
-/** A parameter that every call gives the same mask, to be removed from a function that its file alone can name. */
-export interface ParameterRemoval {
+/** Something that the other edits leave without a purpose, and that is taken away. */
+interface RemovalBase {
   readonly file: string;
-  /** The function whose parameter it is; its callers are edited, too. */
+  /** The function that has it, of a parameter; its callers are edited, too. */
   readonly function: string;
+  /** The sites (`Downgrade.site`) that have to be dropped before. */
+  readonly sites: readonly string[];
+  /** Ids of the scopes that have to be there. */
+  readonly scopes: readonly string[];
+  readonly edits: readonly TextEdit[];
+}
+
+/** A parameter that every call gives the same mask, of a function that its file alone can name. */
+export interface ParameterRemoval extends RemovalBase {
+  readonly kind: 'parameter';
   readonly parameter: string;
   /** How many calls there are. */
   readonly calls: number;
-  /** The sites (`Downgrade.site`) that have to be dropped for it: the calls that hand over something else today. */
-  readonly sites: readonly string[];
-  readonly edits: readonly TextEdit[];
 }
+
+/** A scope of the code around one call that is inside of other scopes on every path. */
+export interface ScopeRemoval extends RemovalBase {
+  readonly kind: 'scope';
+  /** Its id, see `Scope.id`. */
+  readonly id: string;
+  readonly api: Api;
+  /** The function called in it. */
+  readonly call: string;
+  /** The empty line behind the declarations, where no other is left. */
+  readonly gap?: TextEdit;
+}
+
+export type Removal = ParameterRemoval | ScopeRemoval;
 
 export interface Plan {
   readonly scopes: readonly ScopePlan[];
   readonly downgrades: readonly Downgrade[];
   /** Made on top of the others. */
-  readonly removals: readonly ParameterRemoval[];
+  readonly removals: readonly Removal[];
 }
 
 /** One file before and after, latin1 strings (one char a byte). */
@@ -103,7 +124,10 @@ export function planWithout(
   );
   const left = new Set(downgrades.map(({ site }) => site));
   const removals = plan.removals.filter(
-    (removal) => !isDropped(removal) && removal.sites.every((site) => left.has(site)),
+    (removal) =>
+      !isDropped(removal) &&
+      removal.sites.every((site) => left.has(site)) &&
+      !removal.scopes.some((id) => lost.has(id)),
   );
   return { scopes, downgrades, removals };
 }

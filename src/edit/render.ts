@@ -37,7 +37,14 @@ export function renderPlan(
     const out = new MagicString(before);
     const scopes = plan.scopes.filter((scope) => scope.file === file);
     for (const group of byFunction(scopes)) renderFunction(out, file, before, group);
-    const removed = plan.removals.flatMap((removal) => (removal.file === file ? removal.edits : []));
+    const removed = plan.removals.flatMap((removal) => {
+      if (removal.file !== file) return [];
+      // A new declaration comes into the place of the one that goes.
+      const isEmptied = !scopes.some((scope) => scope.function === removal.function);
+      return removal.kind === 'scope' && removal.gap && isEmptied
+        ? [...removal.edits, removal.gap]
+        : removal.edits;
+    });
     renderDowngrades(
       out,
       file,

@@ -99,7 +99,9 @@ function checkFile(change: FileChange, after: FileFacts, plan: Plan): Problem[] 
       problem(name, 'the edited text does not parse');
     return problems;
   }
-  const scoped = new Set(plan.scopes.filter((s) => s.file === change.file).map((s) => s.function));
+  const scoped = new Set(
+    [...plan.scopes, ...plan.removals].filter((s) => s.file === change.file).map((s) => s.function),
+  );
   for (const fn of after.functions) {
     if (!scoped.has(fn.name)) continue;
     const was = before.functions.find((f) => f.name === fn.name);

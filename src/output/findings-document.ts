@@ -106,7 +106,7 @@ function verdictTable({ sites, scopes }: Report): string {
 }
 
 /** The transforms that drop masks. */
-const DROPPING = TRANSFORM_NAMES.filter((name) => name !== 'plumbing');
+const DROPPING = TRANSFORM_NAMES.filter((name) => name !== 'hoist' && name !== 'plumbing');
 
 function transformTable({ sites }: Report, { downgrades }: Plan): string {
   const transformOf = new Map(downgrades.map(({ site, transform }) => [site, transform]));

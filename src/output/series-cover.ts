@@ -69,7 +69,14 @@ export function seriesCover(
         leftOut,
       ),
     );
-  const removed = plan.removals.map((removal) => `${removal.function}()`);
+  const removed = plan.removals.flatMap((removal) =>
+    removal.kind === 'parameter' ? [`${removal.function}()`] : [],
+  );
+  const inner = plan.removals.length - removed.length;
+  if (inner > 0)
+    paragraphs.push(
+      `${counted(inner, 'scope')} around a single call ${inner > 1 ? 'are' : 'is'} removed in patches of their own: every path to them is inside a wider one.`,
+    );
   if (removed.length > 0)
     paragraphs.push(
       `Every call of ${removed.join(', ')} passes GFP_KERNEL then; the ${removed.length > 1 ? 'parameters go' : 'parameter goes'} ` +

@@ -2,7 +2,7 @@ import type { Region, Report, Site, Step } from '../analysis/report.js';
 import type { TaskReason } from '../analysis/task-bodies.js';
 import { contextPhrase, distinct, lockName, routeText, takesVerb } from '../edit/comment.js';
 import { compareText } from '../edit/order.js';
-import type { ParameterRemoval, Plan, ScopePlan } from '../edit/plan.js';
+import type { ParameterRemoval, Plan, Removal, ScopePlan, ScopeRemoval } from '../edit/plan.js';
 import { wrapText } from './mail.js';
 import { counted } from './scan-listing.js';
 import type { DowngradeGroup, ScopeGroup } from './series.js';
@@ -225,17 +225,54 @@ export function downgradeMessage(group: DowngradeGroup, prefix: string, report: 
   return { subjects, body: paragraphs.join('\n\n') };
 }
 
-/** The message of a patch that removes a parameter. */
-export function removalMessage(
+/** The message of a patch that takes something away which nobody needs any more. */
+export function removalMessage(removal: Removal, prefix: string, report: Report, plan: Plan): Message {
+  return removal.kind === 'parameter'
+    ? parameterMessage(removal, prefix, report)
+    : unwrapMessage(removal, prefix, report, plan);
+}
+
+function unwrapMessage(
+  { function: name, api, call, scopes }: ScopeRemoval,
+  prefix: string,
+  report: Report,
+  plan: Plan,
+): Message {
+  const fresh = new Map(plan.scopes.map((scope) => [scope.id, scope]));
+  const known = new Map(report.scopes.map((scope) => [scope.id, scope]));
+  const kinds = new Map<string, string[]>();
+  for (const id of scopes) {
+    const kind = kindOf(id, fresh, known);
+    if (!kind) continue;
+    const names = kinds.get(kind.what) ?? [];
+    if (!names.includes(`${kind.function}()`)) kinds.set(kind.what, [...names, `${kind.function}()`]);
+  }
+  const insides = kinds.size > 0 ? insidesOf(kinds) : ['another one'];
+  const scope = `${api.toUpperCase()} scope`;
+  return {
+    subjects: [
+      `${prefix}: remove the ${scope} around ${call}() in ${name}()`,
+      `${prefix}: remove the ${scope} in ${name}()`,
+    ],
+    body:
+      `${name}() opens a ${scope} around ${call}() alone, which tells nobody what it is that reclaim must not come back to. Every path ` +
+      `to it is inside ${sentence(insides, 'or')}, where that is said. Remove the inner one.`,
+  };
+}
+
+function parameterMessage(
   { function: name, parameter, calls, sites }: ParameterRemoval,
   prefix: string,
   report: Report,
 ): Message {
   const dropped = new Set(sites);
   const callers = functionsOf(report.sites.filter((site) => dropped.has(site.id)));
-  const all = calls === 1 ? `The only call of ${name}() passes` : `All ${calls} calls of ${name}() pass`;
+  const all =
+    calls === 1
+      ? `The only call of ${name}() passes`
+      : `${calls === 2 ? 'Both' : `All ${calls}`} calls of ${name}() pass`;
   const since =
-    sites.length < calls ? `, since ${sentence(callers, 'and')} ${callers.length > 1 ? 'do' : 'does'}` : '';
+    sites.length < calls ? ` that ${sentence(callers, 'and')} ${callers.length > 1 ? 'do' : 'does'}` : '';
   return {
     subjects: [
       `${prefix}: remove the ${parameter} parameter of ${name}()`,
@@ -292,22 +329,12 @@ function commonOpener(sites: readonly Site[], report: Report): string | undefine
 function entrances(sites: readonly Site[], flag: string, group: DowngradeGroup, report: Report): string[] {
   const fresh = new Map(group.needs.map((scope) => [scope.id, scope]));
   const known = new Map(report.scopes.map((scope) => [scope.id, scope]));
-  const kindOf = (id: string): { function: string; what: string } | undefined => {
-    const added = fresh.get(id);
-    if (added?.task) return { function: added.function, what: 'new task scope' };
-    if (added)
-      return { function: added.function, what: `new ${lockName({ lock: added.lock, lockText: '' })} scope` };
-    const scope = known.get(id);
-    const opener = scope?.opens[1]?.function ?? `memalloc_${scope?.api}_save`;
-    return scope && { function: scope.function, what: `${opener}() scope` };
-  };
-
   const own = new Map<string, Site[]>();
   const entered = new Map<string, { sites: Site[]; kinds: Map<string, string[]> }>();
   for (const site of sites) {
     const kinds = new Map<string, string[]>();
     for (const id of site.scopes) {
-      const kind = kindOf(id);
+      const kind = kindOf(id, fresh, known);
       if (!kind) continue;
       const name = `${kind.function}()`;
       const names = kinds.get(kind.what) ?? [];
@@ -330,9 +357,7 @@ function entrances(sites: readonly Site[], flag: string, group: DowngradeGroup, 
     const subject =
       paragraphs.length === 0 ? `The ${flag} allocation${many ? 's' : ''} in` : many ? 'Those in' : 'That in';
     const reached = `${subject} ${sentence(functionsOf(sites), 'and')} ${many ? 'are' : 'is'} reached only inside`;
-    const insides = [...kinds].map(
-      ([what, names]) => `the ${what}${names.length > 1 ? 's' : ''} of ${sentence(names, 'and')}`,
-    );
+    const insides = insidesOf(kinds);
     const way = sites.flatMap((site) => site.paths).find(({ steps }) => steps.length > 2);
     const example = way && routeText(distinct(way.steps), 6);
     if (insides.length > 1) {
@@ -353,6 +378,28 @@ function entrances(sites: readonly Site[], flag: string, group: DowngradeGroup, 
     );
   }
   return paragraphs;
+}
+
+/** Which function has a scope, and what kind of scope it is. */
+function kindOf(
+  id: string,
+  fresh: ReadonlyMap<string, ScopePlan>,
+  known: ReadonlyMap<string, Report['scopes'][number]>,
+): { function: string; what: string } | undefined {
+  const added = fresh.get(id);
+  if (added?.task) return { function: added.function, what: 'new task scope' };
+  if (added)
+    return { function: added.function, what: `new ${lockName({ lock: added.lock, lockText: '' })} scope` };
+  const scope = known.get(id);
+  const opener = scope?.opens[1]?.function ?? `memalloc_${scope?.api}_save`;
+  return scope && { function: scope.function, what: `${opener}() scope` };
+}
+
+/** The scopes of functions by their kind, in words. */
+function insidesOf(kinds: ReadonlyMap<string, readonly string[]>): string[] {
+  return [...kinds].map(
+    ([what, names]) => `the ${what}${names.length > 1 ? 's' : ''} of ${sentence(names, 'and')}`,
+  );
 }
 
 /** A point of a list, wrapped with the text below itself. */

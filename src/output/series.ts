@@ -1,6 +1,6 @@
 import type { Report } from '../analysis/report.js';
 import { compareScopes, compareText } from '../edit/order.js';
-import type { Downgrade, FileChange, ParameterRemoval, Plan, ScopePlan } from '../edit/plan.js';
+import type { Downgrade, FileChange, Plan, Removal, ScopePlan } from '../edit/plan.js';
 import { wrapText } from './mail.js';
 import { moduleName } from './module.js';
 import { downgradeMessage, type Message, removalMessage, scopeMessage } from './series-message.js';
@@ -68,7 +68,7 @@ export function planSeries(
 ): SeriesPart[] {
   const done: Record<'scopes', Set<ScopePlan>> &
     Record<'downgrades', Set<Downgrade>> &
-    Record<'removals', Set<ParameterRemoval>> = {
+    Record<'removals', Set<Removal>> = {
     scopes: new Set(),
     downgrades: new Set(),
     removals: new Set(),
@@ -116,7 +116,7 @@ export function planSeries(
     drop(-1);
     for (const removal of part.plan.removals) {
       done.removals.add(removal);
-      patches.push(...patchOf((prefix) => removalMessage(removal, prefix, report)));
+      patches.push(...patchOf((prefix) => removalMessage(removal, prefix, report, plan)));
     }
     return { ...part, patches };
   });
@@ -140,7 +140,7 @@ function partsOf(
   interface Part extends Plan {
     readonly scopes: ScopePlan[];
     readonly downgrades: Downgrade[];
-    readonly removals: ParameterRemoval[];
+    readonly removals: Removal[];
   }
   const parts = new Map<string, Part>();
   const partFor = (file: string) => {
@@ -164,12 +164,22 @@ function partsOf(
   }
   // One that needs a mask which is dropped at the end comes behind that.
   const late = new Set(across.map(({ site }) => site));
-  const behind = plan.removals.filter((removal) => removal.sites.some((site) => late.has(site)));
+  const behind = plan.removals.filter(
+    (removal) =>
+      removal.sites.some((site) => late.has(site)) ||
+      removal.scopes.some((id) => {
+        const file = scopes.get(id)?.file;
+        return file !== undefined && subsystemOf(file) !== subsystemOf(removal.file);
+      }),
+  );
+  for (const { file, scopes: needs } of behind)
+    for (const other of [file, ...needs.flatMap((id) => scopes.get(id)?.file ?? [])])
+      after.add(subsystemOf(other));
   for (const removal of plan.removals)
     if (!behind.includes(removal)) partFor(removal.file).removals.push(removal);
   const sorted = [...parts].sort(([a], [b]) => compareText(a, b));
   const named = sorted.map(([subsystem, part]) => ({ subsystem, after: [], plan: part }));
-  if (across.length === 0) return named;
+  if (across.length === 0 && behind.length === 0) return named;
   const before = sorted.map(([subsystem]) => subsystem).filter((subsystem) => after.has(subsystem));
   return [
     ...named,

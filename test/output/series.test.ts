@@ -383,6 +383,8 @@ describe('planPatches', () => {
 
   it('removes a parameter in a patch of its own, behind the masks of its calls', () => {
     const removal = (function_: string, calls: number, ...sites: string[]) => ({
+      kind: 'parameter' as const,
+      scopes: [],
       file: 'fs/demo/log.c',
       function: function_,
       parameter: 'gfp',
@@ -397,7 +399,7 @@ describe('planPatches', () => {
     const at = patches.findIndex(({ subject }) => subject.includes('parameter'));
     expect(patches[at]!.subject).toBe('demo: remove the gfp parameter of demo_buffer()');
     expect(patches[at]!.body.replace(/\n/g, ' ')).toBe(
-      'All 3 calls of demo_buffer() pass GFP_KERNEL now, since demo_log() does. So the parameter says nothing any more: ' +
+      'All 3 calls of demo_buffer() pass GFP_KERNEL now that demo_log() does. So the parameter says nothing any more: ' +
         'remove it, and let the function allocate with GFP_KERNEL by itself.  No functional change.',
     );
     const drops = patches.findIndex(({ body }) => body.includes('demo_log()'));
@@ -409,7 +411,16 @@ describe('planPatches', () => {
 
   it('drops a removal with the masks that it rests on', () => {
     const [first] = PLAN.downgrades;
-    const removal = { file: 'f', function: 'f', parameter: 'gfp', calls: 1, sites: [first!.site], edits: [] };
+    const removal = {
+      kind: 'parameter' as const,
+      file: 'f',
+      function: 'f',
+      parameter: 'gfp',
+      calls: 1,
+      sites: [first!.site],
+      scopes: [],
+      edits: [],
+    };
     const plan: Plan = { ...PLAN, removals: [removal] };
     expect(planWithout(plan, () => false)).toEqual(plan);
     expect(planWithout(plan, (edit) => edit.function === first!.function).removals).toEqual([]);
