@@ -1,6 +1,7 @@
 import type { EdgeKind } from '../analysis/report.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { openerOf } from '../kernel/openers.js';
+import { onlyPrints } from '../kernel/printing.js';
 import { REGISTRARS_BY_NAME } from '../kernel/tasks.js';
 import { constantValue } from '../parse/constants.js';
 import type { CallOp, FileFacts, FunctionFacts, Path, TableEntry } from '../parse/facts.js';
@@ -68,15 +69,8 @@ const NOTHING: Fate = { known: true, called: false, members: [], registered: [] 
 const LOST: Fate = { ...NOTHING, known: false };
 const MAX_FATE_DEPTH = 6;
 
-/** Macros that only look at their argument. KUNIT_STATIC_STUB_REDIRECT (include/kunit/static_stub.h) looks a replacement up. */
-const LEAVES_ALONE: ReadonlySet<string> = new Set([
-  'KUNIT_STATIC_STUB_REDIRECT',
-  'WARN_ON',
-  'WARN_ON_ONCE',
-  'BUG_ON',
-  'likely',
-  'unlikely',
-]);
+/** The rest of a macro's arguments, as the reader has it: `, ##__VA_ARGS__` and `, __VA_ARGS__`. */
+const REST = ['____VA_ARGS__', '__VA_ARGS__'];
 
 function bothFates(a: Fate, b: Fate): Fate {
   if (!a.known || !b.known) return LOST;
@@ -86,6 +80,11 @@ function bothFates(a: Fate, b: Fate): Fate {
     members: [...a.members, ...b.members],
     registered: [...a.registered, ...b.registered],
   };
+}
+
+/** May code of other directories include it? */
+function isPublic(file: string): boolean {
+  return /(?:^|\/)include\//.test(file);
 }
 
 function isRegistrar(name: string, position: number): boolean {
@@ -828,6 +827,7 @@ export class Index {
       const definitions = this.structs.get(member.slice(0, -field.length)) ?? [];
       const isSeen = this.hasKernel || definitions.some(({ file }) => inModule(file));
       if (isCalled && isSeen) continue;
+      if (isSeen && this.onlyPrinted(member.slice(0, -field.length), field.slice(1))) continue;
       for (const id of functions.keys()) {
         this.escaped.add(id);
         const fields = this.uncalled.get(id);
@@ -835,6 +835,30 @@ export class Index {
         else this.uncalled.set(id, [field.slice(1)]);
       }
     }
+  }
+
+  /**
+   * Is the member a `void *` of a struct that one directory knows, and does nobody there do with its value but print and test it?
+   * A function in it is there to be shown.
+   */
+  private onlyPrinted(struct: string, field: string): boolean {
+    const definitions = this.structs.get(struct) ?? [];
+    const [first] = definitions;
+    if (!first || definitions.some(({ file, fields }) => fields.get(field) !== 'void' || isPublic(file)))
+      return false;
+    const group = directoryGroup(first.file);
+    const end = ` ${field}`;
+    const isIt = (path: Path): boolean => path.endsWith(end);
+    return this.functions.every(
+      ({ group: other, facts }) =>
+        other !== group ||
+        facts.cfg.every(({ op }) => {
+          if (op.k === 'ret') return !isIt(op.value);
+          if (op.k === 'set') return !isIt(op.from);
+          if (op.k !== 'call') return true;
+          return !isIt(op.target) && (onlyPrints(op.fn) || !op.args.some(isIt));
+        }),
+    );
   }
 
   private linkCalls(fn: Fn): void {
@@ -857,8 +881,7 @@ export class Index {
       if (op.fn !== '') this.linkHandedMember(fn, node, op.fn, position, arg);
       const names = this.functionsIn(fn, arg);
       if (names.length === 0) continue;
-      const fate =
-        op.fn === '' ? LOST : LEAVES_ALONE.has(op.fn) ? NOTHING : this.fate(op.fn, position, fn.file.file);
+      const fate = op.fn === '' ? LOST : this.fate(op.fn, position, fn.file.file);
       const registered = isRegistrar(op.fn, position);
       for (const target of names.flatMap((name) => this.lookup(name, fn.file.file))) {
         if (target.facts.isMacro) continue;
@@ -885,9 +908,10 @@ export class Index {
     const via = `${type}.${field}`;
     const found = type === '' ? undefined : this.tables.get(via);
     if (!found) return;
-    this.calledMembers.add(via);
     const fate = this.fate(callee, position, fn.file.file);
     const followed = fate.known && fate.members.length === 0 && fate.registered.length === 0;
+    if (followed && !fate.called) return;
+    this.calledMembers.add(via);
     const ways = followed ? this.ways(callee, position, fn.file.file) : [];
     for (const id of found.keys()) {
       if (!followed) this.escaped.add(id);
@@ -994,6 +1018,7 @@ export class Index {
 
   /** What becomes of a function pointer that is handed to a function known by name. */
   private fate(name: string, position: number, file: string, depth = 0): Fate {
+    if (onlyPrints(name)) return NOTHING;
     const key = `${name} ${position} ${file}`;
     const known = this.fates.get(key);
     if (known) return known;
@@ -1006,8 +1031,11 @@ export class Index {
     this.openFates.set(key, depth);
     const targets = this.lookup(name, file);
     const each = targets.map((target) => {
-      const param = target.facts.params[position]?.[0];
-      return param === undefined || depth >= MAX_FATE_DEPTH ? LOST : this.fateIn(target, param, depth);
+      const { params } = target.facts;
+      const param = params[position]?.[0];
+      if (depth >= MAX_FATE_DEPTH) return LOST;
+      if (param !== undefined) return this.fateIn(target, param, depth);
+      return target.facts.isMacro ? this.fateInRest(target, position - params.length, depth) : LOST;
     });
     const answer = targets.length === 0 ? LOST : each.reduce(bothFates, NOTHING);
     this.openFates.delete(key);
@@ -1017,8 +1045,18 @@ export class Index {
     return answer;
   }
 
-  /** The same for a variable or parameter of a function. */
-  private fateIn(fn: Fn, name: string, depth: number): Fate {
+  /** The same for the argument of a macro that is so many places behind its last parameter. */
+  private fateInRest(macro: Fn, behind: number, depth: number): Fate {
+    const isHandedOn = (name: string): boolean =>
+      macro.facts.calls.some(([, op]) => op.args.includes(`v:${name}`));
+    const last = macro.facts.params.at(-1)?.[0] ?? '';
+    const rest = REST.filter(isHandedOn);
+    if (rest.length === 0) return isHandedOn(last) ? this.fateIn(macro, last, depth, behind + 1) : LOST;
+    return rest.map((name) => this.fateIn(macro, name, depth, behind)).reduce(bothFates, NOTHING);
+  }
+
+  /** The same for a variable or parameter of a function; what it hands on comes `shift` places behind where its name stands. */
+  private fateIn(fn: Fn, name: string, depth: number, shift = 0): Fate {
     const path = `v:${name}`;
     let fate = NOTHING;
     const goesTo = (owner: string, field: string): Fate =>
@@ -1041,8 +1079,7 @@ export class Index {
         if (op.fn === '' || arg !== path) return LOST;
         if (isRegistrar(op.fn, i))
           fate = bothFates(fate, { ...NOTHING, registered: [{ fn: fn.id, node, by: op.fn }] });
-        else if (!LEAVES_ALONE.has(op.fn))
-          fate = bothFates(fate, this.fate(op.fn, i, fn.file.file, depth + 1));
+        else fate = bothFates(fate, this.fate(op.fn, i + shift, fn.file.file, depth + 1));
       }
       if (!fate.known) return LOST;
     }

@@ -156,6 +156,50 @@ int a(void) { return walk(g); }
   });
 });
 
+describe('a function that is printed', () => {
+  const escaped = (code: string): string[] => {
+    const index = linked({
+      'fs/a.c': `struct s { int (*fn)(int); };\nstatic int g(int x) { return x; }\n${code}\nint call(struct s *s) { return s->fn(1); }\nstruct s s = { .fn = g };\n`,
+    });
+    expect(shown(index, index.callers[functionIn(index, 'g').id]!)).toContain('call table typed s.fn');
+    return [...index.escaped].map((id) => index.functions[id]!.facts.name);
+  };
+  it.each([
+    ['by name', 'void a(void) { printk("%ps", g); }'],
+    ['out of a member', 'void a(struct s *s) { pr_debug_ratelimited("%d %ps", 1, s->fn); }'],
+    [
+      'by a macro with more arguments',
+      '#define dout(fmt, ...) pr_debug("%s " fmt, "a", ##__VA_ARGS__)\nvoid a(struct s *s) { dout("%d %ps", 1, s->fn); }',
+    ],
+    [
+      'by a macro with named ones',
+      '#define say(l, fmt, args...) dev_err(l->dev, fmt, ## args)\nvoid a(struct s *s) { say(s, "%ps %ps", s, s->fn); }',
+    ],
+  ])('%s', (_, code) => expect(escaped(code)).toEqual([]));
+  it('out of a member that holds it for nothing else', () => {
+    const code = `
+struct shown { void *at; };
+static int g(int x) { return x; }
+static void keep(struct shown *s, void *at) { s->at = at; }
+void a(struct shown *s) { keep(s, g); }
+void show(struct seq_file *m, struct shown *s) { if (s->at) seq_printf(m, "%ps", s->at); }
+`;
+    const escapes = (files: Record<string, string>): number => linked(files).escaped.size;
+    expect(escapes({ 'fs/a/a.c': code })).toBe(0);
+    expect(escapes({ 'fs/a/a.c': `${code}void *b(struct shown *s) { return s->at; }` })).toBe(1);
+    expect(escapes({ 'fs/a/a.c': `${code}void b(struct shown *s) { run(s->at); }` })).toBe(1);
+    expect(escapes({ 'include/linux/a.h': code })).toBe(1);
+  });
+  it.each([
+    [
+      'a macro that hands it to what is not there',
+      '#define keep(x, ...) keep_all(x, __VA_ARGS__)\nvoid a(struct s *s) { keep(1, s->fn); }',
+    ],
+    ['a macro that does nothing known with it', '#define keep(x, ...) (x)\nvoid a(void) { keep(1, g); }'],
+    ['a function that may read its arguments', 'void keep(int x, ...) { }\nvoid a(void) { keep(1, g); }'],
+  ])('but not %s', (_, code) => expect(escaped(code)).toEqual(['g']));
+});
+
 describe('a function whose callers are not all known', () => {
   const G = 'struct s { int (*fn)(int); };\nstatic int g(int x) { return x; }\n';
   it.each([

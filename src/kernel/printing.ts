@@ -1,0 +1,25 @@
+const LEVELS = 'emerg|alert|crit|err|warn(?:ing)?|notice|info|cont|debug|devel|dbg|vdbg';
+
+/**
+ * Functions and macros that print their arguments and call none of them (include/linux/printk.h, dev_printk.h, netdevice.h, seq_file.h,
+ * sprintf.h, asm-generic/bug.h, Linux 6.12), and those that look at one (likely() of linux/compiler.h).
+ */
+const PRINTS = new RegExp(
+  [
+    `(?:pr|dev|netdev|netif|drm)_(?:${LEVELS})(?:_once|_ratelimited)?`,
+    '(?:__|_)?(?:no_|dev_|netdev_|trace_|drm_)?v?printk(?:_once|_ratelimited|_deferred)?',
+    'v?(?:s|sn|scn)printf|k?v?asprintf|seq_v?printf|panic',
+    '(?:__)?(?:WARN|BUG)(?:_ON)?(?:_ONCE)?|likely|unlikely',
+    // A replacement is looked up by the function (include/kunit/static_stub.h).
+    'KUNIT_STATIC_STUB_REDIRECT',
+  ]
+    .map((one) => `(?:${one})`)
+    .join('|')
+    .replace(/^/, '^(?:')
+    .replace(/$/, ')$'),
+);
+
+/** Does what is handed to it leave no trace but text? */
+export function onlyPrints(name: string): boolean {
+  return PRINTS.test(name);
+}
