@@ -478,10 +478,11 @@ function study(
   const sites = sitesIn(facts, asked, options, index);
   const parts = sites.flatMap(partsOf);
   const { minimal = false, transforms = BY_DEFAULT } = options;
-  const tight = transforms.includes('hoist') ? tightScopes(index, asked) : [];
+  const tight = transforms.includes('hoist') ? tightScopes(index, locks, asked) : [];
   const callers = callersOf([...parts, ...tight.map(({ site }) => site)], index, tasks);
   // What would need no scope of its own if it were not for these may get one.
-  const hoisted = new Set(tight.map(({ id }) => id));
+  const misplaced = tight.filter(({ inPlace }) => !inPlace);
+  const hoisted = new Set(misplaced.map(({ id }) => id));
   /** `more` are scopes that are proposed already. */
   const answer = (api: Api, chains: Chains, dangers: Chains, more?: ScopesAt): Question => {
     const existing = existingScopes(index, locks, api);
@@ -495,7 +496,7 @@ function study(
     };
     const regions = new Regions(takers, staying, options.placement ?? 'around', bodies);
     // Only masks that a scope can replace call for one.
-    const wanting = [...parts, ...tight.map(({ site }) => site)].filter(
+    const wanting = [...parts, ...misplaced.map(({ site }) => site)].filter(
       (s) => s.api === api && replacementFor(s.facts.flag, api) !== undefined,
     );
     const choice = chooseClasses(wanting, callers, there, locks, chains, regions, index.functions, {

@@ -1,6 +1,7 @@
 import type { Fn, Index } from '../index/link.js';
 import type { Api } from '../kernel/types.js';
 import { existingScopeId } from './coverage.js';
+import type { Locks } from './locks.js';
 import type { LocatedSite } from './sites.js';
 
 /** A scope of the code around one statement and nothing else. */
@@ -9,6 +10,8 @@ export interface TightScope {
   readonly id: string;
   readonly fn: Fn;
   readonly api: Api;
+  /** It stands right behind the acquire of a lock, where it belongs: it goes only if a wider one comes for the sake of something else. */
+  readonly inPlace: boolean;
   readonly variable: string;
   /** Indices of the statements that save, call and restore. */
   readonly statements: readonly [save: number, call: number, restore: number];
@@ -22,14 +25,14 @@ export interface TightScope {
  * The scopes of the API in the files asked for that are wrapped around a single statement: save, one expression with a call, and
  * restore stand side by side in a block, and the variable serves nothing else.
  */
-export function tightScopes(index: Index, asked: (file: string) => boolean): TightScope[] {
+export function tightScopes(index: Index, locks: Locks, asked: (file: string) => boolean): TightScope[] {
   return index.functions.flatMap((fn) => {
     if (!asked(fn.file.file) || fn.facts.isMacro || fn.facts.arms || fn.facts.broken) return [];
     return (['nofs', 'noio'] as const).flatMap((api) =>
       fn.facts.calls.flatMap(([node, op]) => {
         if (op.fn !== `memalloc_${api}_save`) return [];
         const found = tightAt(fn, node, `memalloc_${api}_restore`);
-        return found ? [scopeAt(index, fn, node, api, found)] : [];
+        return found ? [scopeAt(index, locks, fn, node, api, found)] : [];
       }),
     );
   });
@@ -66,7 +69,18 @@ function tightAt(fn: Fn, save: number, restore: string): Found | undefined {
   return inside.length === 0 ? undefined : { variable, statements: [statement, middle, last], calls: inside };
 }
 
-function scopeAt(index: Index, fn: Fn, node: number, api: Api, found: Found): TightScope {
+/** Is a lock taken by the statement in front? */
+function followsAcquire(fn: Fn, statement: number, locks: Locks): boolean {
+  const { statements, cfg } = fn.facts;
+  const { start, parent } = statements[statement]!;
+  const before = [...statements.keys()].filter(
+    (i) => statements[i]!.parent === parent && statements[i]!.end <= start,
+  );
+  const previous = before.reduce((a, b) => (statements[b]!.end > (statements[a]?.end ?? -1) ? b : a), -1);
+  return locks.acquisitions(fn).some(({ node }) => cfg[node]!.statement === previous);
+}
+
+function scopeAt(index: Index, locks: Locks, fn: Fn, node: number, api: Api, found: Found): TightScope {
   const { op } = fn.facts.cfg[node]!;
   const range = op.k === 'call' ? { start: op.start, end: op.end } : { start: 0, end: 0 };
   const flag = api === 'nofs' ? 'GFP_NOFS' : 'GFP_NOIO';
@@ -74,6 +88,7 @@ function scopeAt(index: Index, fn: Fn, node: number, api: Api, found: Found): Ti
   const line = index.lineOf(fn, node);
   return {
     id: existingScopeId(index, fn, node),
+    inPlace: followsAcquire(fn, found.statements[0], locks),
     fn,
     api,
     ...found,
