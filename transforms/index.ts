@@ -5,6 +5,15 @@ import { lockScope } from './lock-scope.js';
 import { plumbing } from './plumbing.js';
 import { taskScope } from './task-scope.js';
 import type { Transform } from './transform.js';
+import { vmallocScope } from './vmalloc-scope.js';
 
 /** Every transform, in the order in which their edits are made. */
-export const TRANSFORMS: readonly Transform[] = [lockScope, taskScope, covered, lockFree, hoist, plumbing];
+export const TRANSFORMS: readonly Transform[] = [
+  lockScope,
+  taskScope,
+  covered,
+  lockFree,
+  vmallocScope,
+  hoist,
+  plumbing,
+];

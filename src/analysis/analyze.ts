@@ -186,13 +186,20 @@ async function analyzeIn(
   const search = filesByName(tree, rest, names, threads, keeping);
   // Until it is awaited below nobody else looks at its failure.
   search.catch(() => {});
-  const fields = uncalledMembers(facts, asked, options);
+  const uncalled = uncalledAbove(facts, asked, options);
   const named = new Map(await search);
-  // Who calls what is stored in a member, if it is no member of everybody's; once, since each brings new members in.
-  const callers = [...fields].flatMap((field) => {
-    const files = named.get(field) ?? [];
+  // Who calls what nobody was seen to call, if that is no name of everybody's; once, since each brings new ones in.
+  const few = (name: string): readonly string[] => {
+    const files = named.get(name) ?? [];
     return files.length <= MAX_FILES_OF_MEMBER ? files : [];
-  });
+  };
+  const callers = [
+    ...[...uncalled.fields].flatMap((field) => {
+      const files = few(field);
+      return files.length > 0 ? files : few(`->${field}`);
+    }),
+    ...[...uncalled.functions].flatMap(few),
+  ];
   facts.push(...(await read(callers.flatMap((file) => [file, ...ownHeaders(tree, file)]))));
 
   const macros = new Macros(tree);
@@ -405,26 +412,29 @@ function proofs({ sites, tight, nofs, noio, ifReal }: Findings): number[] {
   return [...new Set([...own, ...covers.flatMap((c) => c.proven())])];
 }
 
-/** Members in which functions above a site are stored, and which nobody was seen to call. */
-function uncalledMembers(
+/** What stands above a site and nobody was seen to call: members in which functions are stored, and functions that other files may name. */
+function uncalledAbove(
   facts: readonly FileFacts[],
   asked: (file: string) => boolean,
   options: AnalyzeOptions,
-): Set<string> {
+): { readonly fields: ReadonlySet<string>; readonly functions: ReadonlySet<string> } {
   const index = new Index(facts, hasKernel(options.tree));
   const tasks = new Tasks(index);
-  const out = new Set<string>();
+  const fields = new Set<string>();
+  const functions = new Set<string>();
   const above = new Set(
     sitesIn(facts, asked, options, index)
       .flatMap(partsOf)
       .flatMap((s) => s.fn?.id ?? []),
   );
   for (const id of above) {
-    for (const field of index.uncalled.get(id) ?? []) out.add(field);
+    for (const field of index.uncalled.get(id) ?? []) fields.add(field);
+    const { facts: fn, file } = index.functions[id]!;
+    if (index.callers[id]!.length === 0 && !fn.isStatic && !inModule(file.file)) functions.add(fn.name);
     for (const edge of index.callers[id]!)
       if (edge.how !== 'through' && !tasks.leavesTask(edge)) above.add(edge.from);
   }
-  return out;
+  return { fields, functions };
 }
 
 /** The headers that a file includes from its own directory: without them the types of what it calls are not known. */

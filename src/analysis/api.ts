@@ -9,6 +9,7 @@ export const TRANSFORM_NAMES = [
   'task-scope',
   'covered',
   'lock-free',
+  'vmalloc-scope',
   'hoist',
   'plumbing',
 ] as const;
@@ -16,7 +17,7 @@ export const TRANSFORM_NAMES = [
 export type TransformName = (typeof TRANSFORM_NAMES)[number];
 
 /** Those that are made where nothing else is asked for. */
-export const BY_DEFAULT: readonly TransformName[] = ['lock-scope', 'task-scope', 'covered'];
+export const BY_DEFAULT: readonly TransformName[] = ['lock-scope', 'task-scope', 'covered', 'vmalloc-scope'];
 
 /** What the verbs ask of the analysis. */
 export interface AnalyzeOptions {

@@ -18,6 +18,8 @@ export interface ScopeEvidence {
   readonly function: string;
   /** Set where the scope is around the body of a worker or kthread. */
   readonly task?: TaskReason;
+  /** Set where it is around one call of an allocator that does not honour its mask: its name. */
+  readonly unheeded?: string;
 }
 
 /** A comment is at most five lines, delimiters included. */
@@ -44,6 +46,7 @@ export function scopeComment(evidence: ScopeEvidence, indentColumns: number): st
 /** The comment at a further save on a lock that the function has explained further up. One line where it fits. */
 export function furtherScopeComment(evidence: ScopeEvidence, indentColumns: number): string[] {
   const room = LAST_COLUMN - indentColumns;
+  if (evidence.unheeded !== undefined) return ['/* As above. */'];
   const lock = lockName(evidence);
   const verb = takesVerb(evidence);
   const wordings = [`Reclaim ${verb} ${lock}: see above.`, `${lock}: see above.`];
@@ -78,6 +81,14 @@ function* wordings(evidence: ScopeEvidence): Generator<string> {
     evidence.api === 'nofs'
       ? [`Allocations ${where} must not recurse into the filesystem.`, `No FS reclaim ${where}.`]
       : [`Allocations ${where} must not start IO.`, `No IO from reclaim ${where}.`];
+  if (evidence.unheeded !== undefined) {
+    for (const tail of tails.map((text) =>
+      text.replace(/^Allocations under it/, 'They').replace('under it', 'here'),
+    ))
+      yield `${evidence.unheeded}() allocates page tables with GFP_KERNEL, whatever mask it is given. ${tail}`;
+    yield `${evidence.unheeded}() does not honour a mask for page tables.`;
+    return;
+  }
   if (evidence.task && evidence.task.how !== 'waited') {
     yield* taskWordings(evidence.task, evidence.context, tails);
     return;

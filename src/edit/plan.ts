@@ -29,6 +29,8 @@ export interface ScopePlan {
   readonly lock: string;
   /** Set where the scope is around the body of a worker or kthread: why reclaim depends on that. */
   readonly task?: TaskReason;
+  /** Set where the scope is around one call of an allocator that does not honour its mask: its name. */
+  readonly unheeded?: string;
   /** The lock as the function writes it, for the comment: `dqopt->dqio_sem`. */
   readonly lockText: string;
   /** Reclaim chain to the class, or to where reclaim waits for the task, reclaim entry first; empty where none is known. */

@@ -190,6 +190,8 @@ export class Index {
   private readonly structs = new Map<string, { file: string; fields: ReadonlyMap<string, string> }[]>();
   private readonly aliases = new Map<string, string>();
   private readonly typedefs = new Map<string, string>();
+  /** By `struct.field`, see `onlyPrinted`. */
+  private readonly printed = new Map<string, boolean>();
   /** `struct.field id` of functions that are in a member by `keptFunctions` only. */
   private readonly keptIn = new Set<string>();
   private wrappers: ReadonlySet<string> | undefined;
@@ -842,6 +844,16 @@ export class Index {
    * A function in it is there to be shown.
    */
   private onlyPrinted(struct: string, field: string): boolean {
+    const key = `${struct}.${field}`;
+    let answer = this.printed.get(key);
+    if (answer === undefined) {
+      answer = this.isOnlyPrinted(struct, field);
+      this.printed.set(key, answer);
+    }
+    return answer;
+  }
+
+  private isOnlyPrinted(struct: string, field: string): boolean {
     const definitions = this.structs.get(struct) ?? [];
     const [first] = definitions;
     if (!first || definitions.some(({ file, fields }) => fields.get(field) !== 'void' || isPublic(file)))
@@ -909,7 +921,8 @@ export class Index {
     const found = type === '' ? undefined : this.tables.get(via);
     if (!found) return;
     const fate = this.fate(callee, position, fn.file.file);
-    const followed = fate.known && fate.members.length === 0 && fate.registered.length === 0;
+    const kept = fate.members.some(({ owner, field }) => !this.onlyPrinted(owner, field));
+    const followed = fate.known && !kept && fate.registered.length === 0;
     if (followed && !fate.called) return;
     this.calledMembers.add(via);
     const ways = followed ? this.ways(callee, position, fn.file.file) : [];

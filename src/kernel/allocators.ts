@@ -250,6 +250,12 @@ export const VMALLOC_SCOPE = {
   call: 'memalloc_nofs_save',
 } as const;
 
+/**
+ * Allocators whose mask such a vmalloc does not honour (mm/vmalloc.c, 4.12 to 5.16). kvmalloc() is none of them: with any mask but
+ * `GFP_KERNEL` it does not fall back to vmalloc there (mm/util.c, kvmalloc_node()).
+ */
+export const VMALLOC = /^__vmalloc(?:_node\w*)?$/;
+
 /** A tree whose root keeps the mask: what is called when it is made, and what allocates with it later. */
 export interface KeptMask {
   readonly init: string;

@@ -31,6 +31,7 @@ export function scopeMessage(group: ScopeGroup, prefix: string, report: Report, 
   const scope = group.scopes[0]!;
   const api = scope.api.toUpperCase();
   if (scope.task) return taskMessage(scope, scope.task, prefix, report, plan);
+  if (scope.unheeded !== undefined) return unheededMessage(group.scopes, scope.unheeded, prefix);
   const several = group.scopes.length > 1;
   const taken = takesVerb(scope) === 'takes' ? 'is taken' : 'is begun';
   const subjects = lockNames(scope).map(
@@ -59,6 +60,23 @@ export function scopeMessage(group: ScopeGroup, prefix: string, report: Report, 
   paragraphs.push(...coverage(covered, group.scopes));
   paragraphs.push(...otherRegions(scope, group.scopes, report));
   return { subjects, body: paragraphs.join('\n\n') };
+}
+
+/** The message of a patch that opens scopes around calls of an allocator that does not honour its mask. */
+function unheededMessage(scopes: readonly ScopePlan[], allocator: string, prefix: string): Message {
+  const api = scopes[0]!.api.toUpperCase();
+  const several = scopes.length > 1;
+  const names = [...new Set(scopes.map((scope) => `${scope.function}()`))];
+  return {
+    subjects: [
+      ...(names.length === 1 ? [`${prefix}: open a ${api} scope around ${allocator}() in ${names[0]}`] : []),
+      `${prefix}: open ${several ? `${api} scopes` : `a ${api} scope`} around ${allocator}()`,
+    ],
+    body:
+      `${allocator}() allocates the pages with the mask that it is given, but the page tables for them with GFP_KERNEL, whatever the mask ` +
+      `says. So GFP_${api} does not keep reclaim from recursing in ${sentence(names, 'and')}.\n\n` +
+      `Open ${several ? `${api} scopes` : `a ${api} scope`} around the call${several ? 's' : ''}: every allocation of the task honours that.`,
+  };
 }
 
 function entersReclaim({ api }: Pick<ScopePlan, 'api'>): string {

@@ -184,6 +184,14 @@ static void keep(struct shown *s, void *at) { s->at = at; }
 void a(struct shown *s) { keep(s, g); }
 void show(struct seq_file *m, struct shown *s) { if (s->at) seq_printf(m, "%ps", s->at); }
 `;
+    expect(
+      linked({
+        'fs/a/a.c': `${code}
+struct s { int (*fn)(int); };
+struct s one = { .fn = g };
+int b(struct shown *x, struct s *s) { keep(x, s->fn); return s->fn(1); }`,
+      }).escaped.size,
+    ).toBe(0);
     const escapes = (files: Record<string, string>): number => linked(files).escaped.size;
     expect(escapes({ 'fs/a/a.c': code })).toBe(0);
     expect(escapes({ 'fs/a/a.c': `${code}void *b(struct shown *s) { return s->at; }` })).toBe(1);

@@ -49,7 +49,7 @@ const Expected = z.strictObject({
     .optional(),
 });
 
-/** One folder of `fixtures/lock-scope`, `fixtures/covered`, `fixtures/task-scope`, `fixtures/hoist` or `fixtures/plumbing`; see the README.md there. */
+/** One folder of `fixtures/lock-scope`, `fixtures/covered`, `fixtures/task-scope`, `fixtures/vmalloc-scope`, `fixtures/hoist` or `fixtures/plumbing`; see the README.md there. */
 export interface Case {
   readonly name: string;
   readonly folder: string;
@@ -61,7 +61,9 @@ export interface Case {
   readonly expected: z.infer<typeof Expected>;
 }
 
-export function casesIn(kind: 'lock-scope' | 'covered' | 'task-scope' | 'hoist' | 'plumbing'): Case[] {
+export function casesIn(
+  kind: 'lock-scope' | 'covered' | 'task-scope' | 'vmalloc-scope' | 'hoist' | 'plumbing',
+): Case[] {
   const root = path.join(FIXTURES, kind);
   return readdirSync(root, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && entry.name !== 'base')
