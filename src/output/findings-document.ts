@@ -105,20 +105,19 @@ function verdictTable({ sites, scopes }: Report): string {
   ].join('\n');
 }
 
-/** The transforms that drop masks. */
-const DROPPING = TRANSFORM_NAMES.filter((name) => name !== 'hoist' && name !== 'plumbing');
-
 function transformTable({ sites }: Report, { downgrades }: Plan): string {
   const transformOf = new Map(downgrades.map(({ site, transform }) => [site, transform]));
+  const used = new Set(transformOf.values());
+  const columns = TRANSFORM_NAMES.filter((name) => used.has(name));
   const row = (name: string, own: readonly Site[]): string => {
-    const counts = DROPPING.map((one) => own.filter(({ id }) => transformOf.get(id) === one).length);
+    const counts = columns.map((one) => own.filter(({ id }) => transformOf.get(id) === one).length);
     const left = counts.reduce((rest, n) => rest - n, own.length);
     return `| ${name} | ${own.length} | ${counts.map((n) => n || '').join(' | ')} | ${left || ''} |`;
   };
   const groups = [...groupedBy(sites, (site) => subsystemOf(site.file))].sort(([a], [b]) => (a < b ? -1 : 1));
   return [
-    `| | sites | ${DROPPING.join(' | ')} | left |`,
-    `|---|---:|${DROPPING.map(() => '---:|').join('')}---:|`,
+    `| | sites | ${columns.join(' | ')} | left |`,
+    `|---|---:|${columns.map(() => '---:|').join('')}---:|`,
     ...groups.map(([name, own]) => row(name, own)),
     row('**all**', sites),
   ].join('\n');

@@ -409,6 +409,36 @@ describe('planPatches', () => {
     );
   });
 
+  it('says of a scope around an allocator what that does not honour', () => {
+    const unheeded: ScopePlan = { ...SCOPES.dir, lock: '__vmalloc()', unheeded: '__vmalloc', reclaim: [] };
+    const [patch] = planPatches({ scopes: [unheeded], downgrades: [], removals: [] }, render, REPORT);
+    expect(patch!.subject).toBe('demo: open a NOFS scope around __vmalloc() in demo_dir()');
+    expect(patch!.body.replace(/\n/g, ' ')).toContain(
+      'So GFP_NOFS does not keep reclaim from recursing in demo_dir().  Open a NOFS scope around the call: every',
+    );
+  });
+
+  it('takes a scope around a single call away in a patch of its own', () => {
+    const inner = {
+      kind: 'scope' as const,
+      file: 'fs/demo/log.c',
+      function: 'demo_log',
+      id: 'fs/demo/log.c:9',
+      api: 'nofs' as const,
+      call: 'demo_fill',
+      sites: [],
+      scopes: [SCOPES.log.id, 'fs/elsewhere.c:1'],
+      edits: [{ start: 0, end: 1, text: `\n${FILES['fs/demo/log.c']![0]}` }],
+    };
+    const plan: Plan = { ...PLAN, removals: [inner] };
+    const patch = planPatches(plan, render, REPORT).find(({ subject }) => subject.includes('remove'));
+    expect(patch!.subject).toBe('demo: remove the NOFS scope around demo_fill() in demo_log()');
+    expect(patch!.body.replace(/\n/g, ' ')).toContain(
+      `is inside the new ${SCOPES.log.lock.split('.').at(-1)} scope of demo_log(), where that is said.`,
+    );
+    expect(planWithout(plan, (edit) => edit.function === SCOPES.log.function).removals).toEqual([]);
+  });
+
   it('drops a removal with the masks that it rests on', () => {
     const [first] = PLAN.downgrades;
     const removal = {
