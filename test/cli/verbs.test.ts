@@ -179,7 +179,7 @@ describe('what the analysis is asked', () => {
       jobs: 3,
       placement: 'inside',
       minimal: true,
-      transforms: ['lock-scope', 'task-scope', 'covered', 'lock-free'],
+      transforms: ['lock-scope', 'task-scope', 'covered', 'lock-free', 'vmalloc-scope'],
       api: 'noio',
     });
   });
@@ -190,7 +190,7 @@ describe('what the analysis is asked', () => {
       paths: [''],
       placement: 'around',
       minimal: false,
-      transforms: ['lock-scope', 'task-scope', 'covered'],
+      transforms: ['lock-scope', 'task-scope', 'covered', 'vmalloc-scope'],
       api: 'both',
     });
     expect(asked[0]!.jobs).toBeGreaterThanOrEqual(1);
@@ -204,12 +204,16 @@ describe('what the analysis is asked', () => {
     ],
     [['--transform', 'lock-free', 'fs'], ['lock-free']],
     [
+      ['--transform', 'covered', '--plumbing', '--hoist', 'fs'],
+      ['covered', 'hoist', 'plumbing'],
+    ],
+    [
       ['--no-transform', 'task-scope', 'fs'],
-      ['lock-scope', 'covered'],
+      ['lock-scope', 'covered', 'vmalloc-scope'],
     ],
     [
       ['--no-transform', 'covered', '--no-transform', 'lock-scope', '--lock-free', 'fs'],
-      ['task-scope', 'lock-free'],
+      ['task-scope', 'lock-free', 'vmalloc-scope'],
     ],
   ])('makes the rewrites that are asked for: %j', async (argv, transforms) => {
     const { asked } = await session(['diff', ...argv]);
