@@ -207,6 +207,8 @@ async function analyzeIn(
   await threads.close();
   /** Members through which functions are called in more files than can be read. */
   const lost = new Set<string>();
+  /** Functions that nobody was seen to call and files name that were not read. */
+  const unread = new Set<string>();
   /** By member on which a proof rests: the files that use it. */
   const users = new Map<string, readonly string[]>();
   /** Files in which the name of what a proof rests on stands for something else. */
@@ -215,14 +217,15 @@ async function analyzeIn(
   const attempt = async (): Promise<Findings | undefined> => {
     signal?.throwIfAborted();
     onProgress?.({ phase: 'analysing', done: 0, total: 1 });
-    const findings = study(facts, asked, options, source, lost);
+    const findings = study(facts, asked, options, source, { lost, unread });
     // A function that seems covered is so only if the rest of the tree does not call it.
     const proven = new Set<string>();
     for (const id of proofs(findings)) {
       const fn = findings.index.functions[id]!;
       if (!fn.facts.isStatic && !inModule(fn.file.file)) proven.add(fn.facts.name);
     }
-    const fresh = new Set([...proven].filter((name) => !names.has(name)));
+    const uncalled = uncalledIn(findings);
+    const fresh = new Set([...proven, ...uncalled].filter((name) => !names.has(name)));
     for (const name of fresh) names.add(name);
     if (fresh.size > 0)
       for (const [name, files] of await filesByName(tree, rest, fresh, threads, keeping))
@@ -246,8 +249,11 @@ async function analyzeIn(
       const headers = calling.flatMap((f) => ownHeaders(tree, f.file));
       facts.push(...(await read(headers)));
     }
+    const unseen = unread.size;
+    for (const name of uncalled)
+      if ((named.get(name) ?? []).some((file) => !known.has(file))) unread.add(name);
     await threads.close();
-    return calling.length > 0 || lost.size > given ? undefined : findings;
+    return calling.length > 0 || lost.size > given || unread.size > unseen ? undefined : findings;
   };
   // What an attempt found out is gone before the next one.
   let findings: Findings | undefined;
@@ -266,7 +272,7 @@ async function analyzeIn(
     recheck: (edited, made) => {
       const replaced = new Map(edited.map((f) => [f.file, f]));
       const now = facts.map((f) => replaced.get(f.file) ?? f);
-      return recheck(done, study(now, asked, options, source, lost), made, options);
+      return recheck(done, study(now, asked, options, source, { lost, unread }), made, options);
     },
   };
 }
@@ -385,6 +391,18 @@ function fieldOf(member: string): string {
   return member.slice(member.lastIndexOf('.') + 1);
 }
 
+/** Names of the functions above the sites that nobody was seen to call, and that other files can name. */
+function uncalledIn({ index, callers }: Findings): Set<string> {
+  const functions = [...callers.closure].map((node) => callers.functionOf(node));
+  return new Set(
+    functions.flatMap(({ id, facts, file }) =>
+      index.callers[id]!.length > 0 || facts.isStatic || facts.isMacro || inModule(file.file)
+        ? []
+        : [facts.name],
+    ),
+  );
+}
+
 /** The members through which functions are called whose callers the proofs rest on. */
 function membersOf({ index, nofs, noio, ifReal }: Findings): Set<string> {
   const covers = [nofs.choice.cover, ifReal, ...(noio ? [noio.choice.cover] : [])];
@@ -476,10 +494,11 @@ function study(
   asked: (file: string) => boolean,
   options: AnalyzeOptions,
   source: (file: string) => string,
-  lost: ReadonlySet<string>,
+  { lost, unread }: Record<'lost' | 'unread', ReadonlySet<string>>,
 ): Findings {
   const index = new Index(facts, hasKernel(options.tree));
   for (const member of lost) index.giveUp(member);
+  index.unread(unread);
   const locks = new Locks(index);
   const tasks = new Tasks(index);
   const waits = new Waits(index, tasks);

@@ -190,6 +190,8 @@ export class Index {
   private readonly structs = new Map<string, { file: string; fields: ReadonlyMap<string, string> }[]>();
   private readonly aliases = new Map<string, string>();
   private readonly typedefs = new Map<string, string>();
+  /** See `unread`. */
+  private readonly named = new Set<number>();
   /** By `struct.field`, see `onlyPrinted`. */
   private readonly printed = new Map<string, boolean>();
   /** `struct.field id` of functions that are in a member by `keptFunctions` only. */
@@ -719,11 +721,23 @@ export class Index {
     }
   }
 
+  /** Files that were not read name functions of these names: what nobody was seen to call may be called there. */
+  unread(names: ReadonlySet<string>): void {
+    for (const name of names) {
+      for (const fn of this.byName.get(name) ?? []) {
+        if (fn.facts.isStatic || fn.facts.isMacro || this.callers[fn.id]!.length > 0) continue;
+        this.escaped.add(fn.id);
+        this.named.add(fn.id);
+      }
+    }
+  }
+
   /** Why not every caller of an escaped function is known, a clause. */
   whyEscaped(id: number): string {
     const member = this.givenUp.get(id);
     if (member !== undefined) return `it is called through ${member}, which too many files may use`;
     if (this.exported.has(id)) return 'it is exported to other modules';
+    if (this.named.has(id)) return 'too many files name it';
     return this.hasKernel ? 'its address is kept' : 'its address is kept, and the kernel was not read';
   }
 

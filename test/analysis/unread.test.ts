@@ -1,0 +1,58 @@
+import { cpSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { analyze } from '../../src/analysis/analyze.js';
+import { openKernelTree } from '../../src/tree/kernel-tree.js';
+import { BASE } from '../transforms/case.js';
+import { temporaryDirectory, writeFiles } from '../tree/small-tree.js';
+
+/** What is said of the one mask in `example_fill()`, with these files beside the small tree. */
+async function judged(files: Readonly<Record<string, string>>): Promise<string[]> {
+  const root = path.join(temporaryDirectory(), 'linux');
+  cpSync(BASE, root, { recursive: true });
+  writeFiles(root, {
+    'lib/fill.c':
+      '#include <linux/slab.h>\n\nvoid *example_fill(void)\n{\n\treturn kmalloc(8, GFP_NOFS);\n}\n',
+    ...files,
+  });
+  const { report } = await analyze({ tree: openKernelTree(root), paths: ['lib'], jobs: 1 });
+  return report.sites.map(({ verdict, reason }) => `${verdict}: ${reason}`);
+}
+
+const caller = (n: number): Record<string, string> => ({
+  [`drivers/char/c${n}.c`]: `void *c${n}(void)\n{\n\treturn example_fill();\n}\n`,
+});
+
+describe('a function that nobody was seen to call', () => {
+  it('has no lock above it where no file names it', async () => {
+    expect(await judged({})).toEqual([
+      'lock-free: outside of any scope from example_fill(); no reclaim lock is held on the way',
+    ]);
+  });
+
+  it('has the callers that a file outside of the core has', async () => {
+    const locks =
+      '#include <linux/mutex.h>\n#include "../../fs/examplefs/example.h"\n\n' +
+      'void *c0(struct example_sb_info *sbi)\n{\n\tvoid *p;\n\n\tmutex_lock(&sbi->lock);\n\tp = example_fill();\n\tmutex_unlock(&sbi->lock);\n\treturn p;\n}\n';
+    const [said] = await judged({ 'drivers/char/c0.c': locks });
+    expect(said).not.toMatch(/^lock-free/);
+  });
+
+  it('has callers that are not known where many files name it', async () => {
+    const many = Object.assign({}, ...Array.from({ length: 13 }, (_, n) => caller(n)));
+    expect(await judged(many)).toEqual([
+      'opaque: not every caller of example_fill() is known: too many files name it',
+    ]);
+  });
+
+  it('has them as well above a caller that was read', async () => {
+    const many = Object.assign(
+      {},
+      ...Array.from({ length: 13 }, (_, n) => ({
+        [`drivers/char/d${n}.c`]: `void *d${n}(void)\n{\n\treturn c0();\n}\n`,
+      })),
+    );
+    const [said] = await judged({ ...caller(0), ...many });
+    expect(said).toBe('opaque: not every caller of c0() is known: too many files name it');
+  });
+});
