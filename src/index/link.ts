@@ -737,7 +737,7 @@ export class Index {
     const member = this.givenUp.get(id);
     if (member !== undefined) return `it is called through ${member}, which too many files may use`;
     if (this.exported.has(id)) return 'it is exported to other modules';
-    if (this.named.has(id)) return 'too many files name it';
+    if (this.named.has(id)) return 'not all files that name it were read';
     return this.hasKernel ? 'its address is kept' : 'its address is kept, and the kernel was not read';
   }
 

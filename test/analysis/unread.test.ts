@@ -41,7 +41,7 @@ describe('a function that nobody was seen to call', () => {
   it('has callers that are not known where many files name it', async () => {
     const many = Object.assign({}, ...Array.from({ length: 13 }, (_, n) => caller(n)));
     expect(await judged(many)).toEqual([
-      'opaque: not every caller of example_fill() is known: too many files name it',
+      'opaque: not every caller of example_fill() is known: not all files that name it were read',
     ]);
   });
 
@@ -53,6 +53,6 @@ describe('a function that nobody was seen to call', () => {
       })),
     );
     const [said] = await judged({ ...caller(0), ...many });
-    expect(said).toBe('opaque: not every caller of c0() is known: too many files name it');
+    expect(said).toBe('opaque: not every caller of c0() is known: not all files that name it were read');
   });
 });
