@@ -507,7 +507,7 @@ function study(
   const sites = sitesIn(facts, asked, options, index);
   const parts = sites.flatMap(partsOf);
   const { minimal = false, transforms = BY_DEFAULT } = options;
-  const tight = transforms.includes('hoist') ? tightScopes(index, locks, asked) : [];
+  const tight = transforms.includes('hoist') ? tightScopes(index, locks, tasks, asked) : [];
   const callers = callersOf([...parts, ...tight.map(({ site }) => site)], index, tasks);
   // What would need no scope of its own if it were not for these may get one.
   const misplaced = tight.filter(({ inPlace }) => !inPlace);

@@ -3,6 +3,7 @@ import type { Api } from '../kernel/types.js';
 import { existingScopeId } from './coverage.js';
 import type { Locks } from './locks.js';
 import type { LocatedSite } from './sites.js';
+import type { Tasks } from './tasks.js';
 
 /** A scope of the code around one statement and nothing else. */
 export interface TightScope {
@@ -10,7 +11,7 @@ export interface TightScope {
   readonly id: string;
   readonly fn: Fn;
   readonly api: Api;
-  /** It stands right behind the acquire of a lock, where it belongs: it goes only if a wider one comes for the sake of something else. */
+  /** It stands right behind the acquire of a lock, or in the body of a task, where it belongs: it goes only if a wider one comes for the sake of something else. */
   readonly inPlace: boolean;
   readonly variable: string;
   /** Indices of the statements that save, call and restore. */
@@ -25,14 +26,22 @@ export interface TightScope {
  * The scopes of the API in the files asked for that are wrapped around a single statement: save, one expression with a call, and
  * restore stand side by side in a block, and the variable serves nothing else.
  */
-export function tightScopes(index: Index, locks: Locks, asked: (file: string) => boolean): TightScope[] {
+export function tightScopes(
+  index: Index,
+  locks: Locks,
+  tasks: Tasks,
+  asked: (file: string) => boolean,
+): TightScope[] {
   return index.functions.flatMap((fn) => {
     if (!asked(fn.file.file) || fn.facts.isMacro || fn.facts.arms || fn.facts.broken) return [];
     return (['nofs', 'noio'] as const).flatMap((api) =>
       fn.facts.calls.flatMap(([node, op]) => {
         if (op.fn !== `memalloc_${api}_save`) return [];
         const found = tightAt(fn, node, `memalloc_${api}_restore`);
-        return found ? [scopeAt(index, locks, fn, node, api, found)] : [];
+        if (!found) return [];
+        const inPlace =
+          tasks.startedAs(fn.id) !== undefined || followsAcquire(fn, found.statements[0], locks);
+        return [{ ...scopeAt(index, fn, node, api, found), inPlace }];
       }),
     );
   });
@@ -80,7 +89,7 @@ function followsAcquire(fn: Fn, statement: number, locks: Locks): boolean {
   return locks.acquisitions(fn).some(({ node }) => cfg[node]!.statement === previous);
 }
 
-function scopeAt(index: Index, locks: Locks, fn: Fn, node: number, api: Api, found: Found): TightScope {
+function scopeAt(index: Index, fn: Fn, node: number, api: Api, found: Found): Omit<TightScope, 'inPlace'> {
   const { op } = fn.facts.cfg[node]!;
   const range = op.k === 'call' ? { start: op.start, end: op.end } : { start: 0, end: 0 };
   const flag = api === 'nofs' ? 'GFP_NOFS' : 'GFP_NOIO';
@@ -88,7 +97,6 @@ function scopeAt(index: Index, locks: Locks, fn: Fn, node: number, api: Api, fou
   const line = index.lineOf(fn, node);
   return {
     id: existingScopeId(index, fn, node),
-    inPlace: followsAcquire(fn, found.statements[0], locks),
     fn,
     api,
     ...found,
