@@ -365,23 +365,17 @@ export class Index {
     const [only] = all;
     if (all.length === 1 && !this.hasModule)
       return only!.file.file === file || !only!.facts.isStatic || only!.file.file.endsWith('.h') ? all : [];
-    const own = all.filter((f) => f.file.file === file);
-    if (own.length > 0) return own;
     const visible = this.linked(
-      all.filter((f) => !f.facts.isStatic || f.file.file.endsWith('.h')),
+      all.filter((f) => f.file.file === file || !f.facts.isStatic || f.file.file.endsWith('.h')),
       file,
       (f) => f.file.file,
     );
-    if (visible.length <= 1) return visible;
-    const directory = file.slice(0, file.lastIndexOf('/') + 1);
-    const near = visible.filter((f) => f.file.file.startsWith(directory));
-    if (near.length > 0) return near;
-    const common = visible.filter(
-      (f) => !f.file.file.startsWith('tools/') && !f.file.file.startsWith('arch/um/'),
-    );
-    // A header's function of another directory is not visible here unless it is a common one.
-    const shared = common.filter((f) => !f.file.file.endsWith('.h') || f.file.file.startsWith('include/'));
-    return shared.length > 0 ? shared : common;
+    const chosen = nearest(visible, file);
+    // A header that declares the name, too, has a stand-in for where the real one is not built.
+    const isStandIn = ({ facts, file: at }: Fn): boolean =>
+      facts.isStatic && at.file.endsWith('.h') && at.prototypes.some(([declared]) => declared === name);
+    if (!chosen.every(isStandIn)) return chosen;
+    return [...chosen, ...visible.filter((f) => !f.facts.isStatic && !isElsewhere(f))];
   }
 
   /** Those of several things of one name that a file means: the module's only in the module, and there before the kernel's. */
@@ -1225,4 +1219,23 @@ export class Index {
     const s = fn.facts.cfg[node]?.statement ?? -1;
     return s >= 0 ? lineAt(fn.file.lines, fn.facts.statements[s]!.start) : fn.facts.line;
   }
+}
+
+/** Is it built for something else than a kernel on a machine? */
+function isElsewhere({ file }: Fn): boolean {
+  return file.file.startsWith('tools/') || file.file.startsWith('arch/um/');
+}
+
+/** Of definitions of one name, those that a use in the file means. */
+function nearest(visible: readonly Fn[], file: string): readonly Fn[] {
+  const own = visible.filter((f) => f.file.file === file);
+  if (own.length > 0) return own;
+  if (visible.length <= 1) return visible;
+  const directory = file.slice(0, file.lastIndexOf('/') + 1);
+  const near = visible.filter((f) => f.file.file.startsWith(directory));
+  if (near.length > 0) return near;
+  const common = visible.filter((f) => !isElsewhere(f));
+  // A header's function of another directory is not visible here unless it is a common one.
+  const shared = common.filter((f) => !f.file.file.endsWith('.h') || f.file.file.startsWith('include/'));
+  return shared.length > 0 ? shared : common;
 }

@@ -269,3 +269,36 @@ int a(void) { return walk(g); }`,
     expect([...linked({ 'fs/a/a.c': text }).escaped]).toEqual([]);
   });
 });
+
+describe('a header with a stand-in for what is not built', () => {
+  const header =
+    '#ifdef CONFIG_FILL\nint fill(int n);\n#else\nstatic inline int fill(int n) { return 0; }\n#endif\n';
+
+  it.each([
+    [
+      'from the header itself',
+      { 'include/linux/fill.h': `${header}static inline int f(int n) { return fill(n); }\n` },
+    ],
+    [
+      'from beside the header',
+      { 'fs/a/fill.h': header, 'fs/a/a.c': '#include "fill.h"\nint f(int n) { return fill(n); }\n' },
+    ],
+  ])('is not all that a call may mean, %s', (_, files) => {
+    const index = linked({ ...files, 'lib/fill.c': 'int fill(int n) { return n; }\n' });
+    expect(
+      index
+        .lookup('fill', Object.keys(files).at(-1)!)
+        .map((fn) => fn.file.file)
+        .includes('lib/fill.c'),
+    ).toBe(true);
+  });
+
+  it('is all of it where the header declares no other', () => {
+    const index = linked({
+      'fs/a/a.h':
+        'static inline int fill(int n) { return 0; }\nstatic inline int f(int n) { return fill(n); }\n',
+      'lib/fill.c': 'int fill(int n) { return n; }\n',
+    });
+    expect(index.lookup('fill', 'fs/a/a.h').map((fn) => fn.file.file)).toEqual(['fs/a/a.h']);
+  });
+});
