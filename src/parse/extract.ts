@@ -357,7 +357,8 @@ class Extraction {
       if (type === '{' || type === '}' || type === ',') continue;
       if (type !== 'initializer_pair') {
         if (type === 'initializer_list') this.initializer(c, isArray ? owner : '', within, variable, false);
-        else if (!isArray) this.tableEntry(owner, `#${position}`, c, within, variable);
+        else if (isArray) this.namesIn(c, within);
+        else this.tableEntry(owner, `#${position}`, c, within, variable);
         position++;
         continue;
       }
@@ -375,7 +376,9 @@ class Extraction {
       if (cst.type[value] === 'initializer_list') {
         const inner = field === undefined ? base : `${base} ${field}`;
         this.initializer(value, inner, within, variable, field !== undefined ? false : !index && isArray);
-      } else if (field !== undefined) {
+      } else if (field === undefined) {
+        this.namesIn(value, within);
+      } else {
         this.tableEntry(base, field, value, within, variable);
       }
     }
@@ -383,7 +386,10 @@ class Extraction {
 
   private tableEntry(owner: Path, field: string, value: number, within: string, variable: string): void {
     const path = pathOf(this.cst, value, this.text).replace(/^&/, '');
-    if (!/^v:\w+$/.test(path) || owner === '') return;
+    if (!/^v:\w+$/.test(path) || owner === '') {
+      this.namesIn(value, within);
+      return;
+    }
     this.tables.push({
       struct: /^t:(\w+)$/.exec(owner)?.[1] ?? '',
       path: owner,
@@ -535,6 +541,13 @@ class Extraction {
     const alias = /^#\s*define\s+(\w+)\s+([A-Za-z_]\w*)\s*$/.exec(text);
     if (alias) this.aliases.push([alias[1]!, alias[2]!]);
     else this.mention(text.replace(/^#\s*define\s+\w+/, ''));
+  }
+
+  /** What is named in a value of the file that is not understood may be called by anybody; in a body values are run. */
+  private namesIn(value: number, within: string): void {
+    if (within !== '') return;
+    const names = textOf(this.cst, value).matchAll(/(?<![.\w])[a-z_]\w*\b(?!\s*\()/g);
+    for (const [name] of names) this.mentions.add(name);
   }
 
   private mention(body: string): void {

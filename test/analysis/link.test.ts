@@ -212,6 +212,8 @@ describe('a function whose callers are not all known', () => {
   const G = 'struct s { int (*fn)(int); };\nstatic int g(int x) { return x; }\n';
   it.each([
     ['stands in an array', `${G}int (*t[])(int) = { g };`],
+    ['stands in a macro in an array', `${G}struct s t[] = { ENTRY(run, g), };`],
+    ['stands in a macro for a member', `${G}struct s t = { .fn = WRAPPED(g) };`],
     ['is returned', `${G}typedef int (*fn_t)(int);\nfn_t a(void) { return g; }`],
     ['is handed to what is not there', `${G}void a(void) { keep(g); }`],
     [
