@@ -2,6 +2,7 @@ import { covered } from './covered.js';
 import { hoist } from './hoist.js';
 import { lockFree } from './lock-free.js';
 import { lockScope } from './lock-scope.js';
+import { masks } from './masks.js';
 import { plumbing } from './plumbing.js';
 import { taskScope } from './task-scope.js';
 import type { Transform } from './transform.js';
@@ -12,6 +13,7 @@ export const TRANSFORMS: readonly Transform[] = [
   lockScope,
   taskScope,
   covered,
+  masks,
   lockFree,
   vmallocScope,
   hoist,

@@ -17,11 +17,12 @@ export const lockFree: Transform = {
     const downgrades = downgradesOf(report, 'lock-free', 'lock-free').map((downgrade) => {
       const isReported = (sites.get(downgrade.site)?.paths[0]?.locks.length ?? 0) > 0;
       if (!nolockdep || !isReported) return downgrade;
-      const both = `${downgrade.replacement} | __GFP_NOLOCKDEP`;
+      // The name of the mask, also where an allocator would do without it.
+      const { start, end } = sites.get(downgrade.site)!;
+      const both = 'GFP_KERNEL | __GFP_NOLOCKDEP';
       const text = source(downgrade.file);
-      const isOperand =
-        /&\s*$/.test(text.slice(0, downgrade.start)) || /^\s*&/.test(text.slice(downgrade.end));
-      return { ...downgrade, replacement: isOperand ? `(${both})` : both };
+      const isOperand = /&\s*$/.test(text.slice(0, start)) || /^\s*&/.test(text.slice(end));
+      return { ...downgrade, start, end, replacement: isOperand ? `(${both})` : both };
     });
     return { downgrades };
   },

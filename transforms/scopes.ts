@@ -2,7 +2,7 @@ import type { Findings, Question } from '../src/analysis/analyze.js';
 import { isCovered, scopeId, scopesOver } from '../src/analysis/choice.js';
 import type { RegionOf } from '../src/analysis/regions.js';
 import type { Report, Site, Verdict } from '../src/analysis/report.js';
-import { replacementFor } from '../src/analysis/sites.js';
+import { isWholeMask } from '../src/analysis/sites.js';
 import type { TightScope } from '../src/analysis/tight-scopes.js';
 import type { Downgrade, ScopePlan } from '../src/edit/plan.js';
 
@@ -53,12 +53,17 @@ function lockText({ fn, lock, node }: RegionOf, text: string): string {
   return argument.endsWith(field) ? argument : lock;
 }
 
-/** Drops the masks of all sites with a verdict, where nothing speaks against it and the form of the mask allows it. */
-export function downgradesOf(report: Report, verdict: Verdict, transform: string): Downgrade[] {
+/** Drops the masks of all sites with a verdict, where nothing speaks against it and they have that form. */
+export function downgradesOf(
+  report: Report,
+  verdict: Verdict,
+  transform: string,
+  hasForm = isWholeMask,
+): Downgrade[] {
   return report.sites.flatMap((site: Site) => {
-    const replacement = replacementFor(site.flag, site.api);
-    if (site.verdict !== verdict || site.kept !== '' || replacement === undefined) return [];
-    const { file, function: name, start, end, scopes } = site;
+    const { edit, file, function: name, scopes } = site;
+    if (site.verdict !== verdict || site.kept !== '' || edit === null || !hasForm(site.flag)) return [];
+    const { start, end, text: replacement } = edit;
     return [{ site: site.id, file, function: name, start, end, replacement, scopes, transform }];
   });
 }

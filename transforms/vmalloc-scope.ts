@@ -1,5 +1,5 @@
 import type { Findings } from '../src/analysis/analyze.js';
-import { type LocatedSite, replacementFor } from '../src/analysis/sites.js';
+import { editOf, type LocatedSite } from '../src/analysis/sites.js';
 import { vmallocIgnoresMasks } from '../src/analysis/vmalloc.js';
 import type { Downgrade, ScopePlan } from '../src/edit/plan.js';
 import { VMALLOC } from '../src/kernel/allocators.js';
@@ -36,8 +36,8 @@ function editsFor(
   { index }: Findings,
 ): { scope: ScopePlan; mask: Downgrade } | undefined {
   const { fn, facts, api } = site;
-  const replacement = replacementFor(facts.flag, api);
-  if (!fn || fn.facts.isMacro || fn.facts.arms || replacement === undefined) return undefined;
+  const edit = editOf(index, site);
+  if (!fn || fn.facts.isMacro || fn.facts.arms || edit === undefined) return undefined;
   if (index.hasModule && !inModule(fn.file.file)) return undefined;
   const { statements, cfg } = fn.facts;
   const statement = statements[cfg[facts.node]?.statement ?? -1];
@@ -60,9 +60,9 @@ function editsFor(
   const mask: Downgrade = {
     ...place,
     site: id,
-    start: facts.start,
-    end: facts.end,
-    replacement,
+    start: edit.start,
+    end: edit.end,
+    replacement: edit.text,
     scopes: [scope.id],
     transform: 'vmalloc-scope',
   };

@@ -34,7 +34,7 @@ import { Locks } from './locks.js';
 import { type Chains, EitherChains, Reclaim } from './reclaim.js';
 import { Regions, Takers } from './regions.js';
 import type { Report } from './report.js';
-import { type LocatedSite, partsOf, replacementFor, sitesOf } from './sites.js';
+import { editOf, isWholeMask, type LocatedSite, partsOf, sitesOf } from './sites.js';
 import { TaskBodies } from './task-bodies.js';
 import { Tasks } from './tasks.js';
 import { type TightScope, tightScopes } from './tight-scopes.js';
@@ -526,7 +526,10 @@ function study(
     const regions = new Regions(takers, staying, options.placement ?? 'around', bodies);
     // Only masks that a scope can replace call for one.
     const wanting = [...parts, ...misplaced.map(({ site }) => site)].filter(
-      (s) => s.api === api && replacementFor(s.facts.flag, api) !== undefined,
+      (s) =>
+        s.api === api &&
+        editOf(index, s) !== undefined &&
+        (isWholeMask(s.facts.flag) || transforms.includes('masks')),
     );
     const choice = chooseClasses(wanting, callers, there, locks, chains, regions, index.functions, {
       minimal,

@@ -8,6 +8,7 @@ export const TRANSFORM_NAMES = [
   'lock-scope',
   'task-scope',
   'covered',
+  'masks',
   'lock-free',
   'vmalloc-scope',
   'hoist',
@@ -17,7 +18,13 @@ export const TRANSFORM_NAMES = [
 export type TransformName = (typeof TRANSFORM_NAMES)[number];
 
 /** Those that are made where nothing else is asked for. */
-export const BY_DEFAULT: readonly TransformName[] = ['lock-scope', 'task-scope', 'covered', 'vmalloc-scope'];
+export const BY_DEFAULT: readonly TransformName[] = [
+  'lock-scope',
+  'task-scope',
+  'covered',
+  'masks',
+  'vmalloc-scope',
+];
 
 /** What the verbs ask of the analysis. */
 export interface AnalyzeOptions {

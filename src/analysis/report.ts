@@ -1,5 +1,6 @@
 import type { Api } from '../kernel/types.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
+import type { SiteEdit } from './sites.js';
 
 /**
  * What the analysis hands to the outputs: every site with its verdict, every scope that exists or is
@@ -44,6 +45,8 @@ export interface Site {
   readonly column: number;
   readonly start: number;
   readonly end: number;
+  /** How it is written in a scope of its kind, or `null` where its mask has to stay. */
+  readonly edit: SiteEdit | null;
   /** `null` outside functions. */
   readonly function: string | null;
   /** Text of the mask: `GFP_NOFS`, `GFP_NOIO`, `~__GFP_FS`, … */

@@ -76,9 +76,26 @@ function apiOf(flag: string): Api {
   return MASK_BY_NAME.get(flag)?.api ?? (flag.includes('__GFP_IO') ? 'noio' : 'nofs');
 }
 
-/** What a scope of `api` makes the flag equal to, or undefined where there is no such text. */
-export function replacementFor(flag: string, api: Api): string | undefined {
-  return DOWNGRADES.find((d) => d.from === flag && d.under.includes(api))?.to;
+/** What the code of a site may be in a scope of its kind: the same, without what the scope does anyway. */
+export interface SiteEdit {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
+/** Is it a mask that has a name, rather than a flag or bits that are cleared? */
+export function isWholeMask(flag: string): boolean {
+  return DOWNGRADES.some((d) => d.from === flag);
+}
+
+/** How a site is written in a scope of its kind; undefined where its mask has to stay. */
+export function editOf(index: Index, { facts, api, file }: LocatedSite): SiteEdit | undefined {
+  const { flag, start, end, without } = facts;
+  const text = DOWNGRADES.find((d) => d.from === flag && d.under.includes(api))?.to;
+  if (text === undefined) return without ?? undefined;
+  // A macro that takes any number of arguments may be called without its last.
+  const isDefault = without && index.lookup(facts.call, file.file).some((f) => f.facts.isVariadic);
+  return isDefault ? without : { start, end, text };
 }
 
 /** The CFG nodes whose running under a scope makes the mask redundant. */

@@ -93,7 +93,7 @@ function scopeAt(index: Index, fn: Fn, node: number, api: Api, found: Found): Om
   const { op } = fn.facts.cfg[node]!;
   const range = op.k === 'call' ? { start: op.start, end: op.end } : { start: 0, end: 0 };
   const flag = api === 'nofs' ? 'GFP_NOFS' : 'GFP_NOIO';
-  const facts = { ...range, flag, context: 'other' as const, node, arg: -1, call: '', to: '' };
+  const facts = { ...range, flag, context: 'other' as const, node, arg: -1, call: '', to: '', without: null };
   const line = index.lineOf(fn, node);
   return {
     id: existingScopeId(index, fn, node),

@@ -8,7 +8,7 @@ import { Cover, existingScopeId, type HeldOnEntry } from './coverage.js';
 import { conditionalScopesFor, isUnknown, scopesFor } from './locks.js';
 import type { Chains, ReclaimChain } from './reclaim.js';
 import type { ReclaimLock, Region, Report, Scope, Site, SitePath, Skipped, Step, Verdict } from './report.js';
-import { type LocatedSite, partsOf, replacementFor } from './sites.js';
+import { editOf, type LocatedSite, partsOf } from './sites.js';
 
 /** Paths listed for one site; the first are the shortest. */
 const MAX_PATHS = 24;
@@ -69,6 +69,7 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
       column: site.column,
       start: site.facts.start,
       end: site.facts.end,
+      edit: editOf(index, site) ?? null,
       function: fn ? fn.facts.name : null,
       flag: site.facts.flag,
       api: site.api,
@@ -238,7 +239,7 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
     const added = over.filter((s) => s.state === 'proposed');
     const classes = [...new Set(added.map(({ id }) => id.slice(id.lastIndexOf(':') + 1)))];
     const reason =
-      replacementFor(site.facts.flag, site.api) === undefined
+      editOf(findings.index, site) === undefined
         ? `every path holds ${classes.join(' or ')}, which gets a scope; this form of the mask is kept`
         : `every path is in a scope once ${classes.join(' and ')} ${classes.length > 1 ? 'have' : 'has'} one`;
     return { verdict: added.some((s) => s.task) ? 'task' : 'scopable', reason, scopes: ids, paths };

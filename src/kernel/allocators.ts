@@ -13,7 +13,18 @@ function rows(source: string, list: readonly Row[]): Allocator[] {
   );
 }
 
+/** The typed allocators: macros from 6.19 on, whose mask may be left out from 7.0 on (`default_gfp()`). */
+const TYPED: readonly Allocator[] = ['kmalloc', 'kzalloc', 'kvmalloc', 'kvzalloc'].flatMap((name) =>
+  (['obj', 'objs', 'flex'] as const).map((what, i) => ({
+    name: `${name}_${what}`,
+    gfpArg: i + 1,
+    source: 'include/linux/slab.h',
+    defaulted: true as const,
+  })),
+);
+
 export const ALLOCATORS: readonly Allocator[] = [
+  ...TYPED,
   ...rows('include/linux/slab.h', [
     ['kmalloc', 1],
     ['kzalloc', 1],

@@ -36,6 +36,8 @@ export interface Allocator {
   readonly source: string;
   /** The entry holds for calls with that many arguments; absent: for any. Tells versions of a signature apart. */
   readonly args?: number;
+  /** The mask is the last argument, and `GFP_KERNEL` if it is left out, where the macro is variadic. */
+  readonly defaulted?: true;
 }
 
 /** An allocating primitive that takes no mask: the one it uses is its own. */

@@ -1,5 +1,5 @@
 import { LOCK_BY_NAME } from '../kernel/locks.js';
-import { SCOPE_APIS } from '../kernel/masks.js';
+import { MASK_CONSTRAINTS, SCOPE_APIS } from '../kernel/masks.js';
 import { inModule } from '../tree/kernel-tree.js';
 import { constantsOf } from './constants.js';
 import { type Cst, childByField, children, parseCst, textOf } from './cst.js';
@@ -18,6 +18,9 @@ import { buildFlow, declaredName } from './flow.js';
 import { mendPasses } from './mend.js';
 import { argumentsOf, pathOf } from './paths.js';
 import { readCst } from './read-c.js';
+import { withoutMask } from './without.js';
+
+const CONSTRAINTS = new Set(MASK_CONSTRAINTS.map((c) => c.name));
 
 /** Text that hints at a site; a file without it has none. */
 const SITE_HINT = /\bGFP_NO(?:FS|IO)\b|~\s*\(?\s*__GFP_(?:FS|IO)\b/;
@@ -142,7 +145,7 @@ class Extraction {
     for (const mask of this.masks) {
       // A flag outside of functions is its definition, or a table of names for tracing.
       if (!this.taken.has(mask.start) && !this.flags.has(mask.flag)) {
-        this.outside.push({ ...mask, context: 'other', node: -1, arg: -1, call: '', to: '' });
+        this.outside.push({ ...mask, context: 'other', node: -1, arg: -1, call: '', to: '', without: null });
       }
     }
     this.functions.sort((a, b) => a.start - b.start);
@@ -418,6 +421,7 @@ class Extraction {
     this.addFunction({
       name: this.syscallName(cst.start[node]!) ?? name,
       isMacro: false,
+      isVariadic: false,
       isStatic,
       isInline,
       returnType: this.typeName(childByField(cst, node, 'type'), ''),
@@ -443,6 +447,7 @@ class Extraction {
   private addFunction(f: {
     name: string;
     isMacro: boolean;
+    isVariadic: boolean;
     isStatic: boolean;
     isInline: boolean;
     returnType: string;
@@ -464,6 +469,7 @@ class Extraction {
     this.functions.push({
       name: f.name,
       isMacro: f.isMacro,
+      isVariadic: f.isVariadic,
       isStatic: f.isStatic,
       isInline: f.isInline,
       returnType: f.returnType,
@@ -598,6 +604,7 @@ class Extraction {
       this.addFunction({
         name,
         isMacro: true,
+        isVariadic: list >= 0 && /\.\.\.\s*\)?$/.test(textOf(cst, list)),
         isStatic: false,
         isInline: true,
         returnType: '',
@@ -624,7 +631,8 @@ class Extraction {
       const leaf = this.leafAt(node, mask.start, mask.end);
       if (leaf < 0) continue;
       this.taken.add(mask.start);
-      const site = { ...mask, ...this.contextOf(leaf, node, nodeOf) };
+      const without = withoutMask(cst, this.text, leaf, mask.flag);
+      const site = { ...mask, ...this.contextOf(leaf, node, nodeOf), without };
       // Looking at a flag, or taking it away, is no use of it as a mask.
       if (this.flags.has(mask.flag) && (!nodeOf || !this.setsFlag(leaf, node))) continue;
       (nodeOf ? out : this.outside).push(site);
@@ -698,6 +706,11 @@ class Extraction {
         case 'argument_list': {
           const call = cst.parent[up]!;
           const callee = childByField(cst, call, 'function');
+          // The mask goes where the constrained one goes.
+          if (callee >= 0 && CONSTRAINTS.has(textOf(cst, callee))) {
+            n = up;
+            break;
+          }
           return {
             context: 'arg',
             node: nodeOf?.get(call) ?? -1,

@@ -110,12 +110,23 @@ export interface SiteFacts {
   readonly call: string;
   /** Variable or path for `init` and `assign`. */
   readonly to: Path;
+  /** What the code is without it, where it can simply be left out. */
+  readonly without: WithoutMask | null;
+}
+
+/** A range of the file, and its text without a mask. */
+export interface WithoutMask {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
 }
 
 export interface FunctionFacts {
   readonly name: string;
   /** A function-like macro read as a function. */
   readonly isMacro: boolean;
+  /** A macro that takes any number of arguments. */
+  readonly isVariadic: boolean;
   readonly isStatic: boolean;
   readonly isInline: boolean;
   /** Struct tag or typedef name, pointers dropped; '' where unknown. */

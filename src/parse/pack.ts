@@ -51,6 +51,7 @@ const CURRENT = 32;
 const FLAGS = 64;
 const HANDS = 128;
 const READS_CURRENT = 256;
+const VARIADIC = 512;
 
 const STATEMENT_KINDS: readonly StatementKind[] = [
   'block',
@@ -87,7 +88,8 @@ export function packFacts(facts: FileFacts): string {
       (f.setsCurrent ? CURRENT : 0) |
       (f.testsFlags ? FLAGS : 0) |
       (f.handsNames ? HANDS : 0) |
-      (f.readsCurrent ? READS_CURRENT : 0);
+      (f.readsCurrent ? READS_CURRENT : 0) |
+      (f.isVariadic ? VARIADIC : 0);
     return [
       f.name,
       bits,
@@ -276,6 +278,10 @@ class PackedFunction implements FunctionFacts {
 
   get isMacro(): boolean {
     return (this.bits & MACRO) !== 0;
+  }
+
+  get isVariadic(): boolean {
+    return (this.bits & VARIADIC) !== 0;
   }
 
   get isStatic(): boolean {

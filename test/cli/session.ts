@@ -38,6 +38,7 @@ const SITE: Site = {
   column: 22,
   start: 57,
   end: 65,
+  edit: null,
   function: 'demo_add',
   flag: 'GFP_NOFS',
   api: 'nofs',

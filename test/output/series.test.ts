@@ -128,6 +128,7 @@ const REPORT: Report = {
       column: 26,
       start: d.start,
       end: d.end,
+      edit: null,
       function: d.function,
       flag: 'GFP_NOFS',
       api: 'nofs',

@@ -49,7 +49,7 @@ const Expected = z.strictObject({
     .optional(),
 });
 
-/** One folder of `fixtures/lock-scope`, `fixtures/covered`, `fixtures/task-scope`, `fixtures/vmalloc-scope`, `fixtures/hoist` or `fixtures/plumbing`; see the README.md there. */
+/** One folder of `fixtures/lock-scope`, `fixtures/covered`, `fixtures/masks`, `fixtures/task-scope`, `fixtures/vmalloc-scope`, `fixtures/hoist` or `fixtures/plumbing`; see the README.md there. */
 export interface Case {
   readonly name: string;
   readonly folder: string;
@@ -62,7 +62,7 @@ export interface Case {
 }
 
 export function casesIn(
-  kind: 'lock-scope' | 'covered' | 'task-scope' | 'vmalloc-scope' | 'hoist' | 'plumbing',
+  kind: 'lock-scope' | 'covered' | 'masks' | 'task-scope' | 'vmalloc-scope' | 'hoist' | 'plumbing',
 ): Case[] {
   const root = path.join(FIXTURES, kind);
   return readdirSync(root, { withFileTypes: true })

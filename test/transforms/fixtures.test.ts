@@ -3,7 +3,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { BASE, type Case, casesIn, type Outcome, runCase } from './case.js';
 
-const KINDS = ['lock-scope', 'covered', 'task-scope', 'vmalloc-scope', 'hoist', 'plumbing'] as const;
+const KINDS = ['lock-scope', 'covered', 'masks', 'task-scope', 'vmalloc-scope', 'hoist', 'plumbing'] as const;
 
 /** The sites as `expected.json` lists them. */
 function verdicts({ sites }: Outcome): unknown[] {
