@@ -284,12 +284,31 @@ function renderDowngrades(
     previous = downgrade;
     if (text.slice(start, end) !== replacement) out.update(start, end, replacement);
   }
+  for (const mend of ordered.flatMap((downgrade) => errorsOnLine(text, downgrade)))
+    out.update(mend.start, mend.end, mend.text);
   const split = ordered.map((downgrade) => assignmentInCondition(text, downgrade));
   for (const { start, end, text: lines } of split.flatMap((edits) => edits ?? []))
     out.update(start, end, lines);
   const whole = ordered.filter((_, i) => !split[i]);
   const longer = removed.flatMap(({ start, end, text: replacement }) => ({ start, end, replacement }));
   for (const gap of overlongLines(text, [...whole, ...longer])) out.update(gap.start, gap.end, gap.text);
+}
+
+/**
+ * What scripts/checkpatch.pl calls an error on the line of a mask: `(type*)`, and a blank before the parenthesis behind the mask.
+ */
+function errorsOnLine(text: string, { start, end }: Downgrade): TextEdit[] {
+  const from = lineStart(text, start);
+  const newline = text.indexOf('\n', end);
+  const line = text.slice(from, newline < 0 ? text.length : newline);
+  const blanks = /^[ \t]+(?=\))/.exec(text.slice(end))?.[0].length ?? 0;
+  const mends: TextEdit[] = blanks > 0 ? [{ start: end, end: end + blanks, text: '' }] : [];
+  if (/["']|\/[/*]/.test(line)) return mends;
+  for (const match of line.matchAll(/(?<=\((?:\w+ )*\w+)\*(?=\**\))/g)) {
+    const at = from + match.index;
+    if (at >= end || at < start) mends.push({ start: at, end: at + 1, text: ' *' });
+  }
+  return mends;
 }
 
 /** `if (!(p = f(…)))` on one line, perhaps below an `if (!p)` on the same. */
