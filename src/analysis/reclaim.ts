@@ -1,5 +1,11 @@
 import type { Edge, Fn, Index } from '../index/link.js';
-import { CREATORS, LAYERS, OPTIONAL_LIBRARIES } from '../kernel/layers.js';
+import {
+  CREATORS,
+  LAYERS,
+  OF_A_FILESYSTEM_TYPE,
+  ON_ANOTHER_FILESYSTEM,
+  OPTIONAL_LIBRARIES,
+} from '../kernel/layers.js';
 import { PSEUDO_FILESYSTEM, RECLAIM_ENTRIES } from '../kernel/reclaim-contexts.js';
 import type { Api, ReclaimEntry } from '../kernel/types.js';
 import { type Certainty, Flags, type HandedFlags } from './flags.js';
@@ -111,6 +117,8 @@ interface Reached {
   readonly edge: Edge | undefined;
   /** What its caller hands in, where the function tests it. */
   readonly given: readonly HandedFlags[];
+  /** It works on files of another filesystem, on behalf of the one that reclaim is in. */
+  readonly elsewhere: boolean;
   /** It is not called but waited for. */
   readonly waited?: true;
 }
@@ -187,13 +195,26 @@ export class Reclaim implements Chains {
     const seen = new Set<string>();
     const key = (fn: number, given: readonly HandedFlags[] = [], going?: string): string =>
       `${fn}${given.map((g) => ` ${g.param} ${g.values.join()}`).join('')}${going === undefined ? '' : ` ${going}`}`;
+    /** Whether it has been seen like that, or without regard to what is handed in, or to where that is. */
+    const isSeen = (one: Omit<Reached, 'from' | 'edge'>): boolean => {
+      const keys = [
+        key(one.fn),
+        key(one.fn, one.given),
+        key(one.fn, undefined, one.going),
+        key(one.fn, one.given, one.going),
+      ];
+      return keys.some((k) => seen.has(k) || (one.elsewhere && seen.has(`${k} elsewhere`)));
+    };
+    const add = (one: Reached): void => {
+      seen.add(`${key(one.fn, one.given, one.going)}${one.elsewhere ? ' elsewhere' : ''}`);
+      queue.push(one);
+    };
     const queue: Reached[] = [];
     for (const { entry, fn } of starts) {
       const going = this.going.entry(entry, this.index.functions[fn]!);
       if (seen.has(key(fn, undefined, going))) continue;
-      seen.add(key(fn, undefined, going));
       entryOf.set(fn, entry);
-      queue.push({ fn, going, from: undefined, edge: undefined, given: [] });
+      add({ fn, going, from: undefined, edge: undefined, given: [], elsewhere: false });
     }
     for (let i = 0; i < queue.length; i++) {
       const at = queue[i]!;
@@ -203,6 +224,7 @@ export class Reclaim implements Chains {
       for (const a of this.locks.acquisitions(fn)) {
         if (!runs(a.node)) continue;
         if ((!a.direct && !this.namedHere(fn, a.node, a.lock)) || !a.blocking || isUnknown(a.lock)) continue;
+        if (at.elsewhere && OF_A_FILESYSTEM_TYPE.test(a.lock)) continue;
         const going = this.going.lock(fn, a.node, a.lock, at.going);
         const known = going ? `${a.lock} of what goes` : a.lock;
         if (found.has(a.lock) || found.has(known) || !this.heldByCallers(at)) continue;
@@ -218,11 +240,11 @@ export class Reclaim implements Chains {
         for (const task of [...wait.work, ...(wait.field ? this.waits.tasksThatEnd(wait.on) : [])])
           if (isOwn(task) && !this.awaited.has(task)) this.recordTask(task, wait, at, group, entryOf);
         for (const to of wait.work) {
-          if (seen.has(key(to)) || !isOwn(to)) continue;
-          seen.add(key(to));
+          const { elsewhere } = at;
+          if (isSeen({ fn: to, going: undefined, given: [], elsewhere }) || !isOwn(to)) continue;
           const edge: Edge = { from: at.fn, to, node: wait.node, kind: 'typed', how: 'pointer', via: '' };
           const going = this.going.fromList(this.index.functions[to]!);
-          queue.push({ fn: to, going, from: at, edge, given: [], waited: true });
+          add({ fn: to, going, from: at, edge, given: [], elsewhere, waited: true });
         }
         // The waits of the VFS, of mm and of the block layer are theirs, and for pages and buffers.
         if (wait.field && !SHARED_LAYERS.test(fn.group) && !this.waits.endsInInterrupt(wait.on)) {
@@ -233,14 +255,13 @@ export class Reclaim implements Chains {
         if (edge.kind === 'name' || edge.kept || edge.how === 'through' || !runs(edge.node)) continue;
         const given = this.given(fn, edge, at.given);
         const going = this.going.handedOn(fn, edge, at.going);
-        // With any argument it has been seen already if it has been seen without regard to one.
-        if (seen.has(key(edge.to)) || seen.has(key(edge.to, given))) continue;
-        if (seen.has(key(edge.to, undefined, going)) || seen.has(key(edge.to, given, going))) continue;
+        const elsewhere = at.elsewhere || ON_ANOTHER_FILESYSTEM.test(edge.via);
+        const one: Reached = { fn: edge.to, going, from: at, edge, given, elsewhere };
+        if (isSeen(one)) continue;
         const to = this.index.functions[edge.to]!;
         if (ends.has(to.facts.name) || this.creators.has(to.id) || this.tasks.leavesTask(edge)) continue;
-        if (!this.allowed(group, edge, to)) continue;
-        seen.add(key(edge.to, given, going));
-        queue.push({ fn: edge.to, going, from: at, edge, given });
+        if (!this.allowed(group, edge, to, at.elsewhere)) continue;
+        add(one);
       }
     }
   }
@@ -289,7 +310,7 @@ export class Reclaim implements Chains {
     return answer;
   }
 
-  private allowed(group: string, edge: Edge, to: Fn): boolean {
+  private allowed(group: string, edge: Edge, to: Fn, elsewhere: boolean): boolean {
     // The scheduler, timers, crypto and the like take no lock that a filesystem holds.
     if (to.group !== group && !SHARED_LAYERS.test(to.group) && !this.sharedFilesystemCode(to.group))
       return false;
@@ -298,9 +319,9 @@ export class Reclaim implements Chains {
     if (edge.via === '') return to.group === group || this.index.isLibrary(to.group);
     if (this.isOutOfReach(edge.via, to)) return false;
     const owners = this.index.tableOwners(edge.via).get(edge.to);
-    if (owners?.has(group)) return true;
+    if (owners?.has(group)) return !elsewhere;
     // Its own table comes first; a library's only where it has none for that member.
-    if (this.index.ownsTable(group, edge.via)) return false;
+    if (!elsewhere && this.index.ownsTable(group, edge.via)) return false;
     return (
       owners !== undefined &&
       [...owners].some((o) => this.index.isLibrary(o)) &&

@@ -544,7 +544,9 @@ export class Index {
         const source = this.onlySource(fn, p.name);
         return source === '' ? '' : this.lockClass(fn, source, depth + 1);
       }
-      return this.globals.has(p.name) || this.definesLock(fn, p.name) ? p.name : '';
+      // What has an address and is no variable of the function is a global, of a header that was not read perhaps.
+      const isGlobal = path[0] === '&' && !fn.facts.isMacro;
+      return isGlobal || this.globals.has(p.name) || this.definesLock(fn, p.name) ? p.name : '';
     }
     if (p.root === 'c') {
       for (const target of this.lookup(p.name, fn.file.file)) {

@@ -205,6 +205,16 @@ export const OPTIONAL_LIBRARIES: readonly { group: string; table: string; source
   { group: 'fs/verity', table: 'fsverity_operations', source: 'include/linux/fsverity.h' },
 ];
 
+/**
+ * Tables of what keeps a cache of other filesystems' files in files of a filesystem of its own. That one is none that uses
+ * such a cache: cachefiles_add_cache() wants `->tmpfile` of it (fs/cachefiles/cache.c), which no filesystem has that calls fscache or netfs.
+ */
+export const ON_ANOTHER_FILESYSTEM = /^(?:fscache_cache_ops|netfs_cache_ops)\./;
+
+/** Locks of the VFS that have a class for each type of filesystem: the keys in `struct file_system_type` (include/linux/fs.h). */
+export const OF_A_FILESYSTEM_TYPE =
+  /^(?:inode\.i_rwsem|address_space\.invalidate_lock|super_block\.(?:s_umount|s_vfs_rename_mutex)|sb_writers\.rw_sem\b)/;
+
 /** Names of the functions through which a task hands a bio to the block layer, or has it go on with those it has. */
 export const BLOCK_LAYER: ReadonlySet<string> = new Set(
   LAYERS.filter((l) => l.why === BLOCK).map((l) => l.name),

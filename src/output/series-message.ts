@@ -235,11 +235,12 @@ export function downgradeMessage(group: DowngradeGroup, prefix: string, report: 
   const sites = group.downgrades.flatMap((downgrade) => byId.get(downgrade.site) ?? []);
   const flags = [...new Set(sites.map((site) => site.flag))];
   const api = group.needs[0]?.api ?? sites[0]?.api ?? 'nofs';
-  const flag = flags.length === 1 ? flags[0]! : `${api.toUpperCase()} masks`;
+  const kind = flags.length === 1 ? flags[0]! : api.toUpperCase();
+  const flag = flags.length === 1 ? kind : `${kind} masks`;
   const subjects = proofsOf(group, sites, report).map((proof) => `${prefix}: drop ${flag} ${proof}`);
   subjects.push(`${prefix}: drop redundant ${flag}`);
   const paragraphs =
-    group.proof === 'lock-free' ? lockFree(sites, flag) : entrances(sites, flag, group, report);
+    group.proof === 'lock-free' ? lockFree(sites, kind) : entrances(sites, kind, group, report);
   return { subjects, body: paragraphs.join('\n\n') };
 }
 

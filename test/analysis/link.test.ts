@@ -77,6 +77,7 @@ describe('the class of a lock', () => {
       'sb_info.lock',
     ],
     ['a parameter', 'void f(struct mutex *m) { mutex_lock(m); }', 'param:0'],
+    ['a global of a header that was not read', 'void f(void) { mutex_lock(&far_lock); }', 'far_lock'],
     ['what is not known', 'void f(void) { mutex_lock(&strange()->lock_of_nobody); }', ''],
   ])('%s', (_, code, expected) => {
     expect(classOf(code)).toBe(expected);

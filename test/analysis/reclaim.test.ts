@@ -200,6 +200,38 @@ describe('reclaim locks', () => {
     expect(chains(reclaim)).toEqual({});
   });
 
+  it('into a cache on another filesystem, but to no lock that each filesystem has for itself, nor back', () => {
+    const reclaim = reclaimOf(
+      `
+      static int a_fallocate(struct file *file) { mutex_lock(&file->info->lock); return 0; }
+      static const struct file_operations a_file_ops = { .fallocate = a_fallocate };
+      static void a_direct(struct inode *inode) { down_write(&inode->i_rwsem); }
+      static void a_evict(struct inode *inode) { cookie_put(inode->cookie); }`,
+      {
+        'include/linux/fscache-cache.h': `
+          struct fscache_cache_ops { void (*put)(struct cookie *); };
+          struct cookie { const struct fscache_cache_ops *ops; };
+          struct file_operations { int (*fallocate)(struct file *); };
+          struct file { const struct file_operations *f_op; struct sb_info *info; };
+          struct cache { struct mutex mutex; };`,
+        'fs/netfs/cookie.c': `
+          void cookie_put(struct cookie *cookie) { cookie->ops->put(cookie); }`,
+        'fs/open.c': `
+          int vfs_fallocate(struct file *file) { return file->f_op->fallocate(file); }`,
+        'fs/cachefiles/io.c': `
+          static void cache_put(struct cookie *cookie)
+          {
+            struct cache *cache = cookie->cache;
+            mutex_lock(&cache->mutex);
+            down_write(&cache->dir->i_rwsem);
+            vfs_fallocate(cookie->file);
+          }
+          const struct fscache_cache_ops cache_ops = { .put = cache_put };`,
+      },
+    );
+    expect(chains(reclaim)).toEqual({ 'cache.mutex': 'a_evict cookie_put cache_put' });
+  });
+
   it('not into a filesystem that lives in a directory of libraries', () => {
     const caller = `
       static void a_evict(struct inode *inode) { drop(inode); }

@@ -382,6 +382,17 @@ describe('planPatches', () => {
     expect(patch!.body).toMatch(/^No path to demo_cache\(\) holds a lock/);
   });
 
+  it('names the kind where masks have several forms', () => {
+    const free = { ...downgrade('mm/cache.c', 'demo_cache', []), scopes: [] };
+    const form = { ...free, site: 'form' };
+    const sites = REPORT.sites.filter((site) => site.id === free.site);
+    const both = { ...REPORT, sites: [...sites, { ...sites[0]!, id: 'form', flag: '~__GFP_FS' }] };
+    const plan = { scopes: [], downgrades: [free, form], removals: [] };
+    const [patch] = planPatches(plan, render, both);
+    expect(patch!.subject).toBe('mm: drop NOFS masks where no reclaim lock is held');
+    expect(patch!.body.replace(/\n/g, ' ')).toContain('there is nothing that NOFS keeps reclaim away from');
+  });
+
   it('removes a parameter in a patch of its own, behind the masks of its calls', () => {
     const removal = (function_: string, calls: number, ...sites: string[]) => ({
       kind: 'parameter' as const,
