@@ -391,7 +391,7 @@ function entrances(sites: readonly Site[], flag: string, group: DowngradeGroup, 
     const names = functionsOf(some);
     const many = names.length > 1;
     paragraphs.push(
-      `${sentence(names, 'and')} ${many ? 'allocate' : 'allocates'} with ${flag} inside ${
+      `${sentence(names, 'and')} ${many ? 'allocate' : 'allocates'} with ${/^NO(?:FS|IO)$/.test(flag) ? `a ${flag} mask` : flag} inside ${
         many ? 'their' : 'its'
       } own ${what}${many ? 's' : ''}.`,
     );
