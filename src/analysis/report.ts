@@ -37,6 +37,9 @@ export interface SitePath {
   readonly locks: readonly string[];
 }
 
+/** A site has so many of its paths in the report at most; the first are the shortest. */
+export const MAX_PATHS = 24;
+
 export interface Site {
   /** Stable name of the site: `file:line:column`. */
   readonly id: string;

@@ -7,11 +7,19 @@ import { isCovered, scopeId, scopesOver } from './choice.js';
 import { Cover, existingScopeId, type HeldOnEntry } from './coverage.js';
 import { conditionalScopesFor, isUnknown, scopesFor } from './locks.js';
 import type { Chains, ReclaimChain } from './reclaim.js';
-import type { ReclaimLock, Region, Report, Scope, Site, SitePath, Skipped, Step, Verdict } from './report.js';
+import {
+  MAX_PATHS,
+  type ReclaimLock,
+  type Region,
+  type Report,
+  type Scope,
+  type Site,
+  type SitePath,
+  type Skipped,
+  type Step,
+  type Verdict,
+} from './report.js';
 import { editOf, type LocatedSite, partsOf } from './sites.js';
-
-/** Paths listed for one site; the first are the shortest. */
-const MAX_PATHS = 24;
 
 /** Turns findings into the report: a verdict with a reason and paths for every site. */
 export function buildReport(tree: KernelTree, findings: Findings, skipped: readonly Skipped[]): Report {

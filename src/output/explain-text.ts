@@ -1,5 +1,14 @@
 import pc from 'picocolors';
-import type { EdgeKind, ReclaimLock, Region, Scope, Site, SitePath, Step } from '../analysis/report.js';
+import {
+  type EdgeKind,
+  MAX_PATHS,
+  type ReclaimLock,
+  type Region,
+  type Scope,
+  type Site,
+  type SitePath,
+  type Step,
+} from '../analysis/report.js';
 import type { Explanation } from './explain-document.js';
 import { columns, counted, oneLine, verdictColour } from './scan-listing.js';
 
@@ -79,7 +88,8 @@ function siteText(site: Site, scopes: ReadonlyMap<string, Scope>, colour: boolea
   let text = `${bold(`${site.file}:${site.line}:${site.column}`)}: ${oneLine(site.flag)} ${inside}${call}\n`;
   text += `  ${verdict}: ${oneLine(site.reason)}\n`;
   if (site.paths.length === 0) return `${text}  No path to this site is known.\n`;
-  text += `  ${counted(site.paths.length, 'path')} to it:\n`;
+  const known = counted(site.paths.length, 'path');
+  text += `  ${site.paths.length < MAX_PATHS ? known : `The first ${known}`} to it:\n`;
   site.paths.forEach((path, index) => {
     text += `    ${index + 1}. ${outcomeText(path, scopes)}\n`;
     text += chainText(path.steps, undefined, '       ');

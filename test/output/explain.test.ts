@@ -3,6 +3,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { MAX_PATHS } from '../../src/analysis/report.js';
 import {
   explainDocument,
   explainSchema,
@@ -103,6 +104,16 @@ describe('an explanation in words', () => {
   function text(target: Target, colour = false): string {
     return explainText(explanationOf(REPORT, target, 'x')!, { colour });
   }
+
+  it('says that there may be more paths than are kept', () => {
+    const [site] = REPORT.sites;
+    const paths = Array.from({ length: MAX_PATHS }, () => site!.paths[0]!);
+    const report = { ...REPORT, sites: [{ ...site!, paths }] };
+    const target: Target = { kind: 'place', file: site!.file, line: site!.line };
+    expect(explainText(explanationOf(report, target, 'x')!, { colour: false })).toContain(
+      '  The first 24 paths to it:\n',
+    );
+  });
 
   it('goes from reclaim to the lock, over the regions, to each path', () => {
     expect(text({ kind: 'name', name: 'map_sem' })).toMatchInlineSnapshot(`
