@@ -5,6 +5,7 @@ import {
   OF_A_FILESYSTEM_TYPE,
   ON_ANOTHER_FILESYSTEM,
   OPTIONAL_LIBRARIES,
+  VFS_TABLES,
 } from '../kernel/layers.js';
 import { PSEUDO_FILESYSTEM, RECLAIM_ENTRIES } from '../kernel/reclaim-contexts.js';
 import type { Api, ReclaimEntry } from '../kernel/types.js';
@@ -318,10 +319,12 @@ export class Reclaim implements Chains {
     if (needs && group !== to.group && !this.index.setsTable(group, needs.table)) return false;
     if (edge.via === '') return to.group === group || this.index.isLibrary(to.group);
     if (this.isOutOfReach(edge.via, to)) return false;
+    // The files there are another filesystem's.
+    if (elsewhere && VFS_TABLES.test(edge.via)) return false;
     const owners = this.index.tableOwners(edge.via).get(edge.to);
-    if (owners?.has(group)) return !elsewhere;
+    if (owners?.has(group)) return true;
     // Its own table comes first; a library's only where it has none for that member.
-    if (!elsewhere && this.index.ownsTable(group, edge.via)) return false;
+    if (this.index.ownsTable(group, edge.via)) return false;
     return (
       owners !== undefined &&
       [...owners].some((o) => this.index.isLibrary(o)) &&

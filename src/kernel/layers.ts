@@ -211,6 +211,10 @@ export const OPTIONAL_LIBRARIES: readonly { group: string; table: string; source
  */
 export const ON_ANOTHER_FILESYSTEM = /^(?:fscache_cache_ops|netfs_cache_ops)\./;
 
+/** Tables through which the VFS calls the filesystem that a file, inode or superblock is of (include/linux/fs.h). */
+export const VFS_TABLES =
+  /^(?:(?:file|inode|super|address_space|dentry|dquot|export|fscrypt|fsverity)_operations|xattr_handler|quotactl_ops|quota_format_ops)\./;
+
 /** Locks of the VFS that have a class for each type of filesystem: the keys in `struct file_system_type` (include/linux/fs.h). */
 export const OF_A_FILESYSTEM_TYPE =
   /^(?:inode\.i_rwsem|address_space\.invalidate_lock|super_block\.(?:s_umount|s_vfs_rename_mutex)|sb_writers\.rw_sem\b)/;

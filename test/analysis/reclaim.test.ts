@@ -211,13 +211,17 @@ describe('reclaim locks', () => {
         'include/linux/fscache-cache.h': `
           struct fscache_cache_ops { void (*put)(struct cookie *); };
           struct cookie { const struct fscache_cache_ops *ops; };
-          struct file_operations { int (*fallocate)(struct file *); };
+          struct file_operations { int (*fallocate)(struct file *); int (*poll)(struct file *); };
           struct file { const struct file_operations *f_op; struct sb_info *info; };
           struct cache { struct mutex mutex; };`,
         'fs/netfs/cookie.c': `
           void cookie_put(struct cookie *cookie) { cookie->ops->put(cookie); }`,
         'fs/open.c': `
           int vfs_fallocate(struct file *file) { return file->f_op->fallocate(file); }`,
+        'fs/pipe.c': `
+          static int pipe_fallocate(struct file *file) { mutex_lock(&file->info->other); return 0; }
+          static int pipe_poll(struct file *file) { mutex_lock(&file->info->other); return 0; }
+          const struct file_operations pipe_ops = { .fallocate = pipe_fallocate, .poll = pipe_poll };`,
         'fs/cachefiles/io.c': `
           static void cache_put(struct cookie *cookie)
           {
@@ -225,6 +229,7 @@ describe('reclaim locks', () => {
             mutex_lock(&cache->mutex);
             down_write(&cache->dir->i_rwsem);
             vfs_fallocate(cookie->file);
+            cookie->file->f_op->poll(cookie->file);
           }
           const struct fscache_cache_ops cache_ops = { .put = cache_put };`,
       },
