@@ -13,7 +13,7 @@ function rows(source: string, list: readonly Row[]): Allocator[] {
   );
 }
 
-/** The typed allocators: macros from 6.19 on, whose mask may be left out from 7.0 on (`default_gfp()`). */
+/** The typed allocators: macros from 6.19 on (and in 6.12.117), whose mask may be left out from 7.0 on (`default_gfp()`). */
 const TYPED: readonly Allocator[] = ['kmalloc', 'kzalloc', 'kvmalloc', 'kvzalloc'].flatMap((name) =>
   (['obj', 'objs', 'flex'] as const).map((what, i) => ({
     name: `${name}_${what}`,
