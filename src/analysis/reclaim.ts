@@ -197,7 +197,7 @@ export class Reclaim implements Chains {
     const key = (fn: number, given: readonly HandedFlags[] = [], going?: string): string =>
       `${fn}${given.map((g) => ` ${g.param} ${g.values.join()}`).join('')}${going === undefined ? '' : ` ${going}`}`;
     /** Whether it has been seen like that, or without regard to what is handed in, or to where that is. */
-    const isSeen = (one: Omit<Reached, 'from' | 'edge'>): boolean => {
+    const isSeen = (one: Reached): boolean => {
       const keys = [
         key(one.fn),
         key(one.fn, one.given),
@@ -241,11 +241,11 @@ export class Reclaim implements Chains {
         for (const task of [...wait.work, ...(wait.field ? this.waits.tasksThatEnd(wait.on) : [])])
           if (isOwn(task) && !this.awaited.has(task)) this.recordTask(task, wait, at, group, entryOf);
         for (const to of wait.work) {
-          const { elsewhere } = at;
-          if (isSeen({ fn: to, going: undefined, given: [], elsewhere }) || !isOwn(to)) continue;
           const edge: Edge = { from: at.fn, to, node: wait.node, kind: 'typed', how: 'pointer', via: '' };
           const going = this.going.fromList(this.index.functions[to]!);
-          add({ fn: to, going, from: at, edge, given: [], elsewhere, waited: true });
+          const { elsewhere } = at;
+          const one: Reached = { fn: to, going, from: at, edge, given: [], elsewhere, waited: true };
+          if (!isSeen(one) && isOwn(to)) add(one);
         }
         // The waits of the VFS, of mm and of the block layer are theirs, and for pages and buffers.
         if (wait.field && !SHARED_LAYERS.test(fn.group) && !this.waits.endsInInterrupt(wait.on)) {

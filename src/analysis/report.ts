@@ -1,6 +1,6 @@
 import type { Api } from '../kernel/types.js';
+import type { TextEdit } from '../parse/facts.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
-import type { SiteEdit } from './sites.js';
 
 /**
  * What the analysis hands to the outputs: every site with its verdict, every scope that exists or is
@@ -49,7 +49,7 @@ export interface Site {
   readonly start: number;
   readonly end: number;
   /** How it is written in a scope of its kind, or `null` where its mask has to stay. */
-  readonly edit: SiteEdit | null;
+  readonly edit: TextEdit | null;
   /** `null` outside functions. */
   readonly function: string | null;
   /** Text of the mask: `GFP_NOFS`, `GFP_NOIO`, `~__GFP_FS`, … */

@@ -2,7 +2,14 @@ import type { Fn, Index } from '../index/link.js';
 import { ALLOCATORS, KEPT_MASKS } from '../kernel/allocators.js';
 import { DOWNGRADES, MASK_BY_NAME } from '../kernel/masks.js';
 import type { Api } from '../kernel/types.js';
-import { type CallOp, type FileFacts, lineAt, type Path, type SiteFacts } from '../parse/facts.js';
+import {
+  type CallOp,
+  type FileFacts,
+  lineAt,
+  type Path,
+  type SiteFacts,
+  type TextEdit,
+} from '../parse/facts.js';
 import type { KeptMasks, KeptUse } from './kept-masks.js';
 
 /** A site with its place in the linked tree. */
@@ -76,20 +83,13 @@ function apiOf(flag: string): Api {
   return MASK_BY_NAME.get(flag)?.api ?? (flag.includes('__GFP_IO') ? 'noio' : 'nofs');
 }
 
-/** What the code of a site may be in a scope of its kind: the same, without what the scope does anyway. */
-export interface SiteEdit {
-  readonly start: number;
-  readonly end: number;
-  readonly text: string;
-}
-
 /** Is it a mask that has a name, rather than a flag or bits that are cleared? */
 export function isWholeMask(flag: string): boolean {
   return DOWNGRADES.some((d) => d.from === flag);
 }
 
 /** How a site is written in a scope of its kind; undefined where its mask has to stay. */
-export function editOf(index: Index, { facts, api, file }: LocatedSite): SiteEdit | undefined {
+export function editOf(index: Index, { facts, api, file }: LocatedSite): TextEdit | undefined {
   const { flag, start, end, without } = facts;
   const text = DOWNGRADES.find((d) => d.from === flag && d.under.includes(api))?.to;
   if (text === undefined) return without ?? undefined;

@@ -1,4 +1,4 @@
-import type { TextEdit } from './plan.js';
+import type { TextEdit } from '../parse/facts.js';
 import { type Lexed, lex, type Token } from './tokens.js';
 
 interface Range {

@@ -1,6 +1,7 @@
 import type { Step } from '../analysis/report.js';
 import type { TaskReason } from '../analysis/task-bodies.js';
 import type { Api } from '../kernel/types.js';
+import type { TextEdit } from '../parse/facts.js';
 
 /**
  * What the transforms want done, as places in the original bytes; `edit/render.ts` turns it into text.
@@ -56,13 +57,6 @@ export interface Downgrade {
   readonly scopes: readonly string[];
   /** Name of the transform that asks for it. */
   readonly transform: string;
-}
-
-/** New text for a range; ranges of one file do not overlap. */
-export interface TextEdit {
-  readonly start: number;
-  readonly end: number;
-  readonly text: string;
 }
 
 /** Something that the other edits leave without a purpose, and that is taken away. */

@@ -1,12 +1,13 @@
 import MagicString from 'magic-string';
 import type { Api } from '../kernel/types.js';
+import type { TextEdit } from '../parse/facts.js';
 import { furtherScopeComment, type ScopeEvidence, scopeComment } from './comment.js';
 import { declarationBefore, leadingDeclarations } from './declarations.js';
 import { type IncludeResolver, includeInsertion } from './includes.js';
 import { Layout, LayoutRefused } from './layout.js';
 import { flagsName, isNameTaken } from './names.js';
 import { compareScopes, compareText, scopeSpan } from './order.js';
-import type { Downgrade, FileChange, Plan, ScopePlan, ScopePoint, TextEdit } from './plan.js';
+import type { Downgrade, FileChange, Plan, ScopePlan, ScopePoint } from './plan.js';
 import { EditRefused } from './refusal.js';
 import { type FunctionText, readFunction, type Statement, UnreadableBody } from './statements.js';
 import { columns, lineStart } from './tokens.js';
@@ -284,8 +285,12 @@ function renderDowngrades(
     previous = downgrade;
     if (text.slice(start, end) !== replacement) out.update(start, end, replacement);
   }
-  for (const mend of ordered.flatMap((downgrade) => errorsOnLine(text, downgrade)))
+  const taken: { start: number; end: number }[] = [...removed, ...ordered];
+  for (const mend of ordered.flatMap((downgrade) => errorsOnLine(text, downgrade))) {
+    if (taken.some(({ start, end }) => mend.start < end && start < mend.end)) continue;
     out.update(mend.start, mend.end, mend.text);
+    taken.push(mend);
+  }
   const split = ordered.map((downgrade) => assignmentInCondition(text, downgrade));
   for (const { start, end, text: lines } of split.flatMap((edits) => edits ?? []))
     out.update(start, end, lines);
@@ -296,8 +301,10 @@ function renderDowngrades(
 
 /**
  * What scripts/checkpatch.pl calls an error on the line of a mask: `(type*)`, and a blank before the parenthesis behind the mask.
+ * Nothing where the whole line goes.
  */
 function errorsOnLine(text: string, { start, end }: Downgrade): TextEdit[] {
+  if (text[end - 1] === '\n') return [];
   const from = lineStart(text, start);
   const newline = text.indexOf('\n', end);
   const line = text.slice(from, newline < 0 ? text.length : newline);
@@ -306,7 +313,7 @@ function errorsOnLine(text: string, { start, end }: Downgrade): TextEdit[] {
   if (/["']|\/[/*]/.test(line)) return mends;
   for (const match of line.matchAll(/(?<=\((?:\w+ )*\w+)\*(?=\**\))/g)) {
     const at = from + match.index;
-    if (at >= end || at < start) mends.push({ start: at, end: at + 1, text: ' *' });
+    mends.push({ start: at, end: at + 1, text: ' *' });
   }
   return mends;
 }

@@ -1,4 +1,5 @@
-import type { ScopeRemoval, StatementRange, TextEdit } from './plan.js';
+import type { TextEdit } from '../parse/facts.js';
+import type { ScopeRemoval, StatementRange } from './plan.js';
 import { lex, lineStart } from './tokens.js';
 
 /**

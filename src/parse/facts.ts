@@ -111,11 +111,11 @@ export interface SiteFacts {
   /** Variable or path for `init` and `assign`. */
   readonly to: Path;
   /** What the code is without it, where it can simply be left out. */
-  readonly without: WithoutMask | null;
+  readonly without: TextEdit | null;
 }
 
-/** A range of the file, and its text without a mask. */
-export interface WithoutMask {
+/** New text for a range of a file; 0-based byte offsets, `end` exclusive. Ranges of one file do not overlap. */
+export interface TextEdit {
   readonly start: number;
   readonly end: number;
   readonly text: string;

@@ -1,7 +1,7 @@
 import { ALLOCATORS } from '../kernel/allocators.js';
 import { MASK_BY_NAME, MASK_CONSTRAINTS } from '../kernel/masks.js';
 import { type Cst, childByField, children, textOf } from './cst.js';
-import type { WithoutMask } from './facts.js';
+import type { TextEdit } from './facts.js';
 import { argumentsOf } from './paths.js';
 
 /** `~__GFP_FS`, `~(__GFP_IO | __GFP_FS)`: these bits and no others. */
@@ -26,7 +26,7 @@ const PRIMARY = new Set([
  * @param leaf the node of the mask
  * @returns byte offsets in the file; null where the code can't simply be left out
  */
-export function withoutMask(cst: Cst, text: string, leaf: number, flag: string): WithoutMask | null {
+export function withoutMask(cst: Cst, text: string, leaf: number, flag: string): TextEdit | null {
   const clears = CLEARS_BITS.test(flag);
   const isFlag = MASK_BY_NAME.get(flag)?.form === 'flag';
   const edit =
@@ -34,7 +34,7 @@ export function withoutMask(cst: Cst, text: string, leaf: number, flag: string):
   return edit && /\/\*|\/\/|^\s*#/m.test(text.slice(edit.start, edit.end)) ? null : edit;
 }
 
-function withoutOperand(cst: Cst, text: string, leaf: number, operator: '&' | '|'): WithoutMask | null {
+function withoutOperand(cst: Cst, text: string, leaf: number, operator: '&' | '|'): TextEdit | null {
   const node = outOfParentheses(cst, leaf);
   const up = cst.parent[node]!;
   if (up < 0) return null;
@@ -77,7 +77,7 @@ function withoutOperand(cst: Cst, text: string, leaf: number, operator: '&' | '|
 }
 
 /** A statement that stands among others, on lines of its own, with no comment right above it. */
-function withoutStatement(cst: Cst, text: string, statement: number): WithoutMask | null {
+function withoutStatement(cst: Cst, text: string, statement: number): TextEdit | null {
   const block = statement < 0 ? -1 : cst.parent[statement]!;
   if (block < 0 || cst.type[statement] !== 'expression_statement' || cst.type[block] !== 'compound_statement')
     return null;
@@ -85,17 +85,19 @@ function withoutStatement(cst: Cst, text: string, statement: number): WithoutMas
     (c) => c !== statement && /_statement$|^decl/.test(cst.type[c]!),
   );
   const start = text.lastIndexOf('\n', cst.start[statement]!) + 1;
-  const end = text.indexOf('\n', cst.end[statement]!) + 1;
-  const rest = text.slice(start, cst.start[statement]!) + text.slice(cst.end[statement]!, end);
+  const next = text.indexOf('\n', cst.end[statement]!) + 1;
+  const rest = text.slice(start, cst.start[statement]!) + text.slice(cst.end[statement]!, next);
+  const before = text.slice(0, start);
   // What a comment says would be said of what follows.
-  const commented = /\*\/\s*$/.test(text.slice(0, start));
-  return end === 0 || rest.trim() !== '' || commented || others.length === 0
-    ? null
-    : { start, end, text: '' };
+  const isExplained = /(?:\*\/|\/\/.*)\s*$/.test(before);
+  if (next === 0 || rest.trim() !== '' || isExplained || others.length === 0) return null;
+  // Of the empty lines above and below one is left.
+  const below = /\n\r?\n$/.test(before) ? (/^\r?\n/.exec(text.slice(next))?.[0].length ?? 0) : 0;
+  return { start, end: next + below, text: '' };
 }
 
 /** The mask alone, as the last argument of a macro for which that is `GFP_KERNEL` if it is left out. */
-function withoutArgument(cst: Cst, leaf: number): WithoutMask | null {
+function withoutArgument(cst: Cst, leaf: number): TextEdit | null {
   const list = cst.parent[leaf]!;
   if (list < 0 || cst.type[list] !== 'argument_list') return null;
   const args = argumentsOf(cst, list);
@@ -106,6 +108,10 @@ function withoutArgument(cst: Cst, leaf: number): WithoutMask | null {
 
 function outOfParentheses(cst: Cst, node: number): number {
   let n = node;
-  while (cst.parent[n]! >= 0 && cst.type[cst.parent[n]!] === 'parenthesized_expression') n = cst.parent[n]!;
+  for (let up = cst.parent[n]!; up >= 0 && cst.type[up] === 'parenthesized_expression'; up = cst.parent[n]!) {
+    // Those of an `if` are no part of the expression.
+    if (cst.field[up] === 'condition') break;
+    n = up;
+  }
   return n;
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ALLOCATORS, gfpArgument, MASKLESS_ALLOCATORS, VMALLOC_SCOPE } from '../../src/kernel/allocators.js';
 import { GUARD_CLASSES, GUARD_FORMS } from '../../src/kernel/guards.js';
-import { CREATORS, LAYERS } from '../../src/kernel/layers.js';
+import { CREATORS, LAYERS, OF_A_FILESYSTEM_TYPE, ON_ANOTHER_FILESYSTEM } from '../../src/kernel/layers.js';
 import { LOCK_TYPES, LOCKS, PAGE_LOCKS } from '../../src/kernel/locks.js';
 import {
   DOWNGRADES,
@@ -316,6 +316,42 @@ for (const version of KERNEL_VERSIONS) {
             ]
           : [],
       );
+    });
+
+    it('no filesystem that keeps its files in a cache can hold one', () => {
+      const folders = readdirSync(join(root, 'fs'), { recursive: true, encoding: 'utf8' })
+        .filter((file) => /\.[ch]$/.test(file) && file.includes('/'))
+        .map((file) => ({
+          folder: file.split('/')[0]!,
+          text: readFileSync(join(root, 'fs', file), 'latin1'),
+        }));
+      const withText = (text: RegExp): Set<string> =>
+        new Set(folders.filter((f) => text.test(f.text)).map((f) => f.folder));
+      const caching = withText(/^#include <linux\/(?:fscache|netfs)\.h>/m);
+      const holding = withText(/^\s*\.tmpfile\s*=/m);
+      expect([...caching]).toEqual(expect.arrayContaining(['9p', 'afs', 'ceph', 'nfs']));
+      expect([...holding]).toEqual(expect.arrayContaining(['ext4', 'xfs']));
+      expect([...caching].filter((folder) => holding.has(folder))).toEqual([]);
+      expect(readFileSync(join(root, 'fs/cachefiles/cache.c'), 'latin1')).toMatch(/!\w[^;]*->i_op->tmpfile/);
+      for (const table of ['fscache_cache_ops', 'netfs_cache_ops']) {
+        expect(ON_ANOTHER_FILESYSTEM.test(`${table}.`)).toBe(true);
+        expect(tree.structs(table)).not.toEqual([]);
+      }
+    });
+
+    it('locks that have a class for each filesystem type have a key in it', () => {
+      const keys = {
+        'inode.i_rwsem': 'i_mutex_key',
+        'address_space.invalidate_lock': 'invalidate_lock_key',
+        'super_block.s_umount': 's_umount_key',
+        'super_block.s_vfs_rename_mutex': 's_vfs_rename_key',
+        'sb_writers.rw_sem[SB_FREEZE_FS]': 's_writers_key',
+      };
+      const body = tree.structs('file_system_type').join();
+      for (const [lock, key] of Object.entries(keys)) {
+        expect(OF_A_FILESYSTEM_TYPE.test(lock), lock).toBe(true);
+        expect(body).toContain(`lock_class_key ${key}`);
+      }
     });
 
     it('every callback field is a member of its struct', () => {

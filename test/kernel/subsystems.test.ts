@@ -69,7 +69,6 @@ for (const version of KERNEL_VERSIONS) {
           blanked(text)
             .replace(/\bGFP_(?:NOFS|NOIO|KERNEL)\b/g, 'GFP')
             .replace(/\bmapping_gfp_constraint\(([^;]*?),\s*~__GFP_FS\)/g, 'mapping_gfp_mask($1)')
-            .replace(/\s*& ~__GFP_FS\b/g, '')
             .split('\n')
             .map((line) => line.trim())
             .filter(

@@ -49,7 +49,18 @@ const Expected = z.strictObject({
     .optional(),
 });
 
-/** One folder of `fixtures/lock-scope`, `fixtures/covered`, `fixtures/masks`, `fixtures/task-scope`, `fixtures/vmalloc-scope`, `fixtures/hoist` or `fixtures/plumbing`; see the README.md there. */
+/** The folders of `fixtures/` with cases for transforms. */
+export const KINDS = [
+  'lock-scope',
+  'covered',
+  'masks',
+  'task-scope',
+  'vmalloc-scope',
+  'hoist',
+  'plumbing',
+] as const;
+
+/** A folder in one of these; see the README.md there. */
 export interface Case {
   readonly name: string;
   readonly folder: string;
@@ -61,9 +72,7 @@ export interface Case {
   readonly expected: z.infer<typeof Expected>;
 }
 
-export function casesIn(
-  kind: 'lock-scope' | 'covered' | 'masks' | 'task-scope' | 'vmalloc-scope' | 'hoist' | 'plumbing',
-): Case[] {
+export function casesIn(kind: (typeof KINDS)[number]): Case[] {
   const root = path.join(FIXTURES, kind);
   return readdirSync(root, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && entry.name !== 'base')

@@ -1,9 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { BASE, type Case, casesIn, type Outcome, runCase } from './case.js';
-
-const KINDS = ['lock-scope', 'covered', 'masks', 'task-scope', 'vmalloc-scope', 'hoist', 'plumbing'] as const;
+import { BASE, type Case, casesIn, KINDS, type Outcome, runCase } from './case.js';
 
 /** The sites as `expected.json` lists them. */
 function verdicts({ sites }: Outcome): unknown[] {
