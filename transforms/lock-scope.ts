@@ -1,4 +1,4 @@
-import { chosenScopes, downgradesOf } from './scopes.js';
+import { chosenScopes, downgradesOf, restsOnTransaction } from './scopes.js';
 import type { Transform } from './transform.js';
 
 /**
@@ -13,6 +13,8 @@ export const lockScope: Transform = {
   summary: 'open a scope where a lock that reclaim takes is acquired, and drop the masks below it',
   plan: (findings, report) => ({
     scopes: chosenScopes(findings, report, (r) => r.task === undefined),
-    downgrades: downgradesOf(report, 'scopable', 'lock-scope'),
+    downgrades: downgradesOf(report, 'scopable', 'lock-scope').filter(
+      (d) => !restsOnTransaction(findings, d),
+    ),
   }),
 };

@@ -4,6 +4,7 @@ import type { RegionOf } from '../src/analysis/regions.js';
 import type { Report, Site, Verdict } from '../src/analysis/report.js';
 import { isWholeMask } from '../src/analysis/sites.js';
 import type { TightScope } from '../src/analysis/tight-scopes.js';
+import { transactionId } from '../src/analysis/transactions.js';
 import type { Downgrade, ScopePlan } from '../src/edit/plan.js';
 
 /** The chosen regions of a kind, as places to edit: all of each class that some site rests on. */
@@ -66,6 +67,11 @@ export function downgradesOf(
     const { start, end, text: replacement } = edit;
     return [{ site: site.id, file, function: name, start, end, replacement, scopes, transform }];
   });
+}
+
+/** Is one of the scopes that prove it that of a transaction? */
+export function restsOnTransaction({ transactions }: Findings, { scopes }: Downgrade): boolean {
+  return transactions.some((transaction) => scopes.includes(transactionId(transaction)));
 }
 
 /** Ids of the scopes in which every path to a tight scope is; empty if there is a path outside of all. */

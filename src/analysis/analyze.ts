@@ -3,6 +3,7 @@ import path from 'node:path';
 import { TRANSFORMS } from '../../transforms/index.js';
 import { lockFree } from '../../transforms/lock-free.js';
 import { findingsOf } from '../checks/index.js';
+import { newMember } from '../edit/member.js';
 import { NO_PLAN, type Plan, planWith } from '../edit/plan.js';
 import { openCache } from '../index/cache.js';
 import { type Fn, Index } from '../index/link.js';
@@ -26,7 +27,7 @@ import { hasKernel, inModule, type KernelTree, placeOf } from '../tree/kernel-tr
 import { Macros } from '../tree/macros.js';
 import { type Analysis, type AnalyzeOptions, BY_DEFAULT, type Rechecked } from './api.js';
 import { Callers } from './callers.js';
-import { type Choice, chooseClasses, isCovered } from './choice.js';
+import { type Choice, chooseClasses, isCovered, scopesOver } from './choice.js';
 import { Cover, existingScopes, type ScopesAt } from './coverage.js';
 import { KeptResults } from './kept.js';
 import { KeptMasks } from './kept-masks.js';
@@ -38,6 +39,7 @@ import { editOf, isWholeMask, type LocatedSite, partsOf, sitesOf } from './sites
 import { TaskBodies } from './task-bodies.js';
 import { Tasks } from './tasks.js';
 import { type TightScope, tightScopes } from './tight-scopes.js';
+import { type Proposed, proposeTransactions, type Transaction, transactionId } from './transactions.js';
 import { buildReport } from './verdict.js';
 import { Waits } from './waits.js';
 
@@ -73,6 +75,8 @@ export interface Findings {
   readonly nofs: Question;
   /** Only where a GFP_NOIO is among the sites. */
   readonly noio: Question | undefined;
+  /** Those that are to get scopes. */
+  readonly transactions: readonly Transaction[];
   readonly callers: Callers;
   /** Coverage by existing scopes, those that need a real object included. */
   readonly ifReal: Cover;
@@ -538,12 +542,51 @@ function study(
     });
     return { api, chains, dangers, existing, regions, choice };
   };
+  const begun = transforms.includes('transaction-scope')
+    ? neededTransactions(
+        proposeTransactions(index, locks, reclaim, (file, tag) => newMember(source(file), tag, 'nofs_flags')),
+        parts,
+        callers,
+        locks,
+      )
+    : undefined;
   // A NOIO scope is as good as a NOFS scope, so these come first.
   const io = [...sites, ...tight].some((s) => s.api === 'noio')
     ? new Reclaim(index, locks, tasks, 'noio', waits)
     : undefined;
   const noio = io && answer('noio', io, new EitherChains(io, reclaim));
-  const nofs = answer('nofs', reclaim, reclaim, noio?.choice.cover.scopes);
+  const proposed: ScopesAt = (fn, node, zero) =>
+    noio?.choice.cover.scopes(fn, node, zero) ?? begun?.scopes(fn, node, zero);
+  const nofs = answer('nofs', reclaim, reclaim, noio || begun ? proposed : undefined);
   const ifReal = new Cover(callers, locks, existingScopes(index, locks, 'nofs', true));
-  return { index, locks, tasks, reclaim, nofs, noio, callers, ifReal, sites, tight, source };
+  const transactions = begun?.transactions ?? [];
+  return { index, locks, tasks, reclaim, nofs, noio, transactions, callers, ifReal, sites, tight, source };
+}
+
+/** Those of the transactions in whose scopes masks are that nothing covers today. */
+function neededTransactions(
+  proposed: Proposed | undefined,
+  sites: readonly LocatedSite[],
+  callers: Callers,
+  locks: Locks,
+): Proposed | undefined {
+  if (!proposed) return undefined;
+  const existing = existingScopes(callers.index, locks, 'nofs');
+  const now = new Cover(callers, locks, existing);
+  const then = new Cover(
+    callers,
+    locks,
+    (fn, node, zero) => existing(fn, node, zero) ?? proposed.scopes(fn, node, zero),
+  );
+  const needed = new Set(
+    sites
+      .filter((s) => s.api === 'nofs' && !isCovered(s, now) && isCovered(s, then))
+      .flatMap((s) => scopesOver(s, then).map(({ id }) => id)),
+  );
+  const transactions = proposed.transactions.filter((t) => needed.has(transactionId(t)));
+  const scopes: ScopesAt = (fn, node, zero) => {
+    const scope = proposed.scopes(fn, node, zero);
+    return scope && needed.has(scope.id) ? scope : undefined;
+  };
+  return transactions.length > 0 ? { transactions, scopes } : undefined;
 }

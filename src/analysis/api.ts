@@ -6,6 +6,7 @@ import type { Report } from './report.js';
 /** The kinds of rewrites, in the order in which they are made; each is a file in `transforms/`. */
 export const TRANSFORM_NAMES = [
   'lock-scope',
+  'transaction-scope',
   'task-scope',
   'covered',
   'masks',
@@ -20,6 +21,7 @@ export type TransformName = (typeof TRANSFORM_NAMES)[number];
 /** Those that are made where nothing else is asked for. */
 export const BY_DEFAULT: readonly TransformName[] = [
   'lock-scope',
+  'transaction-scope',
   'task-scope',
   'covered',
   'masks',

@@ -58,6 +58,15 @@ export interface Acquisition {
   readonly direct: boolean;
 }
 
+/** A save or restore that is to be put at a node. */
+export interface ScopeEffect {
+  readonly api: Api;
+  readonly node: number;
+  readonly act: Effect['act'];
+  /** Of a save: what the node's own result is where it is made; absent: always. */
+  readonly success?: Success;
+}
+
 interface NodeEffect extends Effect {
   readonly lock: string;
   readonly node: number;
@@ -119,12 +128,30 @@ export class Locks {
   private readonly groupsWithStandIns = new Map<string, boolean>();
   private summarising = true;
 
-  constructor(private readonly index: Index) {
-    this.taskHeld = new TaskHeld(index);
-    this.flags = new Flags(index);
-    for (const fn of index.functions) {
-      const effects = this.direct(fn);
-      if (effects.length > 0) this.own.set(fn.id, effects);
+  /**
+   * With `more`, what `before` found out is taken over, and nodes of functions save or restore, too, as proposed scopes would.
+   */
+  constructor(
+    private readonly index: Index,
+    more?: { readonly before: Locks; readonly effects: ReadonlyMap<number, readonly ScopeEffect[]> },
+  ) {
+    this.taskHeld = more?.before.taskHeld ?? new TaskHeld(index);
+    this.flags = more?.before.flags ?? new Flags(index);
+    if (more) {
+      for (const [id, effects] of more.before.own) this.own.set(id, effects);
+      for (const [id, summary] of more.before.summaries) this.summaries.set(id, summary);
+      for (const [id, variants] of more.before.zeroSummaries) this.zeroSummaries.set(id, new Map(variants));
+      for (const [id, effects] of more.effects) {
+        const proposed = effects.flatMap(({ api, node, act, success }) =>
+          scopeEffects(`<memalloc_${api}_save>`, node, act, success),
+        );
+        this.own.set(id, [...(this.own.get(id) ?? []), ...proposed]);
+      }
+    } else {
+      for (const fn of index.functions) {
+        const effects = this.direct(fn);
+        if (effects.length > 0) this.own.set(fn.id, effects);
+      }
     }
     this.rolled = new Rolled(
       index,
@@ -134,7 +161,7 @@ export class Locks {
     );
     this.makers = index.functions.filter((fn) => this.makesStandIn(fn));
     this.standIns = new StandIns(index, this.makers, (fn, node) => this.returnsStandIn(fn, node));
-    this.summarise();
+    this.summarise([...(more?.effects ?? this.own).keys()]);
   }
 
   /** Effects of the function's own primitives and guards. */
@@ -146,9 +173,7 @@ export class Locks {
       if (op.k === 'call' && op.fn !== '') {
         const scope = SCOPE_CALL.get(op.fn);
         if (scope) {
-          for (const lock of [scope.scope, `${scope.scope}${IF_REAL}`]) {
-            out.push({ lock, node, act: scope.act, success: 'void', blocking: false, direct: true, hops: 0 });
-          }
+          out.push(...scopeEffects(scope.scope, node, scope.act));
           continue;
         }
         const primitive = LOCK_BY_NAME.get(op.fn);
@@ -182,11 +207,11 @@ export class Locks {
     return out;
   }
 
-  private summarise(): void {
+  private summarise(changed: readonly number[]): void {
     const rounds = new Map<number, number>();
     // What rolled objects leave open is asked of all that is called there: it is known at the end only.
     const late = [...this.rolled.functions];
-    const queue = [...this.own.keys()];
+    const queue = [...changed];
     const queued = new Set(queue);
     for (let i = 0; i < queue.length || late.length > 0; i++) {
       if (i === queue.length) queue.push(...late.splice(0));
@@ -245,11 +270,30 @@ export class Locks {
       const startsIfReal = !mine.some((e) => e.act === 'acquire') && net.success === 'maybe';
       if (isScope(lock) && net.act === 'release' && startsIfReal) continue;
       const uncertain = net.act === 'acquire' && net.success === 'maybe';
+      if (uncertain && isScope(lock) && this.keepsValue(fn, mine)) continue;
       if (uncertain && hops >= (isScope(lock) ? MAX_UNCERTAIN_SCOPE_HOPS : MAX_UNCERTAIN_HOPS)) continue;
       const blocking = mine.some((e) => e.blocking);
       out.set(lock, { ...net, hops, blocking, ...(this.ends(fn, lock, zero) ? { ends: true } : {}) });
     }
     return out;
+  }
+
+  /**
+   * Does the function keep what each of its saves returned to itself? A scope that is open on some of its paths then is a mistake
+   * (see `checks/return-in-scope.ts`) and nothing that its callers could close.
+   */
+  private keepsValue(fn: Fn, effects: readonly NodeEffect[]): boolean {
+    const { cfg } = fn.facts;
+    return effects.every((e) => {
+      if (e.act === 'release') return true;
+      const { op } = cfg[e.node]!;
+      return (
+        e.direct &&
+        op.k === 'call' &&
+        this.index.isLocal(fn, op.to.slice(2)) &&
+        !cfg.some((n) => n.op.k === 'ret' && n.op.value === op.to)
+      );
+    });
   }
 
   /** Does the function close a scope on every path, that of an object of its caller, and open none? */
@@ -671,6 +715,24 @@ export class Locks {
   has(fn: Fn, lock: string): boolean {
     return this.effects(fn).some((e) => e.lock === lock) || this.foundOpen(fn, lock) !== undefined;
   }
+}
+
+/** A scope that is opened is open whether or not the object of it is a real one. */
+function scopeEffects(
+  scope: string,
+  node: number,
+  act: Effect['act'],
+  success: Success = 'void',
+): NodeEffect[] {
+  return [scope, `${scope}${IF_REAL}`].map((lock) => ({
+    lock,
+    node,
+    act,
+    success,
+    blocking: false,
+    direct: true,
+    hops: 0,
+  }));
 }
 
 function isOpener(e: NodeEffect, scope: string): boolean {

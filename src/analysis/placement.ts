@@ -1,6 +1,6 @@
 import type { ScopePoint, StatementRange } from '../edit/plan.js';
 import type { Fn } from '../index/link.js';
-import type { CfgNode, FunctionFacts, Statement } from '../parse/facts.js';
+import type { CfgNode, FunctionFacts, Path, Statement } from '../parse/facts.js';
 import type { Locks } from './locks.js';
 import { type Effect, type Run, run } from './states.js';
 
@@ -78,11 +78,7 @@ export function placeScope(fn: Fn, lock: string, locks: Locks, prefer: Placement
         why = scoped;
         continue;
       }
-      const range = (p: Point): ScopePoint => ({
-        at: p.at,
-        statement: rangeOf(facts.statements[p.statement]!),
-      });
-      return { mode, saves: points.saves.map(range), restores: points.restores.map(range), ...scoped };
+      return { ...placed(points.saves, points.restores, facts, scoped), mode };
     }
   }
   return { refused: why };
@@ -96,9 +92,7 @@ export function placeAroundBody(fn: Fn, matters: (node: number) => boolean): Pla
   const { facts } = fn;
   if (facts.broken) return { refused: 'the function does not parse' };
   if (facts.isMacro) return { refused: 'it is a macro' };
-  const top = [...facts.statements.keys()].filter((i) => facts.statements[i]!.parent === -1);
-  const body = top.length === 1 && facts.statements[top[0]!]!.kind === 'block' ? top[0]! : -1;
-  const list = [...facts.statements.keys()].filter((i) => facts.statements[i]!.parent === body && i !== body);
+  const list = inBody(facts);
   const nodesOf = (i: number): number[] => {
     const { from, to } = facts.statements[i]!;
     return Array.from({ length: Math.max(0, to - from) }, (_, k) => from + k);
@@ -111,32 +105,87 @@ export function placeAroundBody(fn: Fn, matters: (node: number) => boolean): Pla
   let why = '';
   for (const start of new Set([early, 0])) {
     const saves: Point[] = [{ at: 'before', statement: starts[start]! }];
-    const ends = [...facts.statements.keys()].filter(
-      (i) =>
-        facts.statements[i]!.kind === 'return' &&
-        facts.statements[i]!.start > facts.statements[starts[start]!]!.start,
-    );
-    const restores: Point[] = ends.map((statement) => ({ at: 'before', statement }));
-    let last = starts.at(-1)!;
-    while (facts.statements[last]!.kind === 'label') {
-      const inner = facts.statements.findIndex((s) => s.parent === last);
-      if (inner < 0) break;
-      last = inner;
-    }
-    if (facts.statements[last]!.kind !== 'return') restores.push({ at: 'after', statement: last });
+    const restores = exitsBehind(facts, facts.statements[starts[start]!]!.start, starts.at(-1)!);
     const scoped = balances(facts, saves, restores, matters);
     if (typeof scoped === 'string') {
       why = scoped;
       continue;
     }
-    return {
-      mode: 'around',
-      saves: saves.map((p) => ({ at: p.at, statement: rangeOf(facts.statements[p.statement]!) })),
-      restores: restores.map((p) => ({ at: p.at, statement: rangeOf(facts.statements[p.statement]!) })),
-      ...scoped,
-    };
+    return placed(saves, restores, facts, scoped);
   }
   return { refused: why };
+}
+
+/** The statements of the body, by index. */
+function inBody(facts: FunctionFacts): number[] {
+  const all = [...facts.statements.keys()];
+  const top = all.filter((i) => facts.statements[i]!.parent === -1);
+  const body = top.length === 1 && facts.statements[top[0]!]!.kind === 'block' ? top[0]! : -1;
+  return all.filter((i) => facts.statements[i]!.parent === body && i !== body);
+}
+
+/** The points where a function is left by what stands behind an offset: its returns, and the end of its last statement. */
+function exitsBehind(facts: FunctionFacts, offset: number, lastOne: number): Point[] {
+  const restores: Point[] = [...facts.statements.keys()]
+    .filter((i) => facts.statements[i]!.kind === 'return' && facts.statements[i]!.start > offset)
+    .map((statement) => ({ at: 'before', statement }));
+  let last = lastOne;
+  while (facts.statements[last]!.kind === 'label') {
+    const inner = facts.statements.findIndex((s) => s.parent === last);
+    if (inner < 0) break;
+    last = inner;
+  }
+  return facts.statements[last]!.kind === 'return'
+    ? restores
+    : [...restores, { at: 'after', statement: last }];
+}
+
+function placed(
+  saves: readonly Point[],
+  restores: readonly Point[],
+  facts: FunctionFacts,
+  scoped: Pick<Placement, 'open' | 'conditional'>,
+): Placement {
+  const pointOf = (p: Point): ScopePoint => ({
+    at: p.at,
+    statement: rangeOf(facts.statements[p.statement]!),
+  });
+  return { mode: 'around', saves: saves.map(pointOf), restores: restores.map(pointOf), ...scoped };
+}
+
+/**
+ * Finds where to restore what is there from a statement on: before every `return` that comes after it, and behind the last statement.
+ */
+export function placeFrom(fn: Fn, node: number): Placement | Refusal {
+  const { facts } = fn;
+  const from = facts.cfg[node]!.statement;
+  const save: Point = { at: 'before', statement: from };
+  const restores = exitsBehind(facts, facts.statements[from]!.start, inBody(facts).at(-1)!);
+  const scoped = balances(facts, [save], restores, () => false);
+  return typeof scoped === 'string' ? { refused: scoped } : placed([save], restores, facts, scoped);
+}
+
+/** The point where the object is there that the call allocates into a variable: behind the test for null, if one follows. */
+export function placeAfter(fn: Fn, node: number, object: Path): ScopePoint | undefined {
+  const { statements, cfg } = fn.facts;
+  const own = cfg[node]!.statement;
+  const next = cfg[node]!.next[0] ?? -1;
+  const test = cfg[next]?.op;
+  if (test?.k !== 'test' || test.on !== object)
+    return statements[own]?.kind === 'expression'
+      ? { at: 'after', statement: rangeOf(statements[own]!) }
+      : undefined;
+  const check = cfg[next]!.statement;
+  const { from, to } = statements[check] ?? { from: 0, to: 0 };
+  // The one arm that there is leaves: what comes behind has the object.
+  const isInside = (n: number): boolean => n >= from && n < to;
+  const [there, missing] = cfg[next]!.next;
+  if (test.rel !== 'nz' || statements[check]?.kind !== 'if' || there === undefined || isInside(there))
+    return undefined;
+  const arm = new Set([missing!]);
+  for (const n of arm) for (const to of cfg[n]!.next) if (isInside(to)) arm.add(to);
+  if ([...arm].some((n) => cfg[n]!.next.includes(there))) return undefined;
+  return { at: 'after', statement: rangeOf(statements[check]!) };
 }
 
 function rangeOf(s: Statement): StatementRange {

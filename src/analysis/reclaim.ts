@@ -132,6 +132,8 @@ interface Reached {
 export class Reclaim implements Chains {
   private readonly byLock = new Map<string, ReclaimChain[]>();
   private readonly waited = new Map<string, ReclaimWait>();
+  /** By filesystem and function that puts an object into the task: how reclaim comes there. */
+  private readonly begun = new Map<string, Pick<ReclaimChain, 'entry' | 'steps'>>();
   /** By worker or kthread that reclaim waits for: the best way to such a wait. */
   private readonly awaited = new Map<number, ReclaimWait>();
   private readonly going: Going;
@@ -232,6 +234,7 @@ export class Reclaim implements Chains {
         found.add(known);
         this.record(a.lock, a.node, at, group, entryOf, certainty === 'guessed', going);
       }
+      if (fn.facts.setsCurrent) this.recordBegin(fn, at, group, entryOf);
       for (const wait of this.waits.in(fn)) {
         if (!runs(wait.node)) continue;
         const isOwn = (task: number): boolean => {
@@ -361,6 +364,19 @@ export class Reclaim implements Chains {
   /** How reclaim comes to wait for a worker or kthread, if it does. */
   waitForTask(task: number): ReclaimWait | undefined {
     return this.awaited.get(task);
+  }
+
+  private recordBegin(fn: Fn, at: Reached, group: string, entryOf: ReadonlyMap<number, ReclaimEntry>): void {
+    const key = `${group} ${fn.id}`;
+    if (at.elsewhere || this.begun.has(key)) return;
+    const stores = fn.facts.cfg.findIndex(({ op }) => op.k === 'set' && op.to.startsWith('v:current '));
+    const way = this.way(Math.max(0, stores), at, entryOf);
+    if (way) this.begun.set(key, way);
+  }
+
+  /** How reclaim of a filesystem comes to a function that puts an object into the task (`current->F`), if it does. */
+  chainToBegin(fn: Fn, group: string): Pick<ReclaimChain, 'entry' | 'steps'> | undefined {
+    return this.begun.get(`${group} ${fn.id}`);
   }
 
   private sharedFilesystemCode(group: string): boolean {

@@ -16,10 +16,14 @@ interface Found {
  */
 const MAX_READ_DEPTH = 3;
 
+const CURRENT = 'v:current ';
+
 export class TaskHeld {
   /** `group field` → functions that store something other than null there. */
   private readonly stores = new Map<string, Fn[]>();
   private readonly storing = new Set<number>();
+  /** `group field` where something other than an object is stored, too. */
+  private readonly marked = new Set<string>();
   private readonly cache = new Map<number, Found[]>();
   /** Ids of functions that read a member of `current`, or call what returns one. */
   private readonly reading = new Set<number>();
@@ -29,9 +33,14 @@ export class TaskHeld {
       if (!fn.facts.setsCurrent) continue;
       for (const { op } of fn.facts.cfg) {
         const to = op.k === 'set' || op.k === 'call' ? op.to : '';
-        if (!to.startsWith('v:current ') || (op.k === 'set' && op.from === '#0')) continue;
-        const field = to.slice('v:current '.length);
+        if (!to.startsWith(CURRENT) || (op.k === 'set' && op.from === '#0')) continue;
+        const field = to.slice(CURRENT.length);
         const key = `${fn.group} ${field}`;
+        if (op.k === 'set' && this.isMark(fn, op.from)) {
+          this.marked.add(key);
+          continue;
+        }
+        if (op.k === 'set' && this.isPutBack(fn, op.from, field)) continue;
         this.storing.add(fn.id);
         const list = this.stores.get(key);
         if (!list) this.stores.set(key, [fn]);
@@ -73,6 +82,7 @@ export class TaskHeld {
     const open = new Set<number>();
     for (const { field, node, variable } of mine) {
       if (variable !== undefined && !this.isClosed(fn, variable, closes)) continue;
+      if (this.marked.has(`${fn.group} ${field}`) && !isUsed(fn, objectAt(fn, node))) continue;
       const stores = this.storesFor(fn.group, field).filter((f) => !isLeftOut(f));
       if (stores.length > 0 && stores.every(leavesOpen)) open.add(node);
     }
@@ -101,6 +111,49 @@ export class TaskHeld {
     return out;
   }
 
+  /** A constant in the place of an object: `current->F = STUB`. */
+  private isMark(fn: Fn, from: Path): boolean {
+    const p = parsePath(from);
+    return from === '#pos' || (p.root === 'v' && p.fields.length === 0 && !this.index.isVariable(fn, p.name));
+  }
+
+  /** Does the member hold what was in the task before, or null, and nothing else? */
+  private isPutBack(fn: Fn, member: Path, field: string): boolean {
+    const name = member.slice(member.lastIndexOf(' ') + 1);
+    const owner = this.ownerOf(fn, member);
+    if (owner === '') return false;
+    let isKept = false;
+    for (const other of this.index.functions) {
+      if (other.group !== fn.group) continue;
+      for (const { op } of other.facts.cfg) {
+        const to = op.k === 'set' || op.k === 'call' ? op.to : '';
+        if (!to.endsWith(` ${name}`) || this.ownerOf(other, to) !== owner) continue;
+        if (op.k !== 'set' || !this.isFromTask(other, op.from, field)) return false;
+        isKept = true;
+      }
+    }
+    return isKept;
+  }
+
+  private ownerOf(fn: Fn, member: Path): string {
+    const end = member.lastIndexOf(' ');
+    return end < 0 ? '' : this.index.typeOf(fn, member.slice(0, end));
+  }
+
+  /** Is it null or what the task has in the field, at once or by way of a variable? */
+  private isFromTask(fn: Fn, from: Path, field: string): boolean {
+    const isTask = (path: Path): boolean => path === '#0' || path === `${CURRENT}${field}`;
+    if (isTask(from)) return true;
+    const sets = fn.facts.cfg.flatMap(({ op }) =>
+      (op.k === 'set' || op.k === 'call') && op.to === from ? [op] : [],
+    );
+    return (
+      this.index.isLocal(fn, from.slice(2)) &&
+      sets.length > 0 &&
+      sets.every((op) => op.k === 'set' && isTask(op.from))
+    );
+  }
+
   /** Is the variable handed to a call that closes a scope? */
   private isClosed(fn: Fn, variable: Path, closes: (fn: Fn, node: number) => boolean): boolean {
     return fn.facts.calls.some(([node, op]) => op.args.includes(variable) && closes(fn, node));
@@ -126,7 +179,9 @@ export class TaskHeld {
       if (field === '') continue;
       const tests = this.testsAfter(fn, node, variable);
       for (const test of tests) out.push({ field, node: test });
-      if (tests.length === 0 && isSetOnce(fn, variable)) out.push({ field, node, variable });
+      if (tests.length > 0) continue;
+      if (isTested(fn, node, source)) out.push({ field, node });
+      else if (isSetOnce(fn, variable)) out.push({ field, node, variable });
     }
     return out;
   }
@@ -163,4 +218,38 @@ function isSetOnce(fn: Fn, variable: Path): boolean {
   return (
     fn.facts.cfg.filter(({ op }) => (op.k === 'set' || op.k === 'call') && op.to === variable).length === 1
   );
+}
+
+/** Has the path been tested for non-null on every way to the node? */
+function isTested(fn: Fn, node: number, path: Path): boolean {
+  const { cfg } = fn.facts;
+  const seen = new Set([0]);
+  for (const at of seen) {
+    const { op, next } = cfg[at]!;
+    const isTest = op.k === 'test' && op.on === path && op.rel === 'nz';
+    for (const to of isTest ? next.slice(1) : next) if (to >= 0) seen.add(to);
+  }
+  return !seen.has(node);
+}
+
+function objectAt(fn: Fn, node: number): Path {
+  const { op } = fn.facts.cfg[node]!;
+  return op.k === 'test' ? op.on : op.k === 'set' || op.k === 'call' ? op.to : '';
+}
+
+/** Does the function use a member of the object? */
+function isUsed(fn: Fn, object: Path): boolean {
+  const isMember = (path: Path): boolean => path.replace(/^&/, '').startsWith(`${object} `);
+  return fn.facts.cfg.some(({ op }) => {
+    switch (op.k) {
+      case 'set':
+        return isMember(op.to) || isMember(op.from);
+      case 'call':
+        return [op.to, ...op.args].some(isMember);
+      case 'test':
+        return isMember(op.on);
+      default:
+        return false;
+    }
+  });
 }

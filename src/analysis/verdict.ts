@@ -20,6 +20,7 @@ import {
   type Verdict,
 } from './report.js';
 import { editOf, type LocatedSite, partsOf } from './sites.js';
+import { transactionId } from './transactions.js';
 
 /** Turns findings into the report: a verdict with a reason and paths for every site. */
 export function buildReport(tree: KernelTree, findings: Findings, skipped: readonly Skipped[]): Report {
@@ -105,6 +106,21 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
       ),
     ),
   );
+  const begun = findings.transactions.map((transaction): Scope => {
+    const { fn, node } = transaction.pieces.find(({ does }) => does === 'start')!;
+    return {
+      id: transactionId(transaction),
+      file: fn.file.file,
+      function: fn.facts.name,
+      line: index.lineOf(fn, node),
+      api: 'nofs',
+      lock: transaction.lock,
+      kind: 'transaction',
+      state: 'proposed',
+      reclaim: transaction.chain.steps,
+      opens: [],
+    };
+  });
   /** Lock classes, and the part of the kernel whose chain matters: that of the first site or region. */
   const named = new Map<string, string>();
   const name = (lock: string, group: string): void => {
@@ -122,7 +138,7 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
   return {
     tree,
     sites,
-    scopes: [...existingIds.values(), ...proposed].sort(order),
+    scopes: [...existingIds.values(), ...proposed, ...begun].sort(order),
     locks: reported,
     unresolved: index.unresolved.length,
     skipped,

@@ -18,6 +18,8 @@ export interface ScopeEvidence {
   readonly function: string;
   /** Set where the scope is around the body of a worker or kthread. */
   readonly task?: TaskReason;
+  /** Set where the scope is as long as a transaction, whose handle keeps what the save returned. */
+  readonly kept?: { readonly place: string };
   /** Set where it is around one call of an allocator that does not honour its mask: its name. */
   readonly unheeded?: string;
 }
@@ -76,7 +78,7 @@ function wrap(text: string, room: number): string[] {
 
 /** From the one that says most to the one that says least. */
 function* wordings(evidence: ScopeEvidence): Generator<string> {
-  const where = evidence.task ? 'in it' : 'under it';
+  const where = evidence.task || evidence.kept ? 'in it' : 'under it';
   const tails =
     evidence.api === 'nofs'
       ? [`Allocations ${where} must not recurse into the filesystem.`, `No FS reclaim ${where}.`]
@@ -162,6 +164,7 @@ const VAGUE = /^(?:\w{0,5}|(?:rw_?|r_?)?(?:lock|sem|mutex|rwsem|semaphore)s?)$/;
  * function writes it where that is short (`c->lock`), else the class.
  */
 export function lockName(evidence: Pick<ScopeEvidence, 'lock' | 'lockText'>): string {
+  if (evidence.lock.startsWith('struct ')) return 'a transaction';
   const field = /^[\w$]+(?:\.[\w$]+)*\.([\w$]+)$/.exec(evidence.lock)?.[1];
   if (field !== undefined && !VAGUE.test(field)) return field;
   const written = evidence.lockText

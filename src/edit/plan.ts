@@ -42,6 +42,19 @@ export interface ScopePlan {
   readonly restores: readonly ScopePoint[];
   /** Conditions alone keep a restore from what was not saved: a compiler may take the variable for uninitialised. */
   readonly conditional?: true;
+  /** Set where the value of the save is kept in an object, for a restore in another function. */
+  readonly kept?: KeptValue;
+}
+
+/** What one function does with a value that is kept in a handle. The plans of all of them have the same `lock`. */
+export interface KeptValue {
+  /** `start` keeps it, `end` restores it; `rest` takes it into a variable and restores that. */
+  readonly does: 'start' | 'end' | 'rest';
+  /** The new member, as the function writes it: `tr->tr_nofs_flags`. */
+  readonly place: string;
+  /** Declares the member. */
+  readonly file: string;
+  readonly member: readonly TextEdit[];
 }
 
 export interface Downgrade {
@@ -112,7 +125,8 @@ export function planWithout(
   plan: Plan,
   isDropped: (edit: { readonly file: string; readonly function: string | null }) => boolean,
 ): Plan {
-  const scopes = plan.scopes.filter((scope) => !isDropped(scope));
+  const broken = new Set(plan.scopes.flatMap((s) => (s.kept && isDropped(s) ? [s.lock] : [])));
+  const scopes = plan.scopes.filter((scope) => !isDropped(scope) && !(scope.kept && broken.has(scope.lock)));
   const lost = new Set(plan.scopes.map(({ id }) => id));
   for (const { id } of scopes) lost.delete(id);
   const downgrades = plan.downgrades.filter(

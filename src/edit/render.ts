@@ -31,13 +31,19 @@ export function renderPlan(
   source: (file: string) => string,
   includes: IncludeResolver,
 ): FileChange[] {
-  const files = new Set([...plan.scopes, ...plan.downgrades, ...plan.removals].map((edit) => edit.file));
+  const members = new Map(plan.scopes.flatMap(({ kept, lock }) => (kept ? [[lock, kept] as const] : [])));
+  const files = new Set([
+    ...[...plan.scopes, ...plan.downgrades, ...plan.removals].map((edit) => edit.file),
+    ...[...members.values()].map((kept) => kept.file),
+  ]);
   const changes: FileChange[] = [];
   for (const file of [...files].sort(compareText)) {
     const before = source(file);
     const out = new MagicString(before);
     const scopes = plan.scopes.filter((scope) => scope.file === file);
     for (const group of byFunction(scopes)) renderFunction(out, file, before, group);
+    for (const kept of members.values())
+      if (kept.file === file) for (const { start, text } of kept.member) out.appendLeft(start, text);
     const removed = plan.removals.flatMap((removal) => {
       if (removal.file !== file) return [];
       // A new declaration comes into the place of the one that goes.
@@ -107,8 +113,13 @@ function renderFunction(out: MagicString, file: string, text: string, scopes: re
       .flatMap((scope, depth) => scope.saves.map((point) => ({ scope, point, depth })))
       .sort((a, b) => placeOf(a.point) - placeOf(b.point));
     for (const { scope, point, depth } of saves) {
-      const variable = nameOf.get(scope.id)!;
+      const variable = nameOf.get(scope.id);
       const statement = statementOf(point);
+      if (scope.kept?.does === 'rest') {
+        const line = `${variable!.name} = ${scope.kept.place};`;
+        place(layout, fn, statement, point.at, [line], [1, depth], false, refuse);
+        continue;
+      }
       const key = `${scope.api} ${scope.lock}`;
       const evidence: ScopeEvidence = scope;
       const indent = columns(indentAt(layout, fn, statement));
@@ -116,13 +127,15 @@ function renderFunction(out: MagicString, file: string, text: string, scopes: re
         ? furtherScopeComment(evidence, indent)
         : scopeComment(evidence, indent);
       explained.add(key);
-      const save = `${variable.name} = memalloc_${scope.api}_save();`;
-      const line = variable.initialised ? `unsigned int ${save}` : save;
-      place(layout, fn, statement, point.at, [...comment, line], [1, depth], variable.initialised, refuse);
+      const initialised = variable?.initialised === true;
+      const save = `${scope.kept?.place ?? variable!.name} = memalloc_${scope.api}_save();`;
+      const line = initialised ? `unsigned int ${save}` : save;
+      place(layout, fn, statement, point.at, [...comment, line], [1, depth], initialised, refuse);
     }
     nesting.forEach((scope, depth) => {
       for (const point of scope.restores) {
-        const line = `memalloc_${scope.api}_restore(${nameOf.get(scope.id)!.name});`;
+        const value = nameOf.get(scope.id)?.name ?? scope.kept!.place;
+        const line = `memalloc_${scope.api}_restore(${value});`;
         place(layout, fn, statementOf(point), point.at, [line], [0, -depth], false, refuse);
       }
     });
@@ -205,6 +218,7 @@ function chooseVariables(
   const variables: Variable[] = [];
   const numbers: Record<Api, number> = { nofs: 0, noio: 0 };
   for (const scope of scopes) {
+    if (scope.kept && scope.kept.does !== 'rest') continue;
     const initialised = savesAmongDeclarations(scope, statementOf);
     const shared = variables.find(
       (v) => !v.initialised && !initialised && v.scopes.every((s) => s.api === scope.api && apart(s, scope)),

@@ -92,6 +92,12 @@ function checkFile(change: FileChange, after: FileFacts, plan: Plan): Problem[] 
   }
   const wholeBefore = before.functions.filter((f) => !f.broken).map((f) => f.name);
   const wholeAfter = after.functions.filter((f) => !f.broken).map((f) => f.name);
+  const lostMember = plan.scopes.find(
+    ({ kept, lock }) =>
+      kept?.file === change.file &&
+      !hasMember(after, lock.replace(/^struct /, ''), kept.place.slice(kept.place.search(/\w+$/))),
+  );
+  if (lostMember) return [{ ...lostMember, message: `the new member of ${lostMember.lock} does not parse` }];
   if (wholeBefore.length !== wholeAfter.length) {
     const lost = wholeBefore.filter((name) => !wholeAfter.includes(name));
     const blamed = lost.filter((name) => edited.has(name));
@@ -109,6 +115,10 @@ function checkFile(change: FileChange, after: FileFacts, plan: Plan): Problem[] 
     if (wrong) problem(fn.name, wrong);
   }
   return problems;
+}
+
+function hasMember({ structs }: FileFacts, tag: string, name: string): boolean {
+  return structs.some(([of, fields]) => of === tag && fields.some(([field]) => field === name));
 }
 
 /** A name that the edit declared must be new to the function. */

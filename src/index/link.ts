@@ -143,7 +143,7 @@ const LOCK_TYPES = /^(?:mutex|rw_semaphore|semaphore|percpu_rw_semaphore|rt_mute
 const FILESYSTEM = new RegExp(`^(?:fs/[^/]+|${MODULE})/`);
 
 /** The part of the kernel that a file belongs to; a module is one. */
-function directoryGroup(file: string): string {
+export function directoryGroup(file: string): string {
   const parts = file.split('/');
   if (parts.length <= 2 || parts[0] === MODULE) return parts[0] ?? '';
   if (parts[0] === 'fs') return `fs/${parts[1]}`;
@@ -436,6 +436,11 @@ export class Index {
 
   isLocal(fn: Fn, name: string): boolean {
     return this.variables(fn).has(name);
+  }
+
+  /** Is it a variable, of the function or a global one, rather than a constant? */
+  isVariable(fn: Fn, name: string): boolean {
+    return this.isLocal(fn, name) || this.globals.has(name);
   }
 
   private globalType(name: string, file: string): string {

@@ -224,4 +224,7 @@ export const BLOCK_LAYER: ReadonlySet<string> = new Set(
   LAYERS.filter((l) => l.why === BLOCK).map((l) => l.name),
 );
 
+/** Names of the functions that free what they are given. */
+export const FREES: ReadonlySet<string> = new Set(LAYERS.filter((l) => l.why === FREEING).map((l) => l.name));
+
 export const LAYER_BY_NAME: ReadonlyMap<string, Layer> = new Map(LAYERS.map((l) => [l.name, l]));

@@ -2,7 +2,7 @@ import type { Region, Report, Site, Step } from '../analysis/report.js';
 import type { TaskReason } from '../analysis/task-bodies.js';
 import { contextPhrase, distinct, lockName, routeText, takesVerb } from '../edit/comment.js';
 import { compareText } from '../edit/order.js';
-import type { ParameterRemoval, Plan, Removal, ScopePlan, ScopeRemoval } from '../edit/plan.js';
+import type { KeptValue, ParameterRemoval, Plan, Removal, ScopePlan, ScopeRemoval } from '../edit/plan.js';
 import { wrapText } from './mail.js';
 import { counted } from './scan-listing.js';
 import type { DowngradeGroup, ScopeGroup } from './series.js';
@@ -20,9 +20,14 @@ const WIDTH = 75;
 /** A list in a message is no longer; who wants all of it runs `explain`. */
 const LONGEST_LIST = 16;
 
+/** How a text names the scopes of a lock: by its field, of a transaction without an article. */
+function nameOf({ lock }: Pick<ScopePlan, 'lock'>): string {
+  return lockName({ lock, lockText: '' }).replace(/^a /, '');
+}
+
 /** How subjects name a lock: the field; then its class, should that be needed to tell two patches apart. */
 function lockNames(scope: Pick<ScopePlan, 'lock'>): string[] {
-  const name = lockName({ lock: scope.lock, lockText: '' });
+  const name = nameOf(scope);
   return name === scope.lock ? [name] : [name, scope.lock];
 }
 
@@ -32,6 +37,7 @@ export function scopeMessage(group: ScopeGroup, prefix: string, report: Report, 
   const api = scope.api.toUpperCase();
   if (scope.task) return taskMessage(scope, scope.task, prefix, report, plan);
   if (scope.unheeded !== undefined) return unheededMessage(group.scopes, scope.unheeded, prefix);
+  if (scope.kept) return transactionMessage(group.scopes, scope.kept, prefix, report, plan);
   const several = group.scopes.length > 1;
   const taken = takesVerb(scope) === 'takes' ? 'is taken' : 'is begun';
   const subjects = lockNames(scope).map(
@@ -60,6 +66,42 @@ export function scopeMessage(group: ScopeGroup, prefix: string, report: Report, 
   paragraphs.push(...coverage(covered, group.scopes));
   paragraphs.push(...otherRegions(scope, group.scopes, report));
   return { subjects, body: paragraphs.join('\n\n') };
+}
+
+/** The message of a patch that opens a scope for as long as a transaction. */
+function transactionMessage(
+  scopes: readonly ScopePlan[],
+  { place }: KeptValue,
+  prefix: string,
+  report: Report,
+  plan: Plan,
+): Message {
+  const { api, lock, reclaim, context } = scopes[0]!;
+  const namesOf = (isStart: boolean): string =>
+    sentence(
+      [
+        ...new Set(
+          scopes.flatMap((s) => ((s.kept?.does === 'start') === isStart ? [`${s.function}()`] : [])),
+        ),
+      ],
+      'and',
+    );
+  const proving = scopes.filter((s) => report.scopes.some(({ id }) => id === s.id));
+  return {
+    subjects: [
+      `${prefix}: run transactions in a ${api.toUpperCase()} scope`,
+      `${prefix}: keep a ${api.toUpperCase()} scope in ${lock}`,
+    ],
+    body: [
+      `Memory reclaim starts transactions itself${contextPhrase(context)}:`,
+      chainList(reclaim),
+      `To start one may mean to wait for those that are open. An allocation in a transaction that ${entersReclaim(scopes[0]!)} ` +
+        'could come back there and wait for its own task.',
+      `Open a ${api.toUpperCase()} scope for as long as there is a handle: save in ${namesOf(true)}, and restore in ${namesOf(false)}. ` +
+        `What the save returned is kept in the handle, as ${/\w+$/.exec(place)![0]}.`,
+      ...coverage(coveredBy(proving, report, plan), proving),
+    ].join('\n\n'),
+  };
 }
 
 /** The message of a patch that opens scopes around calls of an allocator that does not honour its mask. */
@@ -320,6 +362,7 @@ function proofsOf(group: DowngradeGroup, sites: readonly Site[], report: Report)
       )}`,
       `inside the new task ${scopes}`,
     ];
+  if (classes.every((scope) => scope.kept)) return ['in transactions', 'inside the new transaction scopes'];
   const names = classes.map(lockNames);
   const [only, ...others] = functionsOf(sites);
   return [
@@ -407,8 +450,7 @@ function kindOf(
 ): { function: string; what: string } | undefined {
   const added = fresh.get(id);
   if (added?.task) return { function: added.function, what: 'new task scope' };
-  if (added)
-    return { function: added.function, what: `new ${lockName({ lock: added.lock, lockText: '' })} scope` };
+  if (added) return { function: added.function, what: `new ${nameOf(added)} scope` };
   const scope = known.get(id);
   const opener = scope?.opens[1]?.function ?? `memalloc_${scope?.api}_save`;
   return scope && { function: scope.function, what: `${opener}() scope` };

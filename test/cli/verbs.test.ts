@@ -179,7 +179,15 @@ describe('what the analysis is asked', () => {
       jobs: 3,
       placement: 'inside',
       minimal: true,
-      transforms: ['lock-scope', 'task-scope', 'covered', 'masks', 'lock-free', 'vmalloc-scope'],
+      transforms: [
+        'lock-scope',
+        'transaction-scope',
+        'task-scope',
+        'covered',
+        'masks',
+        'lock-free',
+        'vmalloc-scope',
+      ],
       api: 'noio',
     });
   });
@@ -190,7 +198,7 @@ describe('what the analysis is asked', () => {
       paths: [''],
       placement: 'around',
       minimal: false,
-      transforms: ['lock-scope', 'task-scope', 'covered', 'masks', 'vmalloc-scope'],
+      transforms: ['lock-scope', 'transaction-scope', 'task-scope', 'covered', 'masks', 'vmalloc-scope'],
       api: 'both',
     });
     expect(asked[0]!.jobs).toBeGreaterThanOrEqual(1);
@@ -209,11 +217,11 @@ describe('what the analysis is asked', () => {
     ],
     [
       ['--no-transform', 'task-scope', 'fs'],
-      ['lock-scope', 'covered', 'masks', 'vmalloc-scope'],
+      ['lock-scope', 'transaction-scope', 'covered', 'masks', 'vmalloc-scope'],
     ],
     [
       ['--no-transform', 'covered', '--no-transform', 'lock-scope', '--lock-free', 'fs'],
-      ['task-scope', 'masks', 'lock-free', 'vmalloc-scope'],
+      ['transaction-scope', 'task-scope', 'masks', 'lock-free', 'vmalloc-scope'],
     ],
   ])('makes the rewrites that are asked for: %j', async (argv, transforms) => {
     const { asked } = await session(['diff', ...argv]);

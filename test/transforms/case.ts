@@ -54,6 +54,7 @@ export const KINDS = [
   'lock-scope',
   'covered',
   'masks',
+  'transaction-scope',
   'task-scope',
   'vmalloc-scope',
   'hoist',
