@@ -40,9 +40,9 @@ export function placeScope(fn: Fn, lock: string, locks: Locks, prefer: Placement
   if (locks.differsByArm(fn, lock))
     return { refused: 'another #if arm releases, returns or jumps in its own way' };
   const given = locks.effects(fn).filter((e) => e.lock === lock);
-  if (given.some((e) => facts.cfg[e.node]!.op.k === 'guard')) {
-    return { refused: 'the lock is held by guard() and dropped at the end of its block' };
-  }
+  const guarded = given.filter((e) => /^(?:un)?guard$/.test(facts.cfg[e.node]!.op.k));
+  if (guarded.length > 0 && guarded.length < given.length)
+    return { refused: 'the lock is held by guard() and by calls as well' };
   const real = locks.runOf(fn, lock);
   // Functions that take the lock on a condition of their own, and drop it on the same: the scope is there in either case.
   const sometimes = given.some((e) => e.success === 'maybe');
@@ -51,13 +51,19 @@ export function placeScope(fn: Fn, lock: string, locks: Locks, prefer: Placement
   if ([...real.exits, ...held.exits].some((e) => e.depth !== 0 || e.pending !== '')) {
     return { refused: 'the lock is still held, or was dropped for the caller, where the function returns' };
   }
-  const modes: PlacementMode[] = prefer === 'around' ? ['around', 'inside'] : ['inside', 'around'];
+  // Where the block of a guard ends there is no statement to stand behind.
+  const modes: PlacementMode[] =
+    guarded.length > 0 ? ['inside'] : prefer === 'around' ? ['around', 'inside'] : ['inside', 'around'];
   const acts = new Set(effects.map((e) => e.node));
   let why = 'no save and restore balance on every path';
   for (const mode of modes) {
     for (const hoisted of [true, false]) {
       const points =
-        mode === 'around' ? around(facts, effects, held, hoisted) : inside(facts, effects, held, hoisted);
+        guarded.length > 0
+          ? insideGuards(facts, effects)
+          : mode === 'around'
+            ? around(facts, effects, held, hoisted)
+            : inside(facts, effects, held, hoisted);
       if (typeof points === 'string') {
         why = points;
         continue;
@@ -281,6 +287,37 @@ function inside(
   const kept = (p: Point): boolean => !empty.has(p.statement);
   const ends = restores.filter(kept);
   return { saves: saves.filter(kept), restores: hoisted ? hoist(facts, ends) : ends };
+}
+
+/** Behind each `guard()`, or in the body of a `scoped_guard()`, and before whatever leaves that block. */
+function insideGuards(facts: FunctionFacts, effects: readonly NodeEffect[]): Points | string {
+  const { statements, cfg } = facts;
+  const inner = (block: number): number[] =>
+    [...statements.keys()].filter((i) => statements[i]!.parent === block);
+  const saves: Point[] = [];
+  const restores: Point[] = [];
+  for (const { act, node } of effects) {
+    const s = element(facts, node);
+    if (act === 'acquire') {
+      const isScoped = statements[s]?.kind === 'if';
+      const body = isScoped ? inner(s)[0] : undefined;
+      if (isScoped && body === undefined) return 'the lock is held for an empty block';
+      saves.push(body === undefined ? { at: 'after', statement: s } : { at: 'before', statement: body });
+      continue;
+    }
+    // What drops the lock on the way of a `goto` belongs to no statement.
+    let at = node;
+    while (cfg[at]!.statement < 0) {
+      at = cfg.findIndex(({ next }) => next.includes(at));
+      if (at < 0) return 'it is not known where the lock is dropped';
+    }
+    const left = element(facts, at);
+    const { kind } = statements[left]!;
+    if (kind === 'return' || kind === 'jump') restores.push({ at: 'before', statement: left });
+    else if (kind === 'block') restores.push({ at: 'after', statement: inner(left).at(-1)! });
+    else restores.push({ at: 'after', statement: inner(left)[0]! });
+  }
+  return { saves, restores };
 }
 
 /** Points in the arms of one `if` become one point at that `if`. */
