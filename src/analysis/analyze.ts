@@ -17,7 +17,7 @@ import {
   Threads,
 } from '../index/load.js';
 import { Witness } from '../index/witness.js';
-import { SCOPE_APIS } from '../kernel/masks.js';
+import { MASKS, SCOPE_APIS } from '../kernel/masks.js';
 import type { Api } from '../kernel/types.js';
 import { extractFacts } from '../parse/extract.js';
 import type { FileFacts } from '../parse/facts.js';
@@ -160,12 +160,18 @@ async function analyzeIn(
 
   // What stands for a mask is known only now: the files asked for are read again where they use it.
   const flags = new Set(facts.flatMap((f) => f.maskFlags.map((m) => m.flag)));
+  // A flag that becomes another flag before it becomes a mask is known by its name.
+  const relayed = MASKS.filter(
+    ({ name, form, source: header }) => form === 'flag' && source(header).includes(name),
+  );
+  for (const { name } of relayed) flags.add(name);
   const word = new RegExp(`\\b(?:${[...flags].join('|')})\\b`);
+  const relay = new RegExp(`&\\s*(?:${relayed.map(({ name }) => name).join('|')})\\b`);
   if (flags.size > 0) {
     facts = facts.map((f) => {
-      if (!asked(f.file)) return f;
+      if (!asked(f.file) && (relayed.length < 2 || !/^(?:mm|fs|include)\//.test(f.file))) return f;
       const again = readSource(tree, f.file);
-      return 'text' in again && word.test(again.text)
+      return 'text' in again && (asked(f.file) ? word : relay).test(again.text)
         ? unpackFacts(packFacts(extractFacts(f.file, again.text, 'fast', flags)))
         : f;
     });

@@ -22,6 +22,8 @@ export const MASKS: readonly Mask[] = [
   { name: '__GFP_FS', api: 'nofs', form: 'bit', source: 'include/linux/gfp_types.h' },
   { name: '__GFP_IO', api: 'noio', form: 'bit', source: 'include/linux/gfp_types.h' },
   { name: 'FGP_NOFS', api: 'nofs', form: 'flag', source: 'include/linux/pagemap.h' },
+  // Until 5.18.
+  { name: 'AOP_FLAG_NOFS', api: 'nofs', form: 'flag', source: 'include/linux/fs.h' },
 ];
 
 export const MASK_BY_NAME: ReadonlyMap<string, Mask> = new Map(MASKS.map((mask) => [mask.name, mask]));

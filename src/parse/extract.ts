@@ -1,5 +1,5 @@
 import { LOCK_BY_NAME } from '../kernel/locks.js';
-import { MASK_CONSTRAINTS, SCOPE_APIS } from '../kernel/masks.js';
+import { MASK_BY_NAME, MASK_CONSTRAINTS, SCOPE_APIS } from '../kernel/masks.js';
 import { inModule } from '../tree/kernel-tree.js';
 import { constantsOf } from './constants.js';
 import { type Cst, childByField, children, parseCst, textOf } from './cst.js';
@@ -675,7 +675,7 @@ class Extraction {
   private findMaskFlags(node: number, fn: string, params: readonly (readonly [string, string])[]): void {
     const { cst } = this;
     for (const mask of this.masks) {
-      if (mask.start < cst.start[node]! || mask.end > cst.end[node]! || this.flags.has(mask.flag)) continue;
+      if (mask.start < cst.start[node]! || mask.end > cst.end[node]!) continue;
       const leaf = this.leafAt(node, mask.start, mask.end);
       for (let n = leaf; n >= 0 && n !== node; n = cst.parent[n]!) {
         const up = cst.parent[n]!;
@@ -686,7 +686,9 @@ class Extraction {
           const condition = textOf(cst, childByField(cst, up, 'condition'));
           const test = /^\(?\s*(\w+)\s*&\s*([A-Z]\w+)\s*\)?$/.exec(condition);
           const param = params.findIndex(([name]) => name === test?.[1]);
-          if (test && param >= 0) this.maskFlags.push({ flag: test[2]!, fn, param, mask: mask.flag });
+          const isKnown = MASK_BY_NAME.get(test?.[2] ?? '')?.form === 'flag';
+          if (test && param >= 0 && (isKnown || !this.flags.has(mask.flag)))
+            this.maskFlags.push({ flag: test[2]!, fn, param, mask: mask.flag });
         }
         break;
       }
