@@ -1,7 +1,7 @@
 import { Cover } from '../analysis/coverage.js';
 import type { ReclaimChain } from '../analysis/reclaim.js';
 import type { Fn } from '../index/link.js';
-import { gfpArgument } from '../kernel/allocators.js';
+import { gfpArgument, maskByDefault } from '../kernel/allocators.js';
 import { at, type Rule } from './rule.js';
 
 /** Masks that let direct reclaim enter filesystems (include/linux/gfp_types.h, 6.12). */
@@ -39,9 +39,8 @@ export const reclaimUnderLock: Rule = {
     const { locks, nofs, callers } = findings;
     const likely = functions.flatMap((fn) =>
       fn.facts.calls.flatMap(([node, op]) => {
-        const position = gfpArgument(op.fn, op.args.length);
-        if (position === undefined || !ENTERS_FS.test(op.args[position] ?? '')) return [];
-        if ((op.args[position] ?? '').includes('__GFP_NOLOCKDEP')) return [];
+        const mask = op.args[gfpArgument(op.fn, op.args.length) ?? -1] ?? maskByDefault(op.fn) ?? '';
+        if (!ENTERS_FS.test(mask) || mask.includes('__GFP_NOLOCKDEP')) return [];
         return locks
           .classes(fn)
           .filter((lock) => locks.mustHold(fn, lock, node))

@@ -243,6 +243,12 @@ export function gfpArgument(name: string, args: number): number | undefined {
   return entries?.find((entry) => entry.args === undefined || entry.args === args)?.gfpArg;
 }
 
+/** The mask that a call allocates with which hands over none: that of `vmalloc()`, or of a typed allocator that may do without. */
+export function maskByDefault(name: string): string | undefined {
+  if (BY_NAME.get(name)?.some((allocator) => allocator.defaulted)) return 'GFP_KERNEL';
+  return MASKLESS_ALLOCATORS.find((allocator) => allocator.name === name)?.mask;
+}
+
 const BY_NAME = new Map<string, Allocator[]>();
 for (const allocator of ALLOCATORS) {
   const same = BY_NAME.get(allocator.name);

@@ -40,14 +40,16 @@ describe.each(KINDS)('%s', (kind) => {
   });
 
   it.each(cases)('$name is C, before and after', (fixture) => {
-    for (const text of new Set([fixture.before, fixture.after])) expect(warningsOf(text)).toBe('');
+    for (const text of new Set([fixture.before, fixture.after])) expect(warningsOf(text, fixture)).toBe('');
   });
 });
 
 /** What a compiler says. */
-function warningsOf(text: string): string {
+function warningsOf(text: string, { folder }: Case): string {
   const options = ['-x', 'c', '-fsyntax-only', '-std=gnu11', '-Wall', '-Wno-unused', '-nostdinc'];
-  const include = [path.join(BASE, 'include'), path.join(BASE, 'fs/examplefs')].map((dir) => `-I${dir}`);
+  const include = [path.join(folder, 'tree'), BASE]
+    .flatMap((tree) => [path.join(tree, 'include'), path.join(tree, 'fs/examplefs')])
+    .map((dir) => `-I${dir}`);
   try {
     execFileSync('gcc', [...options, ...include, '-'], { input: text, stdio: 'pipe', encoding: 'latin1' });
     return '';
