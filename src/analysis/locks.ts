@@ -2,6 +2,7 @@ import type { Edge, Fn, Index } from '../index/link.js';
 import { GUARD_CLASS_BY_NAME } from '../kernel/guards.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { SCOPE_APIS } from '../kernel/masks.js';
+import { PSEUDO_BY_CALL, PSEUDO_LOCKS } from '../kernel/pseudo-locks.js';
 import type { Api, LockPrimitive } from '../kernel/types.js';
 import type { CallOp, FunctionFacts } from '../parse/facts.js';
 import { Flags, type HandedFlags } from './flags.js';
@@ -33,6 +34,8 @@ const IF_REAL = '~';
 export function conditionalScopesFor(api: Api): string[] {
   return scopesFor(api).map((scope) => `${scope}${IF_REAL}`);
 }
+
+const PSEUDO_NAMES: ReadonlySet<string> = new Set(PSEUDO_LOCKS.map(({ name }) => name));
 
 /** Is it such a pseudo class rather than a lock? */
 function isScope(lock: string): boolean {
@@ -174,6 +177,14 @@ export class Locks {
         const scope = SCOPE_CALL.get(op.fn);
         if (scope) {
           out.push(...scopeEffects(scope.scope, node, scope.act));
+          continue;
+        }
+        const pseudo = PSEUDO_BY_CALL.get(op.fn);
+        if (pseudo) {
+          const { lock, act } = pseudo;
+          const isVoid = this.index.returnType(op.fn, fn.file.file) === 'void';
+          const success = isVoid ? 'void' : SUCCESS[pseudo.success];
+          out.push({ lock, node, act, success, blocking: true, direct: true, hops: 0 });
           continue;
         }
         const primitive = LOCK_BY_NAME.get(op.fn);
@@ -453,11 +464,12 @@ export class Locks {
     let all = this.combined.get(fn.id);
     if (all) return all;
     all = [...(this.own.get(fn.id) ?? [])];
-    const taken = new Set(all.map((e) => e.node));
+    const taken = new Map(all.map((e) => [e.node, e.lock]));
     const atNode = new Map<number, Map<string, Summary[]>>();
     const targets = new Map<number, number>();
     for (const edge of this.index.callees[fn.id]!) {
-      if (edge.how !== 'call' || taken.has(edge.node) || edge.to === fn.id) continue;
+      const own = taken.get(edge.node);
+      if (edge.how !== 'call' || edge.to === fn.id || (own !== undefined && !PSEUDO_NAMES.has(own))) continue;
       targets.set(edge.node, (targets.get(edge.node) ?? 0) + 1);
       // Only what acts on a lock somewhere can do so in one of its branches.
       if (!this.summaries.has(edge.to)) continue;
@@ -468,7 +480,8 @@ export class Locks {
       const flags = op.k === 'call' ? this.flags.handed(fn, to, op.args, 'named') : undefined;
       for (const [key, whole] of summary) {
         const effect = flags ? this.withFlags(to, key, whole, flags, zero) : whole;
-        if (!effect) continue;
+        // What is known of a primitive is not asked of its body; a scope that it opens is.
+        if (!effect || (own !== undefined && !isScope(key))) continue;
         if (
           isScope(key) &&
           effect.act === 'release' &&

@@ -7,6 +7,7 @@ import {
   OPTIONAL_LIBRARIES,
   VFS_TABLES,
 } from '../kernel/layers.js';
+import { PSEUDO_LOCKS, type PseudoLock } from '../kernel/pseudo-locks.js';
 import { PSEUDO_FILESYSTEM, RECLAIM_ENTRIES } from '../kernel/reclaim-contexts.js';
 import type { Api, ReclaimEntry } from '../kernel/types.js';
 import { type Certainty, Flags, type HandedFlags } from './flags.js';
@@ -182,8 +183,21 @@ export class Reclaim implements Chains {
       // What only comes out where names of flags are no proof is poor evidence, but withholds all the same.
       this.search(group, [...start(false), ...start(true)], ends, found, 'known');
     }
+    for (const pseudo of PSEUDO_LOCKS) if (pseudo.api === api) this.recordPseudo(pseudo);
     for (const chains of this.byLock.values()) {
       chains.sort(byQuality);
+    }
+  }
+
+  /** IO waits in those functions, whatever way it comes there. */
+  private recordPseudo({ name: lock, api, blocks, context, source }: PseudoLock): void {
+    for (const block of blocks) {
+      const fn = this.index.byName.get(block)?.find((f) => !f.facts.isMacro);
+      if (!fn) continue;
+      const steps = [{ function: block, file: fn.file.file, line: fn.facts.line }];
+      const entry = { table: 'bio', field: 'submission', api, source, context };
+      const chain = { lock, group: fn.group, entry, steps, notes: [], going: false, believable: true };
+      this.byLock.set(lock, [...(this.byLock.get(lock) ?? []), chain]);
     }
   }
 

@@ -1,11 +1,12 @@
 import type { ScopePlan } from './plan.js';
 
 /**
- * The order in which scopes get their variables, and in which a series introduces them: by lock class,
- * then place. Both must agree, so that a patch which adds a class never renames a variable of an earlier one.
+ * The order in which scopes get their variables, and in which a series introduces them: those of transactions, which
+ * others lie in, then by lock class, then place. Both must agree, so that a patch which adds a class never renames a variable of an earlier one.
  */
 export function compareScopes(a: ScopePlan, b: ScopePlan): number {
   return (
+    Number(b.kept !== undefined) - Number(a.kept !== undefined) ||
     compareText(a.lock, b.lock) ||
     compareText(a.api, b.api) ||
     compareText(a.file, b.file) ||

@@ -39,9 +39,10 @@ export function scopeMessage(group: ScopeGroup, prefix: string, report: Report, 
   if (scope.unheeded !== undefined) return unheededMessage(group.scopes, scope.unheeded, prefix);
   if (scope.kept) return transactionMessage(group.scopes, scope.kept, prefix, report, plan);
   const several = group.scopes.length > 1;
-  const taken = takesVerb(scope) === 'takes' ? 'is taken' : 'is begun';
+  const isLock = takesVerb(scope) === 'takes';
   const subjects = lockNames(scope).map(
-    (lock) => `${prefix}: open ${several ? `${api} scopes` : `a ${api} scope`} where ${lock} ${taken}`,
+    (lock) =>
+      `${prefix}: open ${several ? `${api} scopes` : `a ${api} scope`} ${isLock ? `where ${lock} is taken` : `around ${lockName(scope)}`}`,
   );
   subjects.push(`${prefix}: ${api} scopes for ${scope.lock}`);
 
@@ -60,7 +61,7 @@ export function scopeMessage(group: ScopeGroup, prefix: string, report: Report, 
       `${chain.length > 0 ? `${chain.at(-1)!.function}()` : 'where reclaim takes it'} and wait there for its own task.`,
   );
   paragraphs.push(
-    `Open ${several ? `${api} scopes` : `a ${api} scope`} where the lock is taken, in:`,
+    `Open ${several ? `${api} scopes` : `a ${api} scope`} ${isLock ? 'where the lock is taken' : 'where that begins'}, in:`,
     placeList(group.scopes, report),
   );
   paragraphs.push(...coverage(covered, group.scopes));

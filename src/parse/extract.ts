@@ -1,5 +1,6 @@
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { MASK_BY_NAME, MASK_CONSTRAINTS, SCOPE_APIS } from '../kernel/masks.js';
+import { PSEUDO_BY_CALL } from '../kernel/pseudo-locks.js';
 import { inModule } from '../tree/kernel-tree.js';
 import { constantsOf } from './constants.js';
 import { type Cst, childByField, children, parseCst, textOf } from './cst.js';
@@ -750,7 +751,7 @@ class Extraction {
 const SCOPE_CALLS = new Set(SCOPE_APIS.flatMap((api) => [api.save, api.restore]));
 
 function actsOnLocks(name: string): boolean {
-  return LOCK_BY_NAME.has(name) || SCOPE_CALLS.has(name);
+  return LOCK_BY_NAME.has(name) || PSEUDO_BY_CALL.has(name) || SCOPE_CALLS.has(name);
 }
 
 /** See `FunctionFacts.testedParams`. */
