@@ -608,6 +608,8 @@ export class Locks {
     const match = /^param:(\d+)(?: (.*))?$/.exec(key);
     if (!match) return key;
     const arg = args[Number(match[1])] ?? '';
+    if (match[2]?.startsWith('##'))
+      return arg === '' ? '' : this.index.lockClass(caller, `${arg}${match[2].slice(2)}`);
     if (match[2]?.startsWith('#')) return this.index.elementClass(caller, match[2].slice(1), arg);
     if (arg === '') return '';
     return this.index.lockClass(

@@ -190,12 +190,12 @@ export class Reclaim implements Chains {
   }
 
   /** IO waits in those functions, whatever way it comes there. */
-  private recordPseudo({ name: lock, api, blocks, context, source }: PseudoLock): void {
+  private recordPseudo({ name: lock, api, blocks, context, sources }: PseudoLock): void {
     for (const block of blocks) {
       const fn = this.index.byName.get(block)?.find((f) => !f.facts.isMacro);
       if (!fn) continue;
       const steps = [{ function: block, file: fn.file.file, line: fn.facts.line }];
-      const entry = { table: 'bio', field: 'submission', api, source, context };
+      const entry = { table: 'bio', field: 'submission', api, source: sources[0]!, context };
       const chain = { lock, group: fn.group, entry, steps, notes: [], going: false, believable: true };
       this.byLock.set(lock, [...(this.byLock.get(lock) ?? []), chain]);
     }

@@ -549,6 +549,11 @@ export class Index {
         const source = this.onlySource(fn, p.name);
         return source === '' ? '' : this.lockClass(fn, source, depth + 1);
       }
+      // `x##_mutex` of a macro, with blanks in the place of the operator: a name that the argument begins.
+      const pasted = fn.facts.isMacro
+        ? fn.facts.params.findIndex(([name]) => name !== '' && p.name.startsWith(`${name}__`))
+        : -1;
+      if (pasted >= 0) return `param:${pasted} ##${p.name.slice(fn.facts.params[pasted]![0].length + 2)}`;
       // What has an address and is no variable of the function is a global, of a header that was not read perhaps.
       const isGlobal = path[0] === '&' && !fn.facts.isMacro;
       return isGlobal || this.globals.has(p.name) || this.definesLock(fn, p.name) ? p.name : '';

@@ -19,6 +19,7 @@ export const TRANSPARENT: ReadonlyMap<string, number> = new Map([
   ['this_cpu_ptr', 0],
   ['raw_cpu_ptr', 0],
   ['per_cpu_ptr', 0],
+  ['per_cpu', 0],
   ['get_cpu_ptr', 0],
   ['no_free_ptr', 0],
 ]);

@@ -1,11 +1,11 @@
-import type { Api } from './types.js';
+import type { Api, Versioned } from './types.js';
 
 /**
  * What makes a site, what makes a scope, and what a site turns into once a scope makes its mask equal.
  * Read from include/linux/gfp_types.h (6.1 and later; include/linux/gfp.h before), include/linux/sched/mm.h
  * and include/linux/pagemap.h.
  */
-export interface Mask {
+export interface Mask extends Versioned {
   readonly name: string;
   readonly api: Api;
   /**
@@ -22,8 +22,7 @@ export const MASKS: readonly Mask[] = [
   { name: '__GFP_FS', api: 'nofs', form: 'bit', source: 'include/linux/gfp_types.h' },
   { name: '__GFP_IO', api: 'noio', form: 'bit', source: 'include/linux/gfp_types.h' },
   { name: 'FGP_NOFS', api: 'nofs', form: 'flag', source: 'include/linux/pagemap.h' },
-  // Until 5.18.
-  { name: 'AOP_FLAG_NOFS', api: 'nofs', form: 'flag', source: 'include/linux/fs.h' },
+  { name: 'AOP_FLAG_NOFS', api: 'nofs', form: 'flag', source: 'include/linux/fs.h', until: '5.19' },
 ];
 
 export const MASK_BY_NAME: ReadonlyMap<string, Mask> = new Map(MASKS.map((mask) => [mask.name, mask]));

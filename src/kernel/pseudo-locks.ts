@@ -16,7 +16,8 @@ export interface PseudoLock {
   readonly blocks: readonly string[];
   /** What reclaim does when it comes there. */
   readonly context: string;
-  readonly source: string;
+  /** Kernel files that the functions are in. */
+  readonly sources: readonly string[];
 }
 
 export const PSEUDO_LOCKS: readonly PseudoLock[] = [
@@ -33,7 +34,7 @@ export const PSEUDO_LOCKS: readonly PseudoLock[] = [
     drops: ['blk_mq_unfreeze_queue', 'blk_mq_unfreeze_queue_nomemrestore'],
     blocks: ['__bio_queue_enter', 'bio_queue_enter', 'blk_queue_enter'],
     context: 'submitting a bio',
-    source: 'block/blk-core.c',
+    sources: ['block/blk-mq.c', 'block/blk-core.c', 'block/blk.h'],
   },
   {
     name: 'a suspended array',
@@ -42,7 +43,7 @@ export const PSEUDO_LOCKS: readonly PseudoLock[] = [
     drops: ['mddev_resume'],
     blocks: ['md_handle_request'],
     context: 'submitting a bio to an array',
-    source: 'drivers/md/md.c',
+    sources: ['drivers/md/md.c'],
   },
   {
     name: 'a suspended mapped device',
@@ -55,7 +56,7 @@ export const PSEUDO_LOCKS: readonly PseudoLock[] = [
     drops: ['dm_resume', 'dm_internal_resume', 'dm_internal_resume_fast'],
     blocks: ['dm_submit_bio', 'dm_make_request'],
     context: 'submitting a bio to a mapped device',
-    source: 'drivers/md/dm.c',
+    sources: ['drivers/md/dm.c'],
   },
   {
     name: 'a quiesced SCSI device',
@@ -64,7 +65,7 @@ export const PSEUDO_LOCKS: readonly PseudoLock[] = [
     drops: ['scsi_device_resume'],
     blocks: ['scsi_queue_rq', 'scsi_request_fn'],
     context: 'queueing a request to it',
-    source: 'drivers/scsi/scsi_lib.c',
+    sources: ['drivers/scsi/scsi_lib.c'],
   },
 ];
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Locks } from '../../src/analysis/locks.js';
 import type { Edge, Index } from '../../src/index/link.js';
 import { callsOf, functionIn, linked } from './linked.js';
 
@@ -20,6 +21,16 @@ function classOf(code: string): string {
 }
 
 describe('the class of a lock', () => {
+  it('is that of the argument where a macro pastes its name', () => {
+    const index = linked({
+      'fs/a/a.c': `struct hdw { struct mutex big_mutex; int big_held; };
+#define TAKE(x) do { mutex_lock(&x##_mutex); x##_held = 1; } while (0)
+void f(struct hdw *hdw) { TAKE(hdw->big); }`,
+    });
+    const locks = new Locks(index);
+    expect(locks.classes(functionIn(index, 'f'))).toEqual(['hdw.big_mutex']);
+  });
+
   it.each([
     ['a field', 'void f(struct sb_info *s) { mutex_lock(&s->lock); }', 'sb_info.lock'],
     ['a field of a typedef', 'void f(sb_t *s) { mutex_lock(&s->lock); }', 'sb_info.lock'],
@@ -77,6 +88,7 @@ describe('the class of a lock', () => {
       'sb_info.lock',
     ],
     ['a parameter', 'void f(struct mutex *m) { mutex_lock(m); }', 'param:0'],
+    ['one of each processor', 'void f(int cpu) { mutex_lock(&per_cpu(cpu_lock, cpu)); }', 'cpu_lock'],
     ['a global of a header that was not read', 'void f(void) { mutex_lock(&far_lock); }', 'far_lock'],
     ['what is not known', 'void f(void) { mutex_lock(&strange()->lock_of_nobody); }', ''],
   ])('%s', (_, code, expected) => {

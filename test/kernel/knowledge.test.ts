@@ -13,6 +13,7 @@ import {
   SCOPE_APIS,
   SCOPE_TASK_FLAGS,
 } from '../../src/kernel/masks.js';
+import { PSEUDO_LOCKS } from '../../src/kernel/pseudo-locks.js';
 import { ASSIGNED_TABLES, RECLAIM_ENTRIES } from '../../src/kernel/reclaim-contexts.js';
 import { CALLBACK_FIELDS, REGISTRARS } from '../../src/kernel/tasks.js';
 import { QUEUERS, WAITS, WAKES } from '../../src/kernel/waits.js';
@@ -152,6 +153,14 @@ const ABSENT: Readonly<Record<KernelVersion, readonly string[]>> = {
     'registrars call_rcu_tasks_rude',
   ],
 };
+
+/** Of pseudo-locks: functions of kernels before 6.1 and after 6.12. */
+const OTHER_KERNELS: ReadonlySet<string> = new Set([
+  'blk_mq_freeze_queue_nomemsave',
+  'blk_mq_unfreeze_queue_nomemrestore',
+  'dm_make_request',
+  'scsi_request_fn',
+]);
 
 class Tree {
   readonly #root: string;
@@ -351,6 +360,23 @@ for (const version of KERNEL_VERSIONS) {
       for (const [lock, key] of Object.entries(keys)) {
         expect(OF_A_FILESYSTEM_TYPE.test(lock), lock).toBe(true);
         expect(body).toContain(`lock_class_key ${key}`);
+      }
+    });
+
+    it('what begins, ends or waits for a pseudo-lock is a function of its files', () => {
+      for (const { name, takes, drops, blocks, sources } of PSEUDO_LOCKS) {
+        const isThere = (fn: string): boolean => sources.some((source) => tree.has(source, fn));
+        for (const list of [takes.map(([fn]) => fn), drops, blocks]) {
+          expect(list.some(isThere), `${name}: ${list.join()}`).toBe(true);
+          expect(list.filter((fn) => !isThere(fn) && !OTHER_KERNELS.has(fn))).toEqual([]);
+        }
+        for (const [fn, success] of takes) {
+          const returns = sources
+            .map((source) => tree.returns(source, fn))
+            .find((type) => type !== undefined);
+          // mddev_suspend() of 6.1 returns nothing: then it is void.
+          if (returns === 'int') expect(success, fn).toBe('zero');
+        }
       }
     });
 
