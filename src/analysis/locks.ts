@@ -182,8 +182,8 @@ export class Locks {
         const pseudo = PSEUDO_BY_CALL.get(op.fn);
         if (pseudo) {
           const { lock, act } = pseudo;
-          const isVoid = this.index.returnType(op.fn, fn.file.file) === 'void';
-          const success = isVoid ? 'void' : SUCCESS[pseudo.success];
+          const isVoid = act === 'acquire' && this.index.returnType(op.fn, fn.file.file) === 'void';
+          const success = isVoid ? 'void' : pseudo.success;
           out.push({ lock, node, act, success, blocking: true, direct: true, hops: 0 });
           continue;
         }

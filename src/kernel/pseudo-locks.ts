@@ -12,6 +12,8 @@ export interface PseudoLock {
   readonly takes: readonly (readonly [name: string, success: SuccessWhen])[];
   /** Functions that end it. */
   readonly drops: readonly string[];
+  /** Functions after which IO fails at once, where it was begun before. */
+  readonly voids?: readonly string[];
   /** Functions in which IO comes to wait, or is put off. */
   readonly blocks: readonly string[];
   /** What reclaim does when it comes there. */
@@ -32,9 +34,10 @@ export const PSEUDO_LOCKS: readonly PseudoLock[] = [
       ['blk_freeze_queue_start', 'void'],
     ],
     drops: ['blk_mq_unfreeze_queue', 'blk_mq_unfreeze_queue_nomemrestore'],
+    voids: ['blk_mark_disk_dead', 'del_gendisk'],
     blocks: ['__bio_queue_enter', 'bio_queue_enter', 'blk_queue_enter'],
     context: 'submitting a bio',
-    sources: ['block/blk-mq.c', 'block/blk-core.c', 'block/blk.h'],
+    sources: ['block/blk-mq.c', 'block/blk-core.c', 'block/blk.h', 'block/genhd.c'],
   },
   {
     name: 'a suspended array',
@@ -73,12 +76,14 @@ export const PSEUDO_LOCKS: readonly PseudoLock[] = [
 export interface PseudoAct {
   readonly lock: string;
   readonly act: 'acquire' | 'release';
-  readonly success: SuccessWhen;
+  /** `maybe`: ends what was begun in the same function, and nothing of the caller's. */
+  readonly success: SuccessWhen | 'maybe';
 }
 
 export const PSEUDO_BY_CALL: ReadonlyMap<string, PseudoAct> = new Map(
-  PSEUDO_LOCKS.flatMap(({ name: lock, takes, drops }): [string, PseudoAct][] => [
+  PSEUDO_LOCKS.flatMap(({ name: lock, takes, drops, voids = [] }): [string, PseudoAct][] => [
     ...takes.map(([name, success]): [string, PseudoAct] => [name, { lock, act: 'acquire', success }]),
     ...drops.map((name): [string, PseudoAct] => [name, { lock, act: 'release', success: 'void' }]),
+    ...voids.map((name): [string, PseudoAct] => [name, { lock, act: 'release', success: 'maybe' }]),
   ]),
 );

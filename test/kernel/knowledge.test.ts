@@ -364,9 +364,9 @@ for (const version of KERNEL_VERSIONS) {
     });
 
     it('what begins, ends or waits for a pseudo-lock is a function of its files', () => {
-      for (const { name, takes, drops, blocks, sources } of PSEUDO_LOCKS) {
+      for (const { name, takes, drops, voids = drops, blocks, sources } of PSEUDO_LOCKS) {
         const isThere = (fn: string): boolean => sources.some((source) => tree.has(source, fn));
-        for (const list of [takes.map(([fn]) => fn), drops, blocks]) {
+        for (const list of [takes.map(([fn]) => fn), drops, voids, blocks]) {
           expect(list.some(isThere), `${name}: ${list.join()}`).toBe(true);
           expect(list.filter((fn) => !isThere(fn) && !OTHER_KERNELS.has(fn))).toEqual([]);
         }
