@@ -70,8 +70,8 @@ export function downgradesOf(
 }
 
 /** Is one of the scopes that prove it that of a transaction? */
-export function restsOnTransaction({ transactions }: Findings, { scopes }: Downgrade): boolean {
-  return transactions.some((transaction) => scopes.includes(transactionId(transaction)));
+export function restsOnTransaction({ nofs }: Findings, { scopes }: Downgrade): boolean {
+  return nofs.choice.transactions.some((transaction) => scopes.includes(transactionId(transaction)));
 }
 
 /** Ids of the scopes in which every path to a tight scope is; empty if there is a path outside of all. */

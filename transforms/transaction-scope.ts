@@ -15,7 +15,7 @@ export const transactionScope: Transform = {
   name: 'transaction-scope',
   summary: 'keep a scope open for as long as a transaction, in its handle, and drop the masks below it',
   plan: (findings, report) => ({
-    scopes: findings.transactions.flatMap(piecesOf),
+    scopes: findings.nofs.choice.transactions.flatMap(piecesOf),
     downgrades: downgradesOf(report, 'scopable', 'transaction-scope').filter((d) =>
       restsOnTransaction(findings, d),
     ),

@@ -27,7 +27,7 @@ import { hasKernel, inModule, type KernelTree, placeOf } from '../tree/kernel-tr
 import { Macros } from '../tree/macros.js';
 import { type Analysis, type AnalyzeOptions, BY_DEFAULT, type Rechecked } from './api.js';
 import { Callers } from './callers.js';
-import { type Choice, chooseClasses, isCovered, scopesOver } from './choice.js';
+import { type Choice, chooseClasses, isCovered } from './choice.js';
 import { Cover, existingScopes, type ScopesAt } from './coverage.js';
 import { KeptResults } from './kept.js';
 import { KeptMasks } from './kept-masks.js';
@@ -39,7 +39,7 @@ import { editOf, isWholeMask, type LocatedSite, partsOf, sitesOf } from './sites
 import { TaskBodies } from './task-bodies.js';
 import { Tasks } from './tasks.js';
 import { type TightScope, tightScopes } from './tight-scopes.js';
-import { type Proposed, proposeTransactions, type Transaction, transactionId } from './transactions.js';
+import { NO_TRANSACTIONS, proposeTransactions } from './transactions.js';
 import { buildReport } from './verdict.js';
 import { Waits } from './waits.js';
 
@@ -75,8 +75,6 @@ export interface Findings {
   readonly nofs: Question;
   /** Only where a GFP_NOIO is among the sites. */
   readonly noio: Question | undefined;
-  /** Those that are to get scopes. */
-  readonly transactions: readonly Transaction[];
   readonly callers: Callers;
   /** Coverage by existing scopes, those that need a real object included. */
   readonly ifReal: Cover;
@@ -533,7 +531,7 @@ function study(
       const scope = there(fn, node, zero);
       return scope && hoisted.has(scope.id) ? undefined : scope;
     };
-    const regions = new Regions(takers, staying, options.placement ?? 'around', bodies);
+    const regions = new Regions(takers, api, staying, options.placement ?? 'around', bodies);
     // Only masks that a scope can replace call for one.
     const wanting = [...parts, ...misplaced.map(({ site }) => site)].filter(
       (s) =>
@@ -545,54 +543,21 @@ function study(
       minimal,
       locks: transforms.includes('lock-scope'),
       tasks: transforms.includes('task-scope'),
+      transactions:
+        api === 'nofs' && transforms.includes('transaction-scope')
+          ? proposeTransactions(index, locks, reclaim, (file, tag) =>
+              newMember(source(file), tag, 'nofs_flags'),
+            )
+          : NO_TRANSACTIONS,
     });
     return { api, chains, dangers, existing, regions, choice };
   };
-  const begun = transforms.includes('transaction-scope')
-    ? neededTransactions(
-        proposeTransactions(index, locks, reclaim, (file, tag) => newMember(source(file), tag, 'nofs_flags')),
-        parts,
-        callers,
-        locks,
-      )
-    : undefined;
   // A NOIO scope is as good as a NOFS scope, so these come first.
   const io = [...sites, ...tight].some((s) => s.api === 'noio')
     ? new Reclaim(index, locks, tasks, 'noio', waits)
     : undefined;
   const noio = io && answer('noio', io, new EitherChains(io, reclaim));
-  const proposed: ScopesAt = (fn, node, zero) =>
-    noio?.choice.cover.scopes(fn, node, zero) ?? begun?.scopes(fn, node, zero);
-  const nofs = answer('nofs', reclaim, reclaim, noio || begun ? proposed : undefined);
+  const nofs = answer('nofs', reclaim, reclaim, noio?.choice.cover.scopes);
   const ifReal = new Cover(callers, locks, existingScopes(index, locks, 'nofs', true));
-  const transactions = begun?.transactions ?? [];
-  return { index, locks, tasks, reclaim, nofs, noio, transactions, callers, ifReal, sites, tight, source };
-}
-
-/** Those of the transactions in whose scopes masks are that nothing covers today. */
-function neededTransactions(
-  proposed: Proposed | undefined,
-  sites: readonly LocatedSite[],
-  callers: Callers,
-  locks: Locks,
-): Proposed | undefined {
-  if (!proposed) return undefined;
-  const existing = existingScopes(callers.index, locks, 'nofs');
-  const now = new Cover(callers, locks, existing);
-  const then = new Cover(
-    callers,
-    locks,
-    (fn, node, zero) => existing(fn, node, zero) ?? proposed.scopes(fn, node, zero),
-  );
-  const needed = new Set(
-    sites
-      .filter((s) => s.api === 'nofs' && !isCovered(s, now) && isCovered(s, then))
-      .flatMap((s) => scopesOver(s, then).map(({ id }) => id)),
-  );
-  const transactions = proposed.transactions.filter((t) => needed.has(transactionId(t)));
-  const scopes: ScopesAt = (fn, node, zero) => {
-    const scope = proposed.scopes(fn, node, zero);
-    return scope && needed.has(scope.id) ? scope : undefined;
-  };
-  return transactions.length > 0 ? { transactions, scopes } : undefined;
+  return { index, locks, tasks, reclaim, nofs, noio, callers, ifReal, sites, tight, source };
 }

@@ -5,6 +5,7 @@ import { isUnknown, type Locks } from './locks.js';
 import type { Chains } from './reclaim.js';
 import { overlap, type RegionOf, type Regions } from './regions.js';
 import type { LocatedSite } from './sites.js';
+import { type Proposed, scopesIn, type Transaction } from './transactions.js';
 
 /** A class whose regions are this many times the sites that need it is scoped only where those sites need it. */
 const WIDESPREAD = 4;
@@ -24,6 +25,7 @@ export interface ChosenClass {
 
 export interface Choice {
   readonly classes: readonly ChosenClass[];
+  readonly transactions: readonly Transaction[];
   /** Coverage by existing and chosen scopes together. */
   readonly cover: Cover;
   /** Coverage if every region of every candidate class had a scope: what is outside of this can't be helped. */
@@ -37,6 +39,7 @@ export interface ChoiceOptions {
   readonly minimal: boolean;
   readonly locks: boolean;
   readonly tasks: boolean;
+  readonly transactions: Proposed;
 }
 
 export function scopeId(fn: Fn, lock: string): string {
@@ -56,7 +59,7 @@ export function chooseClasses(
   chains: Chains,
   regions: Regions,
   functions: readonly Fn[],
-  { minimal, locks: useLocks, tasks: useTasks }: ChoiceOptions,
+  { minimal, locks: useLocks, tasks: useTasks, transactions: begun }: ChoiceOptions,
 ): Choice {
   const base = new Cover(callers, locks, existing);
   const relevant = sites.filter((s) => s.fn && s.nodes.length > 0 && !isCovered(s, base));
@@ -82,6 +85,9 @@ export function chooseClasses(
     }
   }
   const cost = new Map<string, number>();
+  const transactions = new Map(
+    begun.transactions.flatMap((t) => (groups.has(t.group) ? [[t.lock, t] as const] : [])),
+  );
   for (const lock of candidates)
     cost.set(lock, regions.all(lock).filter((r) => r.state === 'placeable').length);
 
@@ -95,8 +101,34 @@ export function chooseClasses(
         .all(lock)
         .filter((r) => r.state === 'placeable' && (r.task || chains.chainFor(lock, r.fn.group))),
     );
+  // The classes change while they are chosen, and a cover asks late.
+  const begunIn = (classes: ReadonlySet<string>): ScopesAt => scopesIn(begun, new Set(classes));
   const coverBy = (classes: ReadonlySet<string>): Cover =>
-    new Cover(callers, locks, scopesOf(existing, classes, restricted, eligible, cost));
+    new Cover(callers, locks, scopesOf(existing, classes, restricted, eligible, cost, begunIn(classes)));
+  const locksAlone = transactions.size > 0 ? coverBy(candidates) : undefined;
+  for (const [lock, { pieces, group }] of transactions) {
+    candidates.add(lock);
+    cost.set(lock, pieces.length);
+    eligible.set(lock, []);
+    const crosses = ({ fn, placement }: RegionOf): boolean =>
+      fn.group === group && begun.crosses(fn, placement!.open);
+    const crossed = [...candidates].filter((other) => eligible.get(other)!.some(crosses));
+    if (crossed.length === 0) continue;
+    // Of a region and a transaction that cross one can have a scope: more sites count.
+    const whole = crossed.map((other) => [other, eligible.get(other)!] as const);
+    for (const [other, all] of whole)
+      eligible.set(
+        other,
+        all.filter((r) => !crosses(r)),
+      );
+    const then = coverBy(candidates);
+    const mine = relevant.filter((s) => s.fn!.group === group);
+    const gained = mine.filter((s) => isCovered(s, then)).length;
+    if (gained >= mine.filter((s) => isCovered(s, locksAlone!)).length) continue;
+    for (const [other, all] of whole) eligible.set(other, all);
+    candidates.delete(lock);
+    transactions.delete(lock);
+  }
   const best = coverBy(candidates);
   let convertible = relevant.filter((s) => isCovered(s, best));
   const chosen = new Set(candidates);
@@ -127,6 +159,7 @@ export function chooseClasses(
     chosen.add(lock);
     const missing = `${counted(lost.length, 'site')} ${lost.length === 1 ? 'has' : 'have'} no cover without it`;
     why.set(lock, `Chosen: ${missing}, all cheaper classes being there; ${places} can have a scope.`);
+    if (transactions.has(lock)) continue;
     // Sites that would rest on it, those under a more distant scope included.
     const resting = sites.filter((s) => scopesOver(s, before).some((scope) => scope.id.endsWith(`:${lock}`)));
     if (!minimal && cost.get(lock)! <= WIDESPREAD * (resting.length + 1)) continue;
@@ -157,7 +190,15 @@ export function chooseClasses(
     const list = only ? all.filter((r) => only.has(scopeId(r.fn, lock))) : all;
     if (list.length > 0) picked.set(lock, { regions: list, neededOnly: only !== undefined });
   }
-  return { ...settle(picked, regions, existing, callers, locks), best, why };
+  const kept = [...transactions].flatMap(([lock, transaction]) => (chosen.has(lock) ? [transaction] : []));
+  return {
+    ...settle(picked, regions, existing, callers, locks, begunIn(chosen), (r) =>
+      kept.some(({ group }) => group === r.fn.group && begun.crosses(r.fn, r.placement!.open)),
+    ),
+    transactions: kept,
+    best,
+    why,
+  };
 }
 
 function proposed({ fn, lock, task }: RegionOf): OpenScope {
@@ -187,7 +228,9 @@ function settle(
   existing: ScopesAt,
   callers: Callers,
   locks: Locks,
-): Omit<Choice, 'best' | 'why'> {
+  begun: ScopesAt,
+  crossesTransaction: (r: RegionOf) => boolean,
+): Omit<Choice, 'transactions' | 'best' | 'why'> {
   const byFunction = new Map<number, RegionOf[]>();
   for (const { regions: list } of picked.values()) {
     for (const r of list) {
@@ -203,6 +246,15 @@ function settle(
     const accepted: RegionOf[] = [];
     for (const r of [...list].sort((a, b) => size(b) - size(a) || (a.lock < b.lock ? -1 : 1))) {
       const open = r.placement!.open;
+      const around = open.map((_, i) => (begun(r.fn, i) ? 1 : 0));
+      const isWithin = overlap(open, around) === 'within';
+      if (isWithin || crossesTransaction(r)) {
+        dropped.set(
+          `${id} ${r.lock}`,
+          isWithin ? 'inside the scope of a transaction' : 'its region crosses the scope of a transaction',
+        );
+        continue;
+      }
       const outer = accepted.find((a) => overlap(open, a.placement!.open) === 'within');
       if (outer) dropped.set(`${id} ${r.lock}`, `inside the scope of ${outer.lock}`);
       else if (accepted.some((a) => overlap(open, a.placement!.open) === 'crossing')) {
@@ -228,7 +280,7 @@ function settle(
     const found = existing(fn, node, zero);
     if (found) return found;
     const r = kept.get(fn.id)?.find((k) => k.placement!.open[node] === 1);
-    return r && proposed(r);
+    return r ? proposed(r) : begun(fn, node, zero);
   };
   return { classes: classes.filter((c) => c.regions.length > 0), cover: new Cover(callers, locks, scopes) };
 }
@@ -240,6 +292,7 @@ function scopesOf(
   restricted: ReadonlyMap<string, ReadonlySet<string>>,
   eligible: ReadonlyMap<string, readonly RegionOf[]>,
   cost: ReadonlyMap<string, number>,
+  begun: ScopesAt,
 ): ScopesAt {
   const perFunction = new Map<number, RegionOf[]>();
   for (const lock of classes) {
@@ -257,7 +310,7 @@ function scopesOf(
     const found = existing(fn, node, zero);
     if (found) return found;
     const region = perFunction.get(fn.id)?.find((r) => r.placement!.open[node] === 1);
-    return region && proposed(region);
+    return region ? proposed(region) : begun(fn, node, zero);
   };
 }
 

@@ -19,6 +19,11 @@ for (const { save, restore } of SCOPE_APIS) {
   SCOPE_CALL.set(restore, { scope: `<${save}>`, act: 'release' });
 }
 
+/** The pseudo class "a scope of that kind is open". */
+export function scopeClass(api: Api): string {
+  return `<memalloc_${api}_save>`;
+}
+
 /** The pseudo classes of scopes under which `api`'s masks are redundant. */
 export function scopesFor(api: Api): string[] {
   return SCOPE_APIS.filter((s) => s.covers.includes(api)).map((s) => `<${s.save}>`);
@@ -146,7 +151,7 @@ export class Locks {
       for (const [id, variants] of more.before.zeroSummaries) this.zeroSummaries.set(id, new Map(variants));
       for (const [id, effects] of more.effects) {
         const proposed = effects.flatMap(({ api, node, act, success }) =>
-          scopeEffects(`<memalloc_${api}_save>`, node, act, success),
+          scopeEffects(scopeClass(api), node, act, success),
         );
         this.own.set(id, [...(this.own.get(id) ?? []), ...proposed]);
       }

@@ -2,9 +2,10 @@ import type { Fn, Index } from '../index/link.js';
 import { gfpArgument, KEPT_MASKS, MASKLESS_ALLOCATORS } from '../kernel/allocators.js';
 import { LAYER_BY_NAME } from '../kernel/layers.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
+import type { Api } from '../kernel/types.js';
 import { inModule } from '../tree/kernel-tree.js';
 import type { ScopesAt } from './coverage.js';
-import { isUnknown, type Locks } from './locks.js';
+import { isUnknown, type Locks, scopeClass } from './locks.js';
 import {
   type Placement,
   type PlacementMode,
@@ -103,6 +104,7 @@ export class Regions {
 
   constructor(
     private readonly takers: Takers,
+    private readonly api: Api,
     private readonly existing: ScopesAt,
     private readonly prefer: PlacementMode,
     private readonly reasons: TaskBodies,
@@ -198,10 +200,28 @@ export class Regions {
     const placed = place();
     if ('refused' in placed) return result('refused', placed.refused);
     const there = placed.open.map((_, i) => (this.existing(fn, i) ? 1 : 0));
-    if (overlap(placed.open, there) === 'crossing' && overlap(there, placed.open) === 'crossing')
+    const overlaps = overlap(placed.open, there) === 'crossing' && overlap(there, placed.open) === 'crossing';
+    if (overlaps || crosses(this.locks, fn, placed.open, this.api))
       return result('refused', 'its region crosses a scope that is there already');
     return result('placeable', '', placed);
   }
+}
+
+/**
+ * Do scopes of that kind which the function, or what it calls, opens and closes cross one that is open at these nodes? Then as many of them
+ * may be open where it ends as where it begins, but not the same: a restore would put back what was before the other.
+ */
+export function crosses(locks: Locks, fn: Fn, open: Uint8Array, api: Api): boolean {
+  const { entry } = locks.runOf(fn, scopeClass(api));
+  const depths = new Set<string>();
+  for (const [from, { next }] of fn.facts.cfg.entries()) {
+    for (const to of next) {
+      if (to < 0 || open[from] === open[to]) continue;
+      const at = entry[to];
+      if (at) depths.add(`${at.low} ${at.high}`);
+    }
+  }
+  return depths.size > 1;
 }
 
 /** How the nodes of `a` lie to those of `b`. */

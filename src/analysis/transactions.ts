@@ -7,15 +7,16 @@ import { SCOPE_APIS } from '../kernel/masks.js';
 import type { Path } from '../parse/facts.js';
 import { inModule } from '../tree/kernel-tree.js';
 import type { OpenScope, ScopesAt } from './coverage.js';
-import { Locks, type ScopeEffect } from './locks.js';
+import { Locks, type ScopeEffect, scopeClass } from './locks.js';
 import { placeAfter, placeFrom } from './placement.js';
 import type { Reclaim, ReclaimChain } from './reclaim.js';
+import { crosses } from './regions.js';
 import { type Effect, run } from './states.js';
 
 const API = 'nofs';
 const SAVE = `memalloc_${API}_save`;
 const RESTORE = `memalloc_${API}_restore`;
-const SCOPE = `<${SAVE}>`;
+const SCOPE = scopeClass(API);
 const CURRENT = 'v:current ';
 
 /** What has to be written into one function for the scopes of a transaction. */
@@ -66,6 +67,8 @@ export interface Proposed {
   readonly transactions: readonly Transaction[];
   /** Where these scopes, or those that are there, would be open. */
   readonly scopes: ScopesAt;
+  /** Would one of them cross a scope that is open at these nodes? */
+  readonly crosses: (fn: Fn, open: Uint8Array) => boolean;
 }
 
 /** @param memberFor where the struct of that tag, defined in that file, can have a new member */
@@ -74,7 +77,7 @@ export function proposeTransactions(
   locks: Locks,
   reclaim: Reclaim,
   memberFor: (file: string, tag: string) => NewMember | undefined,
-): Proposed | undefined {
+): Proposed {
   let left = findHandles(index).flatMap((handles) => {
     const found = transactionOf(index, locks, reclaim, handles);
     const member = found && memberFor(found.definition, found.type);
@@ -87,10 +90,29 @@ export function proposeTransactions(
         effects.set(piece.fn.id, [...(effects.get(piece.fn.id) ?? []), ...effectsOf(piece)]);
     const after = new Locks(index, { before: locks, effects });
     const sound = left.filter((t) => isSound(t, after) && isNested(index, t, locks, after));
-    if (sound.length === left.length) return { transactions: left, scopes: scopesOf(left, after) };
+    if (sound.length === left.length)
+      return {
+        transactions: left,
+        scopes: scopesOf(left, after),
+        crosses: (fn, open) => crosses(after, fn, open, API),
+      };
     left = sound;
   }
-  return undefined;
+  return NO_TRANSACTIONS;
+}
+
+export const NO_TRANSACTIONS: Proposed = {
+  transactions: [],
+  scopes: () => undefined,
+  crosses: () => false,
+};
+
+/** Where the scopes of those transactions would be open. */
+export function scopesIn({ scopes }: Proposed, wanted: ReadonlySet<string>): ScopesAt {
+  return (fn, node, zero) => {
+    const scope = scopes(fn, node, zero);
+    return scope && wanted.has(scope.id.slice(scope.id.lastIndexOf(':') + 1)) ? scope : undefined;
+  };
 }
 
 /** Id of a transaction's scopes. */

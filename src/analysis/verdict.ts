@@ -106,7 +106,7 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
       ),
     ),
   );
-  const begun = findings.transactions.map((transaction): Scope => {
+  const begun = findings.nofs.choice.transactions.map((transaction): Scope => {
     const { fn, node } = transaction.pieces.find(({ does }) => does === 'start')!;
     return {
       id: transactionId(transaction),
