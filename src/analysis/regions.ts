@@ -14,6 +14,7 @@ import {
   type Refusal,
 } from './placement.js';
 import type { Region } from './report.js';
+import { type Effect, run } from './states.js';
 import type { TaskBodies, TaskReason } from './task-bodies.js';
 import type { Tasks } from './tasks.js';
 
@@ -212,7 +213,13 @@ export class Regions {
  * may be open where it ends as where it begins, but not the same: a restore would put back what was before the other.
  */
 export function crosses(locks: Locks, fn: Fn, open: Uint8Array, api: Api): boolean {
-  const { entry } = locks.runOf(fn, scopeClass(api));
+  // What may have been opened for all that is known is no start of anything: nobody is seen to close it either.
+  const effects = new Map<number, Effect[]>();
+  for (const e of locks.effects(fn))
+    if (e.lock === scopeClass(api) && !(e.act === 'acquire' && e.success === 'maybe'))
+      effects.set(e.node, [...(effects.get(e.node) ?? []), e]);
+  if (effects.size === 0) return false;
+  const { entry } = run(fn.facts, effects);
   const depths = new Set<string>();
   for (const [from, { next }] of fn.facts.cfg.entries()) {
     for (const to of next) {
