@@ -13,7 +13,8 @@ F is a root, entered from outside with no scope, if nobody calls it, or if it is
 A scope is open from a save (or a call of a function with more saves than restores) to a restore (likewise); a
 restore after which the block returns or jumps does not count. A proposed one is open from its line to the next
 line that unlocks what the lock is called; so is what stands between other such lines of the function. One around a
-worker or kthread is open in all of it. For a GFP_NOIO only NOIO scopes count.
+worker or kthread is open in all of it. For a GFP_NOIO only NOIO scopes count. One of a transaction is open from where a
+local variable gets the handle of its struct from a call to a call that is handed that variable and frees one, itself or in what it calls.
 
 usage: audit.py SCAN.json LINUX [--sample N] [--seed N] [--explained FILE] [DIR...]
 
@@ -59,12 +60,12 @@ def part_of(file):
 
 
 class Function:
-    __slots__ = ("name", "file", "line", "end", "body", "body_line", "params", "calls", "is_static", "events")
+    __slots__ = ("name", "file", "line", "end", "body", "body_line", "params", "calls", "is_static", "events", "head")
 
     def __init__(self, tag, file, head, body, body_line, is_static):
         self.name, self.file, self.line, self.end = tag["name"], file, tag["line"], tag["end"]
         self.body, self.body_line, self.is_static = body, body_line, is_static
-        self.params = parameters(head)
+        self.head, self.params = head, parameters(head)
         self.calls = collections.defaultdict(list)
         for match in CALL.finditer(body):
             if match.group(1) not in KEYWORDS:
@@ -278,8 +279,10 @@ def enclosing_call(body, offset):
 class Scopes:
     """Where scopes are open. Functions that leave one open are found by one textual rule, see above."""
 
-    def __init__(self, tree, proposed, api):
+    def __init__(self, tree, proposed, api, handles=()):
         self.proposed = proposed
+        self.handles = {part: re.compile(r"\bstruct %s \*\s*(\w+)" % tag) for part, tag in handles}
+        self.ends = self.enders(tree)
         self.save = re.compile(r"\bmemalloc_no(?:%s)_save\s*\(" % SCOPES[api])
         self.restore = re.compile(r"\bmemalloc_no(?:%s)_restore\s*\(" % SCOPES[api])
         self.events = {}
@@ -299,6 +302,36 @@ class Scopes:
             if (starts, stops) == (self.starts, self.stops):
                 break
             self.starts, self.stops = starts, stops
+
+    def enders(self, tree):
+        """Names of the functions that free a handle, or call one with a handle of theirs."""
+        found = set()
+        for _ in range(4):
+            for fn in tree.functions:
+                handle = self.handles.get(part_of(fn.file))
+                if not handle:
+                    continue
+                ours = set(handle.findall(fn.head))
+                for name, places in fn.calls.items():
+                    if name in found or re.search(r"^k\w*free$", name):
+                        given = [re.findall(r"\w+", fn.body[at:fn.body.find(";", at)]) for at in places]
+                        if any(ours & set(words) for words in given):
+                            found.add(fn.name)
+        return found
+
+    def handled(self, fn):
+        """Offset and whether a transaction is open from there on, by variables that get a handle in the function."""
+        handle = self.handles.get(part_of(fn.file))
+        if not handle:
+            return []
+        marks = []
+        for variable in set(handle.findall(fn.body)):
+            starts = re.finditer(r"\b%s\s*=\s*\w+\s*\([^;]*;" % variable, fn.body)
+            marks += [(m.end(), True) for m in starts]
+            for name in fn.calls.keys() & self.ends:
+                marks += [(at, False) for at in fn.calls[name]
+                          if re.search(r"\b%s\b" % variable, fn.body[at:fn.body.find(";", at)])]
+        return sorted(on_the_way(fn.body, marks))
 
     def marks(self, fn):
         """Offset and whether a scope is open from there on, for each save and restore on the way to the end."""
@@ -328,7 +361,7 @@ class Scopes:
                 own += on_the_way(fn.body, [(end, False) for _, end, how in named if UNLOCKS.search(how)])
             called = [(place, True) for name in fn.calls.keys() & self.starts for place in fn.calls[name]]
             called += [(place, False) for name in fn.calls.keys() & self.stops for place in fn.calls[name]]
-            self.events[id(fn)] = (sorted(saved), sorted(own), sorted(on_the_way(fn.body, called)))
+            self.events[id(fn)] = (sorted(saved), sorted(own), sorted(on_the_way(fn.body, called)), self.handled(fn))
         return self.events[id(fn)]
 
     def open_at(self, fn, offset):
@@ -402,8 +435,12 @@ def main():
     sites.sort(key=lambda s: s["id"])
     if len(sites) > args.sample:
         sites = random.Random(args.seed).sample(sites, args.sample)
+    handles = []
     proposed = {api: collections.defaultdict(list) for api in SCOPES}
     for scope in scan["scopes"]:
+        if scope["kind"] == "transaction":
+            handles.append((part_of(scope["file"]), scope["lock"].split()[-1]))
+            continue
         for api, good in SCOPES.items():
             if scope["state"] == "proposed" and scope["api"][2:] in good.split("|"):
                 proposed[api][scope["file"], scope["function"]].append((scope["line"], scope["lock"]))
@@ -411,7 +448,7 @@ def main():
     dirs = args.dirs or EVERYWHERE + sorted(p for p in parts if p.split("/")[0] not in EVERYWHERE)
     dirs = [d for d in dirs if os.path.isdir(os.path.join(args.tree, d))]
     tree = Tree(args.tree, dirs)
-    scopes = {api: Scopes(tree, proposed[api], api) for api in SCOPES}
+    scopes = {api: Scopes(tree, proposed[api], api, handles if api == "nofs" else ()) for api in SCOPES}
     found, unread = {}, []
     for site in sites:
         own = [f for f in tree.by_file[site["file"]] if f.line <= site["line"] <= f.end]
