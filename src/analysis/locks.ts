@@ -4,7 +4,7 @@ import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { SCOPE_APIS } from '../kernel/masks.js';
 import { PSEUDO_BY_CALL, PSEUDO_LOCKS } from '../kernel/pseudo-locks.js';
 import type { Api, LockPrimitive } from '../kernel/types.js';
-import type { CallOp, FunctionFacts } from '../parse/facts.js';
+import type { CallOp, FunctionFacts, Path } from '../parse/facts.js';
 import { Flags, type HandedFlags } from './flags.js';
 import { Rolled } from './rolled.js';
 import { StandIns } from './stand-ins.js';
@@ -685,6 +685,11 @@ export class Locks {
         })
       );
     });
+  }
+
+  /** Is what the member has been in `current->F` before, or null? */
+  isPutBack(fn: Fn, member: Path, field: string): boolean {
+    return this.taskHeld.isPutBack(fn, member, field);
   }
 
   /** Lock classes (no scopes) that the function acquires or drops somewhere. */

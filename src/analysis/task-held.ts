@@ -118,7 +118,7 @@ export class TaskHeld {
   }
 
   /** Does the member hold what was in the task before, or null, and nothing else? */
-  private isPutBack(fn: Fn, member: Path, field: string): boolean {
+  isPutBack(fn: Fn, member: Path, field: string): boolean {
     const name = member.slice(member.lastIndexOf(' ') + 1);
     const owner = this.ownerOf(fn, member);
     if (owner === '') return false;

@@ -50,6 +50,8 @@ export interface Transaction {
   /** Where the handle is to keep what the save returned. */
   readonly member: NewMember;
   readonly pieces: readonly TransactionPiece[];
+  /** Functions that take a handle out of the task. */
+  readonly ending: readonly Fn[];
   /** How reclaim comes to start one. */
   readonly chain: Pick<ReclaimChain, 'entry' | 'steps'>;
 }
@@ -78,7 +80,7 @@ export function proposeTransactions(
   reclaim: Reclaim,
   memberFor: (file: string, tag: string) => NewMember | undefined,
 ): Proposed {
-  let left = findHandles(index).flatMap((handles) => {
+  let left = findHandles(index, locks).flatMap((handles) => {
     const found = transactionOf(index, locks, reclaim, handles);
     const member = found && memberFor(found.definition, found.type);
     return member ? [{ ...found, member }] : [];
@@ -121,7 +123,7 @@ export function transactionId({ pieces, lock }: Transaction): string {
   return `${fn.file.file}:${fn.facts.name}:${lock}`;
 }
 
-function findHandles(index: Index): Handles[] {
+function findHandles(index: Index, locks: Locks): Handles[] {
   const found = new Map<string, Handles>();
   const refused = new Set<string>();
   for (const fn of index.functions) {
@@ -130,10 +132,11 @@ function findHandles(index: Index): Handles[] {
       if ((op.k !== 'set' && op.k !== 'call') || !op.to.startsWith(CURRENT)) continue;
       const field = op.to.slice(CURRENT.length);
       const object = op.k === 'set' ? op.from : '';
-      if (object === '#0' || object.includes(' ')) continue;
-      const { root, name } = parsePath(object);
-      if (root === 'v' && !index.isVariable(fn, name)) continue;
-      const type = root === 'v' ? index.typeOf(fn, object) : '';
+      if (object === '#0' || (object.includes(' ') && locks.isPutBack(fn, object, field))) continue;
+      const { root, name, fields } = parsePath(object);
+      const isPlain = root === 'v' && fields.length === 0;
+      if (isPlain && !index.isVariable(fn, name)) continue;
+      const type = isPlain ? index.typeOf(fn, object) : '';
       const [definition, ...others] = index.definitionsOf(type);
       const isOwn =
         definition !== undefined && others.length === 0 && directoryGroup(definition) === fn.group;
@@ -190,7 +193,13 @@ function transactionOf(
     all.every((p) => p.does === 'start')
   )
     return undefined;
-  return { type, lock: `struct ${type}`, group, definition, pieces: all, chain };
+  const ending = mine.filter(
+    (fn) =>
+      fn.facts.setsCurrent &&
+      handleIn(index, fn, field, type) !== '' &&
+      fn.facts.cfg.some(({ op }) => op.k === 'set' && op.to === `${CURRENT}${field}` && op.from === '#0'),
+  );
+  return { type, lock: `struct ${type}`, group, definition, pieces: all, ending, chain };
 }
 
 /** Does the function keep what a save returned in such a struct? */
@@ -297,20 +306,24 @@ function effectsOf({ fn, node, does, restores }: TransactionPiece): ScopeEffect[
 }
 
 /** Does each start leave the scope open where it succeeds, does each end close it, and is none opened twice? */
-function isSound({ pieces }: Transaction, after: Locks): boolean {
-  return pieces.every(({ fn, node, does }) => {
-    const net = after.netEffect(fn, SCOPE);
-    const entry = after.runOf(fn, SCOPE).entry[node];
-    const { exits } = after.runOf(fn, SCOPE);
-    if (pieces.some((p) => p.fn === fn && p.does === 'start'))
-      return (
-        net?.act === 'acquire' &&
-        net.success !== 'maybe' &&
-        exits.every((e) => e.depth >= 0) &&
-        (does === 'start' ? (entry?.high ?? 0) === 0 : (entry?.low ?? 0) >= 1)
-      );
-    return net?.act === 'release';
-  });
+function isSound({ pieces, ending }: Transaction, after: Locks): boolean {
+  const closes = (fn: Fn): boolean => after.netEffect(fn, SCOPE)?.act === 'release';
+  return (
+    ending.every(closes) &&
+    pieces.every(({ fn, node, does }) => {
+      const net = after.netEffect(fn, SCOPE);
+      const entry = after.runOf(fn, SCOPE).entry[node];
+      const { exits } = after.runOf(fn, SCOPE);
+      if (pieces.some((p) => p.fn === fn && p.does === 'start'))
+        return (
+          net?.act === 'acquire' &&
+          net.success !== 'maybe' &&
+          exits.every((e) => e.depth >= 0) &&
+          (does === 'start' ? (entry?.high ?? 0) === 0 : (entry?.low ?? 0) >= 1)
+        );
+      return net?.act === 'release';
+    })
+  );
 }
 
 /**

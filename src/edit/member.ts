@@ -17,7 +17,7 @@ interface Member {
 }
 
 /** Types as large as what a save returns: a new member beside one of these leaves the fewest holes. */
-const WORD = /^(?:unsigned (?:int )?|(?:unsigned )?int |u32 |s32 |__u32 |gfp_t |refcount_t |atomic_t )/;
+const WORD = /^(?:unsigned (?=\w+$)|(?:unsigned )?int |u32 |s32 |__u32 |gfp_t |refcount_t |atomic_t )/;
 
 /**
  * Where an `unsigned int` can be declared in a struct, named `stem` with the prefix that its members have, and described where they are
@@ -91,7 +91,7 @@ function commonPrefix(members: readonly Member[]): string {
     if (prefix !== undefined) counts.set(prefix, (counts.get(prefix) ?? 0) + 1);
   }
   const [most] = [...counts].sort(([, a], [, b]) => b - a);
-  return most && most[1] * 3 > members.length * 2 ? most[0] : '';
+  return most && most[1] > 1 && most[1] * 3 > members.length * 2 ? most[0] : '';
 }
 
 /** The blanks between type and name, so that the name stands in the column of its neighbour's. */
