@@ -638,10 +638,16 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
     nodeOf.set(node, emit({ k: 'guard', ...guard }));
     const depth = guards.length;
     guards.push(guard);
+    // The macro is a loop that runs once (include/linux/cleanup.h, 6.12): these leave it, and no loop around it.
+    const saved = [breaks, continues] as const;
+    breaks = { out: [], depth };
+    continues = breaks;
     statement(childByField(cst, node, 'consequence'), self);
     here = self;
     if (loose.length > 0) dropGuards(depth);
     guards.length = depth;
+    loose = [...loose, ...breaks.out];
+    [breaks, continues] = saved;
   };
 
   /** `#if` arms left in a body: each may or may not be there. */
