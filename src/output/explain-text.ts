@@ -9,6 +9,7 @@ import {
   type SitePath,
   type Step,
 } from '../analysis/report.js';
+import { takesVerb } from '../edit/comment.js';
 import type { Explanation } from './explain-document.js';
 import { columns, counted, oneLine, verdictColour } from './scan-listing.js';
 
@@ -45,7 +46,8 @@ export function explainText(explanation: Explanation, options: { readonly colour
 function lockText(lock: ReclaimLock, bold: (text: string) => string): string {
   const reclaim = lock.api === 'nofs' ? 'Filesystem reclaim' : 'Block IO for reclaim';
   let text = `${bold(lock.lock)}\n`;
-  text += `  ${reclaim} takes this lock while ${lock.context} (${lock.entry}):\n`;
+  const takes = takesVerb(lock) === 'takes' ? 'takes this lock' : 'waits for this';
+  text += `  ${reclaim} ${takes} while ${lock.context} (${lock.entry}):\n`;
   text += chainText(lock.chain, `acquires ${lock.lock}`, '    ');
   if (lock.choice !== '') text += `  ${oneLine(lock.choice)}\n`;
   text += `  Held in ${counted(lock.regions.length, 'region')}:\n`;
@@ -72,9 +74,13 @@ function scopesText(scopes: readonly Scope[], bold: (text: string) => string): s
       `${scope.state} memalloc_${scope.api} scope`,
       scope.lock === '' ? scope.kind : `${scope.kind} ${scope.lock}`,
     ]);
-    // A scope that the function opens itself needs no more words.
-    if (scope.opens.length < 2) continue;
-    text += columns(rows) + chainText(scope.opens, `calls memalloc_${scope.api}_save`, '    ');
+    // A scope that the function opens itself needs no more words; that reclaim begins a transaction, too, is why it gets one.
+    const isBegun = scope.kind === 'transaction' && scope.reclaim.length > 0;
+    if (scope.opens.length < 2 && !isBegun) continue;
+    const chain = isBegun
+      ? chainText(scope.reclaim, 'begins a transaction, for reclaim', '    ')
+      : chainText(scope.opens, `calls memalloc_${scope.api}_save`, '    ');
+    text += columns(rows) + chain;
     rows = [];
   }
   return text + columns(rows);
