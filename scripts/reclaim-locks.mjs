@@ -30,5 +30,6 @@ common entries before those through rare ones, short before long. The line is th
 the acquire. A step is a call by name unless it says \`[typed]\`: then it goes through the operation table of the struct type
 that the receiver has, through a callback, or is waited for. No chain uses an edge known by member name only. A wait for a field that some task is to
 wake is a lock whose holder is not known; it is listed with those who end it.`;
-process.stdout.write(reclaimDocument(`Reclaim locks of Linux ${tree.version}`, intro, reclaim, GROUPS));
-process.exit(0);
+const text = reclaimDocument(`Reclaim locks of Linux ${tree.version}`, intro, reclaim, GROUPS);
+// A pipe may take it in pieces.
+process.stdout.write(text, () => process.exit(0));
