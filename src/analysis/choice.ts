@@ -5,7 +5,7 @@ import { isUnknown, type Locks } from './locks.js';
 import type { Chains } from './reclaim.js';
 import { overlap, type RegionOf, type Regions } from './regions.js';
 import type { LocatedSite } from './sites.js';
-import { type Proposed, scopesIn, type Transaction } from './transactions.js';
+import { type ProposedTransactions, scopesIn, type Transaction } from './transactions.js';
 
 /** A class whose regions are this many times the sites that need it is scoped only where those sites need it. */
 const WIDESPREAD = 4;
@@ -39,7 +39,7 @@ export interface ChoiceOptions {
   readonly minimal: boolean;
   readonly locks: boolean;
   readonly tasks: boolean;
-  readonly transactions: Proposed;
+  readonly transactions: ProposedTransactions;
 }
 
 export function scopeId(fn: Fn, lock: string): string {

@@ -1,6 +1,6 @@
 import type { Fn, Index } from '../index/link.js';
 import { parsePath } from '../index/link.js';
-import type { Path } from '../parse/facts.js';
+import type { Op, Path } from '../parse/facts.js';
 
 /** A test of the object, or, with its `variable`, a node that reads it and is followed by no test. */
 interface Found {
@@ -239,17 +239,20 @@ function objectAt(fn: Fn, node: number): Path {
 
 /** Does the function use a member of the object? */
 function isUsed(fn: Fn, object: Path): boolean {
+  return fn.facts.cfg.some(({ op }) => usesMember(op, object));
+}
+
+/** Does the operation use a member of the object? */
+export function usesMember(op: Op, object: Path): boolean {
   const isMember = (path: Path): boolean => path.replace(/^&/, '').startsWith(`${object} `);
-  return fn.facts.cfg.some(({ op }) => {
-    switch (op.k) {
-      case 'set':
-        return isMember(op.to) || isMember(op.from);
-      case 'call':
-        return [op.to, ...op.args].some(isMember);
-      case 'test':
-        return isMember(op.on);
-      default:
-        return false;
-    }
-  });
+  switch (op.k) {
+    case 'set':
+      return isMember(op.to) || isMember(op.from);
+    case 'call':
+      return [op.to, ...op.args].some(isMember);
+    case 'test':
+      return isMember(op.on);
+    default:
+      return false;
+  }
 }

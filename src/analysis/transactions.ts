@@ -12,6 +12,7 @@ import { placeAfter, placeFrom } from './placement.js';
 import type { Reclaim, ReclaimChain } from './reclaim.js';
 import { crosses } from './regions.js';
 import { type Effect, run } from './states.js';
+import { usesMember } from './task-held.js';
 
 const API = 'nofs';
 const SAVE = `memalloc_${API}_save`;
@@ -65,7 +66,7 @@ interface Handles {
 }
 
 /** Transactions that have no scope yet and could have one. */
-export interface Proposed {
+export interface ProposedTransactions {
   readonly transactions: readonly Transaction[];
   /** Where these scopes, or those that are there, would be open. */
   readonly scopes: ScopesAt;
@@ -79,7 +80,7 @@ export function proposeTransactions(
   locks: Locks,
   reclaim: Reclaim,
   memberFor: (file: string, tag: string) => NewMember | undefined,
-): Proposed {
+): ProposedTransactions {
   let left = findHandles(index, locks).flatMap((handles) => {
     const found = transactionOf(index, locks, reclaim, handles);
     const member = found && memberFor(found.definition, found.type);
@@ -103,14 +104,14 @@ export function proposeTransactions(
   return NO_TRANSACTIONS;
 }
 
-export const NO_TRANSACTIONS: Proposed = {
+export const NO_TRANSACTIONS: ProposedTransactions = {
   transactions: [],
   scopes: () => undefined,
   crosses: () => false,
 };
 
 /** Where the scopes of those transactions would be open. */
-export function scopesIn({ scopes }: Proposed, wanted: ReadonlySet<string>): ScopesAt {
+export function scopesIn({ scopes }: ProposedTransactions, wanted: ReadonlySet<string>): ScopesAt {
   return (fn, node, zero) => {
     const scope = scopes(fn, node, zero);
     return scope && wanted.has(scope.id.slice(scope.id.lastIndexOf(':') + 1)) ? scope : undefined;
@@ -229,15 +230,36 @@ function makes(index: Index, fn: Fn, type: string): (TransactionPiece | undefine
   });
 }
 
+/** Is the object surely there at the node: used there, used or tested on every way to it, or used on every way from it? */
+function isThere(fn: Fn, node: number, object: Path): boolean {
+  const { cfg } = fn.facts;
+  const withoutUse = (from: readonly number[]): Set<number> => {
+    const seen = new Set(from);
+    for (const at of seen) {
+      const { op, next } = cfg[at]!;
+      if (usesMember(op, object)) continue;
+      const isTest = op.k === 'test' && op.on === object && op.rel === 'nz';
+      for (const to of isTest ? next.slice(1) : next) if (to >= 0) seen.add(to);
+    }
+    return seen;
+  };
+  return (
+    usesMember(cfg[node]!.op, object) || !withoutUse([0]).has(node) || !withoutUse(cfg[node]!.next).has(1)
+  );
+}
+
 /** Where the function frees such an object. */
 function frees(index: Index, fn: Fn, type: string): (TransactionPiece | undefined)[] {
   return fn.facts.calls.flatMap(([node, op]) => {
     if (!FREES.has(op.fn)) return [];
     const object = op.args.find((arg) => index.typeOf(fn, arg) === type);
     if (object === undefined) return [];
-    return [
-      /^v:\w+$/.test(object) ? piece(fn, node, 'end', object, { restores: [before(fn, node)] }) : undefined,
-    ];
+    // In a function that makes one the states say whether it is there.
+    const isMade = fn.facts.calls.some(
+      ([, call]) => call.to === object && gfpArgument(call.fn, call.args.length) !== undefined,
+    );
+    if (!/^v:\w+$/.test(object) || !(isMade || isThere(fn, node, object))) return [undefined];
+    return [piece(fn, node, 'end', object, { restores: [before(fn, node)] })];
   });
 }
 
@@ -255,7 +277,8 @@ function clears(
     const owner = op.from.includes(' ')
       ? op.from.slice(0, op.from.lastIndexOf(' '))
       : handleIn(index, fn, field, type);
-    if (!/^v:\w+$/.test(owner) || index.typeOf(fn, owner) !== type) return [undefined];
+    if (!/^v:\w+$/.test(owner) || index.typeOf(fn, owner) !== type || !isThere(fn, node, owner))
+      return [undefined];
     // What the handle held is dropped behind this.
     const holds = locks
       .classes(fn)
