@@ -194,7 +194,8 @@ function entryOf(low: number, high: number, held: boolean): Entry {
   return found;
 }
 
-function objectOf(op: Op): Path {
+/** The variable that an operation tests or sets; '' where there is none. */
+export function objectOf(op: Op): Path {
   return op.k === 'test' ? op.on : op.k === 'set' || op.k === 'call' ? op.to : '';
 }
 

@@ -1,6 +1,7 @@
 import type { Fn, Index } from '../index/link.js';
 import { parsePath } from '../index/link.js';
 import type { Op, Path } from '../parse/facts.js';
+import { objectOf } from './states.js';
 
 /** A test of the object, or, with its `variable`, a node that reads it and is followed by no test. */
 interface Found {
@@ -82,7 +83,7 @@ export class TaskHeld {
     const open = new Set<number>();
     for (const { field, node, variable } of mine) {
       if (variable !== undefined && !this.isClosed(fn, variable, closes)) continue;
-      if (this.marked.has(`${fn.group} ${field}`) && !isUsed(fn, objectAt(fn, node))) continue;
+      if (this.marked.has(`${fn.group} ${field}`) && !isUsed(fn, objectOf(fn.facts.cfg[node]!.op))) continue;
       const stores = this.storesFor(fn.group, field).filter((f) => !isLeftOut(f));
       if (stores.length > 0 && stores.every(leavesOpen)) open.add(node);
     }
@@ -230,11 +231,6 @@ function isTested(fn: Fn, node: number, path: Path): boolean {
     for (const to of isTest ? next.slice(1) : next) if (to >= 0) seen.add(to);
   }
   return !seen.has(node);
-}
-
-function objectAt(fn: Fn, node: number): Path {
-  const { op } = fn.facts.cfg[node]!;
-  return op.k === 'test' ? op.on : op.k === 'set' || op.k === 'call' ? op.to : '';
 }
 
 /** Does the function use a member of the object? */
