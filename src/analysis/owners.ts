@@ -10,6 +10,10 @@ const VFS = /^(?:fs|mm|include|block|kernel|security|init|lib|ipc)$/;
 const BLOCK = '>';
 const DRIVER = '>>';
 
+/** Owners that stand for several filesystems: those none of whose own functions is further up, and those not asked about. */
+const OTHER = '*';
+const REST = '+';
+
 /** Code of filesystems and what they share. */
 const FILESYSTEMS = /^fs(?:\/|$)/;
 
@@ -44,10 +48,17 @@ export class Owners {
   private readonly stacking = new Set<string>();
   /** Ids of functions that may be handed such an object for a while. */
   private readonly handed = new Set<number>();
-  /** Ids of library functions that are called, through libraries only, by a filesystem that has only its own objects. */
-  private readonly shared = new Set<number>();
+  /** By library function: those who call it, through libraries only, for objects of their own; a bit for each. */
+  private readonly callers: ReadonlyMap<number, bigint>;
+  private readonly bits = new Map<string, bigint>();
 
-  constructor(private readonly index: Index) {
+  constructor(
+    private readonly index: Index,
+    /** Does the edge run the callee in the caller's task? */
+    private readonly isCaller: (edge: Edge) => boolean,
+    /** The filesystems that are told apart; the others may have each other's objects. */
+    private readonly apart: ReadonlySet<string>,
+  ) {
     const transient: number[] = [];
     for (const { fn, op, kept } of index.openings) {
       if (VFS.test(fn.group)) continue;
@@ -57,10 +68,32 @@ export class Owners {
     for (const member of FOREIGN_MEMBERS) transient.push(...index.tableOwners(member).keys());
     this.follow(transient, this.handed, (from, to) => from.group === to.group);
 
-    const own = index.functions.filter((fn) => this.hasOnlyOwn(fn)).map((fn) => fn.id);
-    const met = new Set<number>();
-    this.follow(own, met, (_, to) => index.isLibrary(to.group));
-    for (const id of met) if (index.isLibrary(index.functions[id]!.group)) this.shared.add(id);
+    for (const name of [REST, ...apart]) this.bits.set(name, 1n << BigInt(this.bits.size));
+    this.callers = this.callingFilesystems();
+  }
+
+  private nameOf(filesystem: string): string {
+    return this.apart.has(filesystem) ? filesystem : REST;
+  }
+
+  private callingFilesystems(): Map<number, bigint> {
+    const { index } = this;
+    const out = new Map<number, bigint>();
+    const queue: number[] = [];
+    const add = (id: number, groups: bigint): void => {
+      const before = out.get(id) ?? 0n;
+      if ((before | groups) === before) return;
+      out.set(id, before | groups);
+      queue.push(id);
+    };
+    const pass = (from: number, groups: bigint): void => {
+      for (const edge of index.callees[from]!)
+        if (this.isCaller(edge) && index.isLibrary(index.functions[edge.to]!.group)) add(edge.to, groups);
+    };
+    for (const fn of index.functions)
+      if (this.hasOnlyOwn(fn)) pass(fn.id, this.bits.get(this.nameOf(fn.group))!);
+    for (let id = queue.pop(); id !== undefined; id = queue.pop()) pass(id, out.get(id)!);
+    return out;
   }
 
   private follow(starts: readonly number[], met: Set<number>, goes: (from: Fn, to: Fn) => boolean): void {
@@ -80,14 +113,15 @@ export class Owners {
 
   /**
    * Going up over a call: whose object it is on the caller's side. `owner` is the filesystem whose object the callee
-   * handles, `''` where it may be any, with `BLOCK` or `DRIVER` behind it. Returns the same for the caller; undefined: it can't be
-   * that filesystem's, or the caller submits a bio: no driver enters a filesystem's code in the task that does
-   * (`LAYERS`); if it works on files, a worker does that (`loop_queue_rq()`, drivers/block/loop.c).
+   * handles, `''` where it may be any, `OTHER` where it does not matter which one, with `BLOCK` or `DRIVER` behind it. Returns the
+   * same for the caller; undefined: it can't be that filesystem's, or the caller submits a bio: no driver enters a filesystem's
+   * code in the task that does (`LAYERS`); if it works on files, a worker does that (`loop_queue_rq()`, drivers/block/loop.c).
    */
   above(edge: Edge, owner: string): string | undefined {
-    const name = owner.replace(/>+$/, '');
     const from = this.index.functions[edge.from]!;
-    const met = owner.slice(name.length);
+    const at = owner.indexOf(BLOCK);
+    const name = at < 0 ? owner : owner.slice(0, at);
+    const met = at < 0 ? '' : owner.slice(at);
     if (met === DRIVER && BLOCK_LAYER.has(from.facts.name)) return undefined;
     const of = this.ofCaller(edge, name);
     if (of === undefined) return undefined;
@@ -108,12 +142,13 @@ export class Owners {
       // A call by name says nothing of objects: the caller means that filesystem's function.
       const throughTable = edge.how === 'table' || (edge.how === 'callback' && edge.via !== '');
       if (!throughTable || !index.filesystems.has(to.group) || to.group === from.group) return '';
-      of = to.group;
+      of = this.nameOf(to.group);
     }
     if (index.filesystems.has(from.group)) {
-      return from.group === of || !this.hasOnlyOwn(from) ? '' : undefined;
+      return this.nameOf(from.group) === of || !this.hasOnlyOwn(from) ? '' : undefined;
     }
-    if (!index.isLibrary(from.group) || this.stacking.has(from.group) || !this.shared.has(from.id)) return '';
-    return of;
+    const callers = this.callers.get(from.id) ?? 0n;
+    if (!index.isLibrary(from.group) || this.stacking.has(from.group) || callers === 0n) return '';
+    return of !== OTHER && (callers & this.bits.get(of)!) === 0n ? OTHER : of;
   }
 }
