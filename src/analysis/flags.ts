@@ -25,7 +25,10 @@ export type Certainty = 'known' | 'named' | 'guessed';
 
 /** The constants that arguments and variables may be, where they are tested as flags. */
 export class Flags {
-  private readonly mattering = new Map<string, boolean>();
+  /** By function and position, as far as it was asked for. */
+  private readonly mattering = new Map<number, (boolean | undefined)[]>();
+  /** By function: the positions of all parameters that matter. */
+  private readonly positions = new Map<number, readonly number[]>();
 
   constructor(private readonly index: Index) {}
 
@@ -35,8 +38,9 @@ export class Flags {
    */
   allHanded(from: Fn, to: Fn, args: readonly Path[], given: readonly HandedFlags[]): HandedFlags[] {
     const out: HandedFlags[] = [];
-    for (const [i, arg] of args.entries()) {
-      if (!this.matters(to, i)) continue;
+    for (const i of this.mattersOf(to)) {
+      const arg = args[i];
+      if (arg === undefined) continue;
       const got = given.find(({ param }) => `v:${param}` === arg && !this.isSet(from, arg));
       const values = got ? got.values : [...(this.valuesOf(from, arg) ?? [])].sort();
       if (values.length > 0) out.push({ param: to.facts.params[i]![0], values });
@@ -44,14 +48,24 @@ export class Flags {
     return out;
   }
 
+  private mattersOf(fn: Fn): readonly number[] {
+    let positions = this.positions.get(fn.id);
+    if (!positions) {
+      positions = [...fn.facts.params.keys()].filter((i) => this.matters(fn, i));
+      this.positions.set(fn.id, positions);
+    }
+    return positions;
+  }
+
   /** Is the parameter tested as flags, by the function or by what it hands the parameter to? */
   private matters(fn: Fn, position: number, depth = 0): boolean {
-    const key = `${fn.id} ${position}`;
-    const known = this.mattering.get(key);
+    const ofFunction = this.mattering.get(fn.id) ?? [];
+    this.mattering.set(fn.id, ofFunction);
+    const known = ofFunction[position];
     if (known !== undefined) return known;
     const param = fn.facts.params[position]?.[0];
     if (param === undefined || depth > MAX_HANDED_ON) return false;
-    this.mattering.set(key, false);
+    ofFunction[position] = false;
     const path = `v:${param}`;
     const answer =
       (fn.facts.testsFlags && this.isTested(fn, path)) ||
@@ -66,7 +80,7 @@ export class Flags {
                 this.index.lookup(op.fn, fn.file.file).some((to) => this.matters(to, i, depth + 1)),
             ),
         ));
-    this.mattering.set(key, answer);
+    ofFunction[position] = answer;
     return answer;
   }
 

@@ -222,7 +222,13 @@ export class Reclaim implements Chains {
       ];
       return keys.some((k) => seen.has(k) || (one.elsewhere && seen.has(`${k} elsewhere`)));
     };
+    /** Functions seen without regard to what is handed in: with the calls that stay at the filesystem itself, and with the others. */
+    const plain = { here: new Set<number>(), elsewhere: new Set<number>() };
+    const isSeenPlain = (fn: number, elsewhere: boolean): boolean =>
+      plain.here.has(fn) || (elsewhere && plain.elsewhere.has(fn));
     const add = (one: Reached): void => {
+      if (one.given.length === 0 && one.going === undefined)
+        (one.elsewhere ? plain.elsewhere : plain.here).add(one.fn);
       seen.add(`${key(one.fn, one.given, one.going)}${one.elsewhere ? ' elsewhere' : ''}`);
       queue.push(one);
     };
@@ -271,9 +277,10 @@ export class Reclaim implements Chains {
       }
       for (const edge of this.index.callees[at.fn]!) {
         if (edge.kind === 'name' || edge.kept || edge.how === 'through' || !runs(edge.node)) continue;
+        const elsewhere = at.elsewhere || ON_ANOTHER_FILESYSTEM.test(edge.via);
+        if (isSeenPlain(edge.to, elsewhere)) continue;
         const given = this.given(fn, edge, at.given);
         const going = this.going.handedOn(fn, edge, at.going);
-        const elsewhere = at.elsewhere || ON_ANOTHER_FILESYSTEM.test(edge.via);
         const one: Reached = { fn: edge.to, going, from: at, edge, given, elsewhere };
         if (isSeen(one)) continue;
         const to = this.index.functions[edge.to]!;

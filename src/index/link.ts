@@ -210,6 +210,7 @@ export class Index {
   private readonly fieldTables = new Map<string, Set<number>>();
   private readonly lockFields = new Map<string, Set<string>>();
   private readonly constants = new Map<string, bigint | undefined>();
+  private defining: ReadonlyMap<string, readonly FileFacts[]> | undefined;
   /** What `lookup` found for the file that was asked about last. */
   private readonly found = new Map<string, readonly Fn[]>();
   private foundFor = '';
@@ -309,7 +310,7 @@ export class Index {
     if (own !== null) return own;
     if (this.constants.has(name)) return this.constants.get(name);
     let found: bigint | undefined | null = null;
-    for (const other of this.files.values()) {
+    for (const other of this.definingFiles().get(name) ?? []) {
       const value = this.constantIn(name, other, depth);
       if (value === null) continue;
       found = found === null || found === value ? value : undefined;
@@ -317,6 +318,23 @@ export class Index {
     }
     this.constants.set(name, found ?? undefined);
     return found ?? undefined;
+  }
+
+  /** By name of a constant: the files that define it. */
+  private definingFiles(): ReadonlyMap<string, readonly FileFacts[]> {
+    if (this.defining) return this.defining;
+    const out = new Map<string, FileFacts[]>();
+    for (const file of this.files.values()) {
+      const { constants } = file;
+      for (let at = 0; at >= 0 && at + 1 < constants.length; at = constants.indexOf('\n', at + 1)) {
+        const name = constants.slice(at + 1, constants.indexOf(' ', at + 1));
+        const same = out.get(name);
+        if (!same) out.set(name, [file]);
+        else if (same.at(-1) !== file) same.push(file);
+      }
+    }
+    this.defining = out;
+    return out;
   }
 
   /** null: the file does not define it. */
