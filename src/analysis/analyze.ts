@@ -8,11 +8,11 @@ import { NO_PLAN, type Plan, planWith } from '../edit/plan.js';
 import { openCache } from '../index/cache.js';
 import { type Fn, Index } from '../index/link.js';
 import {
-  filesByName,
   filesWithMasks,
   type Keeping,
   type Listed,
   listTree,
+  NameSearch,
   parseAll,
   Threads,
 } from '../index/load.js';
@@ -140,7 +140,7 @@ async function analyzeIn(
   const masked = await filesWithMasks(tree, listed.asked, threads, keeping);
   // Scopes that cover no site may be wrong, too.
   const scoped = options.checks
-    ? await filesByName(tree, listed.asked, SCOPE_CALLS, threads, keeping)
+    ? await new NameSearch(tree, listed.asked, threads, keeping).find(SCOPE_CALLS)
     : new Map();
   const known = new Set([
     ...listed.core,
@@ -191,16 +191,23 @@ async function analyzeIn(
     for (const fn of file.functions)
       for (const [to] of fn.references) if (to.includes(' ')) names.add(to.slice(to.lastIndexOf(' ') + 1));
   }
-  const search = filesByName(tree, rest, names, threads, keeping);
+  const finder = new NameSearch(tree, rest, threads, keeping);
+  const search = finder.find(names);
   // Until it is awaited below nobody else looks at its failure.
   search.catch(() => {});
-  const uncalled = uncalledAbove(facts, asked, options);
+  const start = new Index(facts, hasKernel(tree));
+  const uncalled = uncalledAbove(start, new Tasks(start), sitesIn(facts, asked, options, start));
   const named = new Map(await search);
-  // Who calls what nobody was seen to call, if that is no name of everybody's; once, since each brings new ones in.
-  const few = (name: string): readonly string[] => {
-    const files = named.get(name) ?? [];
-    return files.length <= MAX_FILES_OF_MEMBER ? files : [];
+  /** Looks for names that came in with files which were read. */
+  const lookFor = async (wanted: Iterable<string>): Promise<void> => {
+    const fresh = new Set([...wanted].filter((name) => !names.has(name)));
+    for (const name of fresh) names.add(name);
+    for (const [name, files] of await finder.find(fresh)) named.set(name, files);
   };
+  // Who calls what nobody was seen to call, if that is no name of everybody's; once, since each brings new ones in.
+  const filesOf = (name: string): readonly string[] => named.get(name) ?? [];
+  const few = (name: string): readonly string[] =>
+    filesOf(name).length <= MAX_FILES_OF_MEMBER ? filesOf(name) : [];
   const callers = [
     ...[...uncalled.fields].flatMap((field) => {
       const files = few(field);
@@ -208,60 +215,78 @@ async function analyzeIn(
     }),
     ...[...uncalled.functions].flatMap(few),
   ];
-  facts.push(...(await read(callers.flatMap((file) => [file, ...ownHeaders(tree, file)]))));
-
   const macros = new Macros(tree);
+  /** Files in which the name of what a proof rests on stands for something else. */
+  let aside: FileFacts[] = [];
+  /** Reads files and those that they include. */
+  const bring = async (files: readonly string[]): Promise<readonly FileFacts[]> => {
+    const fresh = files.filter((file) => !known.has(file));
+    const found = await read(fresh.flatMap((file) => [file, ...ownHeaders(tree, file)]));
+    facts.push(...found);
+    return found;
+  };
+  /** Reads the files that may call one of the functions, and those that may call what calls these there. */
+  const bringCallers = async (functions: ReadonlySet<string>): Promise<boolean> => {
+    const all = new Set(functions);
+    let isNew = false;
+    for (let next: ReadonlySet<string> = functions; next.size > 0; ) {
+      await lookFor(next);
+      aside.push(...(await read([...next].flatMap(filesOf))));
+      const [using, others] = split(aside, (f) => usesAny(f, all, macros));
+      aside = others;
+      facts.push(...using, ...(await read(using.flatMap((f) => ownHeaders(tree, f.file)))));
+      isNew ||= using.length > 0;
+      next = new Set(using.flatMap((f) => callersIn(f, all)).filter((name) => !all.has(name)));
+      for (const name of next) all.add(name);
+    }
+    return isNew;
+  };
+  await bring(callers);
   // Their memory is wanted for what follows; should more files come in, new ones are made.
   await threads.close();
+
   /** Members through which functions are called in more files than can be read. */
   const lost = new Set<string>();
   /** Functions that nobody was seen to call and files name that were not read. */
   const unread = new Set<string>();
   /** By member on which a proof rests: the files that use it. */
   const users = new Map<string, readonly string[]>();
-  /** Files in which the name of what a proof rests on stands for something else. */
-  let aside: FileFacts[] = [];
+  /** The tree as far as it was read, for the time being. */
+  const linked = async (): Promise<Linked> => {
+    const index = new Index(facts, hasKernel(tree));
+    for (const member of lost) index.giveUp(member);
+    const tasks = new Tasks(index);
+    const sites = sitesIn(facts, asked, options, index);
+    const { functions } = uncalledAbove(index, tasks, sites);
+    await lookFor(functions);
+    for (const name of functions) if (filesOf(name).some((file) => !known.has(file))) unread.add(name);
+    index.unread(unread);
+    return { index, tasks, sites };
+  };
   /** The findings, if all files have been read that matter to them; those that turn out to matter are read. */
   const attempt = async (): Promise<Findings | undefined> => {
     signal?.throwIfAborted();
     onProgress?.({ phase: 'analysing', done: 0, total: 1 });
-    const findings = study(facts, asked, options, source, { lost, unread });
+    const findings = study(await linked(), asked, options, source);
     // A function that seems covered is so only if the rest of the tree does not call it.
     const proven = new Set<string>();
     for (const id of proofs(findings)) {
       const fn = findings.index.functions[id]!;
       if (!fn.facts.isStatic && !inModule(fn.file.file)) proven.add(fn.facts.name);
     }
-    const uncalled = uncalledIn(findings);
-    const fresh = new Set([...proven, ...uncalled].filter((name) => !names.has(name)));
-    for (const name of fresh) names.add(name);
-    if (fresh.size > 0)
-      for (const [name, files] of await filesByName(tree, rest, fresh, threads, keeping))
-        named.set(name, files);
-    aside.push(...(await read([...proven].flatMap((name) => named.get(name) ?? []))));
-    const [calling, others] = split(aside, (f) => usesAny(f, proven, macros));
-    aside = others;
+    const isNew = await bringCallers(proven);
     // What is stored in a member is called through it.
     const given = lost.size;
     for (const member of membersOf(findings)) {
       if (lost.has(member) || users.has(member)) continue;
-      const usedIn = named.get(`->${fieldOf(member)}`) ?? [];
+      const usedIn = filesOf(`->${fieldOf(member)}`);
       const using = usedIn.filter((file) => knows(findings.index, file, member, tree));
       if (using.length <= MAX_FILES_USING) users.set(member, using);
       else lost.add(member);
     }
-    const through = await read([...users.values()].flat());
-    calling.push(...through);
-    if (calling.length > 0) {
-      facts.push(...calling);
-      const headers = calling.flatMap((f) => ownHeaders(tree, f.file));
-      facts.push(...(await read(headers)));
-    }
-    const unseen = unread.size;
-    for (const name of uncalled)
-      if ((named.get(name) ?? []).some((file) => !known.has(file))) unread.add(name);
+    const through = await bring([...users.values()].flat());
     await threads.close();
-    return calling.length > 0 || lost.size > given || unread.size > unseen ? undefined : findings;
+    return isNew || through.length > 0 || lost.size > given ? undefined : findings;
   };
   // What an attempt found out is gone before the next one.
   let findings: Findings | undefined;
@@ -280,7 +305,12 @@ async function analyzeIn(
     recheck: (edited, made) => {
       const replaced = new Map(edited.map((f) => [f.file, f]));
       const now = facts.map((f) => replaced.get(f.file) ?? f);
-      return recheck(done, study(now, asked, options, source, { lost, unread }), made, options);
+      const index = new Index(now, hasKernel(tree));
+      for (const member of lost) index.giveUp(member);
+      index.unread(unread);
+      const sites = sitesIn(now, asked, options, index);
+      const after = study({ index, tasks: new Tasks(index), sites }, asked, options, source);
+      return recheck(done, after, made, options);
     },
   };
 }
@@ -303,6 +333,17 @@ function usesAny(file: FileFacts, names: ReadonlySet<string>, macros: Macros): b
         fn.calls.some(([, op]) => [op.fn, ...op.args].some((path) => path.split(/\W/).some(isMeant))),
     )
   );
+}
+
+/** Names of the functions of a file that other files may name and that call one of those, over others of the file as well. */
+function callersIn({ functions }: FileFacts, names: ReadonlySet<string>): string[] {
+  const found = new Set<string>();
+  for (let before = -1; found.size > before; ) {
+    before = found.size;
+    for (const { name, calls } of functions)
+      if (calls.some(([, op]) => names.has(op.fn) || found.has(op.fn))) found.add(name);
+  }
+  return functions.flatMap(({ name, isStatic }) => (found.has(name) && !isStatic ? [name] : []));
 }
 
 function split<T>(all: readonly T[], goesFirst: (one: T) => boolean): [T[], T[]] {
@@ -399,18 +440,6 @@ function fieldOf(member: string): string {
   return member.slice(member.lastIndexOf('.') + 1);
 }
 
-/** Names of the functions above the sites that nobody was seen to call, and that other files can name. */
-function uncalledIn({ index, callers }: Findings): Set<string> {
-  const functions = [...callers.closure].map((node) => callers.functionOf(node));
-  return new Set(
-    functions.flatMap(({ id, facts, file }) =>
-      index.callers[id]!.length > 0 || facts.isStatic || facts.isMacro || inModule(file.file)
-        ? []
-        : [facts.name],
-    ),
-  );
-}
-
 /** The members through which functions are called whose callers the proofs rest on. */
 function membersOf({ index, nofs, noio, ifReal }: Findings): Set<string> {
   const covers = [nofs.choice.cover, ifReal, ...(noio ? [noio.choice.cover] : [])];
@@ -438,21 +467,15 @@ function proofs({ sites, tight, nofs, noio, ifReal }: Findings): number[] {
   return [...new Set([...own, ...covers.flatMap((c) => c.proven())])];
 }
 
-/** What stands above a site and nobody was seen to call: members in which functions are stored, and functions that other files may name. */
+/** Members in which functions above the sites are stored, and names of those that other files may name, if nobody was seen to call these. */
 function uncalledAbove(
-  facts: readonly FileFacts[],
-  asked: (file: string) => boolean,
-  options: AnalyzeOptions,
+  index: Index,
+  tasks: Tasks,
+  sites: readonly LocatedSite[],
 ): { readonly fields: ReadonlySet<string>; readonly functions: ReadonlySet<string> } {
-  const index = new Index(facts, hasKernel(options.tree));
-  const tasks = new Tasks(index);
   const fields = new Set<string>();
   const functions = new Set<string>();
-  const above = new Set(
-    sitesIn(facts, asked, options, index)
-      .flatMap(partsOf)
-      .flatMap((s) => s.fn?.id ?? []),
-  );
+  const above = new Set(sites.flatMap(partsOf).flatMap((s) => s.fn?.id ?? []));
   for (const id of above) {
     for (const field of index.uncalled.get(id) ?? []) fields.add(field);
     const { facts: fn, file } = index.functions[id]!;
@@ -497,22 +520,23 @@ function callersOf(sites: readonly LocatedSite[], index: Index, tasks: Tasks): C
   return new Callers(index, tasks, targets);
 }
 
+/** A tree that was read, and the sites in the files asked for. */
+interface Linked {
+  readonly index: Index;
+  readonly tasks: Tasks;
+  readonly sites: readonly LocatedSite[];
+}
+
 function study(
-  facts: readonly FileFacts[],
+  { index, tasks, sites }: Linked,
   asked: (file: string) => boolean,
   options: AnalyzeOptions,
   source: (file: string) => string,
-  { lost, unread }: Record<'lost' | 'unread', ReadonlySet<string>>,
 ): Findings {
-  const index = new Index(facts, hasKernel(options.tree));
-  for (const member of lost) index.giveUp(member);
-  index.unread(unread);
   const locks = new Locks(index);
-  const tasks = new Tasks(index);
   const waits = new Waits(index, tasks);
   const reclaim = new Reclaim(index, locks, tasks, 'nofs', waits);
   const takers = new Takers(index, locks, tasks);
-  const sites = sitesIn(facts, asked, options, index);
   const parts = sites.flatMap(partsOf);
   const { minimal = false, transforms = BY_DEFAULT } = options;
   const tight = transforms.includes('hoist') ? tightScopes(index, locks, tasks, asked) : [];

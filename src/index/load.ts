@@ -7,7 +7,7 @@ import { unpackFacts } from '../parse/pack.js';
 import { listFiles } from '../tree/files.js';
 import { type KernelTree, MODULE, placeOf } from '../tree/kernel-tree.js';
 import type { Cache, Roots } from './cache.js';
-import type { ParseJob } from './parse-worker.js';
+import { type ParseJob, WORD_HASHES, wordHash } from './parse-worker.js';
 import type { Witness } from './witness.js';
 
 /**
@@ -108,39 +108,71 @@ function isWanted(keeping: Keeping | undefined): boolean {
 
 let sets = 0;
 
-/** Name → files in which it stands as a word, for all the names and those of `files` that name one. */
-export async function filesByName(
-  tree: KernelTree,
-  files: readonly string[],
-  names: ReadonlySet<string>,
-  threads: Threads,
-  keeping?: Keeping,
-): Promise<Map<string, string[]>> {
-  const out = new Map<string, string[]>();
-  if (names.size === 0) return out;
-  const text = Buffer.from([...names].join(' '), 'latin1');
-  const shared = new SharedArrayBuffer(text.length);
-  text.copy(new Uint8Array(shared));
-  const set = ++sets;
-  // One task a thread: they go on while this thread is busy with something else. Large files stand together in the tree.
-  const tasks = Array.from({ length: threads.jobs }, (_, t) => ({
-    roots: rootsOf(tree),
-    files: files.filter((_, i) => i % threads.jobs === t),
-    witness: isWanted(keeping),
-    names: shared,
-    set,
-  }));
-  for (const { glances, seen } of await threads.run('glanceAt', tasks)) {
-    for (const [file, look] of seen) keeping!.witness.note(file, look);
-    for (const glance of glances) {
-      for (const name of glance.names) {
-        const same = out.get(name);
-        if (same) same.push(glance.file);
-        else out.set(name, [glance.file]);
+/** Looks for names in files, again and again: after the first time only in those in which one may stand. */
+export class NameSearch {
+  /** By thread of the first search: its files, how many words each has, and the hashes of these. */
+  private words: { files: readonly string[]; counts: Uint32Array; hashes: Uint32Array }[] | undefined;
+  private readonly places: ReadonlyMap<string, number>;
+
+  constructor(
+    private readonly tree: KernelTree,
+    private readonly files: readonly string[],
+    private readonly threads: Threads,
+    private readonly keeping?: Keeping,
+  ) {
+    this.places = new Map(files.map((file, i) => [file, i]));
+  }
+
+  /** Name → files in which it stands as a word, in order, for all the names and those of the files that name one. */
+  async find(names: ReadonlySet<string>): Promise<Map<string, string[]>> {
+    const out = new Map<string, string[]>();
+    if (names.size === 0) return out;
+    const { threads, keeping, places } = this;
+    const text = Buffer.from([...names].join(' '), 'latin1');
+    const shared = new SharedArrayBuffer(text.length);
+    text.copy(new Uint8Array(shared));
+    const set = ++sets;
+    const files = this.candidates(names);
+    // One task a thread: they go on while this thread is busy with something else. Large files stand together in the tree.
+    const tasks = Array.from({ length: threads.jobs }, (_, t) => ({
+      roots: rootsOf(this.tree),
+      files: files.filter((_, i) => i % threads.jobs === t),
+      witness: isWanted(keeping),
+      names: shared,
+      set,
+      words: !this.words,
+    }));
+    const results = await threads.run('glanceAt', tasks);
+    for (const { glances, seen } of results) {
+      for (const [file, look] of seen) keeping!.witness.note(file, look);
+      for (const glance of glances) {
+        for (const name of glance.names) {
+          const same = out.get(name);
+          if (same) same.push(glance.file);
+          else out.set(name, [glance.file]);
+        }
       }
     }
+    this.words ??= results.map((r, t) => ({ files: tasks[t]!.files, counts: r.counts!, hashes: r.hashes! }));
+    for (const found of out.values()) found.sort((a, b) => places.get(a)! - places.get(b)!);
+    return out;
   }
-  return out;
+
+  private candidates(names: ReadonlySet<string>): readonly string[] {
+    if (!this.words) return this.files;
+    const wanted = new Uint8Array(WORD_HASHES);
+    for (const name of names) wanted[wordHash(name)] = 1;
+    const out: string[] = [];
+    for (const { files, counts, hashes } of this.words) {
+      let end = 0;
+      for (const [i, file] of files.entries()) {
+        const begin = end;
+        end += counts[i]!;
+        if (hashes.subarray(begin, end).some((hash) => wanted[hash] === 1)) out.push(file);
+      }
+    }
+    return out;
+  }
 }
 
 function batches(files: readonly string[], size: number): string[][] {

@@ -78,6 +78,8 @@ export interface GlanceJob extends ParseJob {
   readonly names?: SharedArrayBuffer;
   /** Tells one set of names from another. */
   readonly set?: number;
+  /** Say which words stand in the files, for searches to come. */
+  readonly words?: boolean;
 }
 
 export interface GlanceResult {
@@ -85,27 +87,76 @@ export interface GlanceResult {
   readonly glances: Glance[];
   /** As in `ParseResult`. */
   readonly seen: (readonly [file: string, seen: Seen])[];
+  /** If the job asks for it: how many different words each file has, and the `wordHash` of each, file by file. */
+  readonly counts?: Uint32Array;
+  readonly hashes?: Uint32Array;
 }
 
 const MASKS = ['GFP_NOFS', 'GFP_NOIO', '__GFP_FS', '__GFP_IO'].map((mask) => Buffer.from(mask, 'latin1'));
 
 /** Glances at the files of one job. An entry point of a worker thread. */
-export function glanceAt({ roots, files, witness, names: text, set }: GlanceJob): GlanceResult {
+export function glanceAt({ roots, files, witness, names: text, set, words }: GlanceJob): GlanceResult {
   if (text && wanted?.set !== set) wanted = wantedNames(text, set ?? 0);
   const glances: Glance[] = [];
   const seen: [string, Seen][] = [];
-  for (const file of files) {
+  const found = words ? new Words(files.length) : undefined;
+  for (const [place, file] of files.entries()) {
+    found?.begin(place);
     const bytes = read(roots, file, witness, seen);
     if (!(bytes instanceof Uint8Array)) continue;
     const hasMask = !text && MASKS.some((mask) => bytes.includes(mask));
-    const names = text && wanted ? namesIn(bytes, wanted) : [];
+    const names = text && wanted ? namesIn(bytes, wanted, found) : [];
     if (hasMask || names.length > 0) glances.push({ file, hasMask, names });
   }
-  return { glances, seen };
+  return found ? { glances, seen, counts: found.counts, hashes: found.all() } : { glances, seen };
 }
 
 /** One bit for each hash of a name looked for: most words of a file are dismissed by it. */
 const BITS = 1 << 22;
+
+/** A number below `WORD_HASHES` for a word of latin1 characters. */
+export function wordHash(word: string): number {
+  let h = 0;
+  for (let i = 0; i < word.length; i++) h = (Math.imul(h, 33) + word.charCodeAt(i)) | 0;
+  return (h ^ (h >>> 15)) & (BITS - 1);
+}
+
+export const WORD_HASHES = BITS;
+
+/** Collects the hashes of the words of files, each once a file. */
+class Words {
+  readonly counts: Uint32Array;
+  private hashes = new Uint32Array(1 << 20);
+  private length = 0;
+  private place = 0;
+  /** By hash: the last file with it, counted from 1. */
+  private readonly last = new Uint32Array(BITS);
+
+  constructor(files: number) {
+    this.counts = new Uint32Array(files);
+  }
+
+  begin(place: number): void {
+    this.place = place;
+  }
+
+  add(hash: number): void {
+    if (this.last[hash] === this.place + 1) return;
+    this.last[hash] = this.place + 1;
+    this.counts[this.place]!++;
+    if (this.length === this.hashes.length) {
+      const more = new Uint32Array(this.length * 2);
+      more.set(this.hashes);
+      this.hashes = more;
+    }
+    this.hashes[this.length++] = hash;
+  }
+
+  all(): Uint32Array {
+    return this.hashes.slice(0, this.length);
+  }
+}
+
 interface Wanted {
   readonly set: number;
   readonly names: ReadonlySet<string>;
@@ -118,9 +169,7 @@ function wantedNames(text: SharedArrayBuffer, set: number): Wanted {
   const names = new Set(Buffer.from(new Uint8Array(text)).toString('latin1').split(' '));
   const bits = new Uint8Array(BITS >> 3);
   for (const name of names) {
-    let h = 0;
-    for (let i = 0; i < name.length; i++) h = (Math.imul(h, 33) + name.charCodeAt(i)) | 0;
-    h = (h ^ (h >>> 15)) & (BITS - 1);
+    const h = wordHash(name);
     bits[h >> 3]! |= 1 << (h & 7);
   }
   return { set, names, bits };
@@ -136,7 +185,7 @@ const WORD = new Uint8Array(256);
 for (let c = 0; c < 256; c++)
   WORD[c] = (c >= 97 && c <= 122) || (c >= 65 && c <= 90) || (c >= 48 && c <= 57) || c === 95 ? 1 : 0;
 
-function namesIn(bytes: Uint8Array, { names, bits }: Wanted): string[] {
+function namesIn(bytes: Uint8Array, { names, bits }: Wanted, words?: Words): string[] {
   const found = new Set<string>();
   const length = bytes.length;
   for (let i = 0; i < length; ) {
@@ -152,6 +201,7 @@ function namesIn(bytes: Uint8Array, { names, bits }: Wanted): string[] {
       c = ++i < length ? bytes[i]! : 0;
     } while (WORD[c] === 1);
     h = (h ^ (h >>> 15)) & (BITS - 1);
+    words?.add(h);
     if ((bits[h >> 3]! & (1 << (h & 7))) === 0) continue;
     const word = Buffer.from(bytes.buffer, bytes.byteOffset + from, i - from).toString('latin1');
     if (!names.has(word)) continue;

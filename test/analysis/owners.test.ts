@@ -119,4 +119,25 @@ long cached_ioctl(struct inode *inode) { cached_free(inode); }`,
     expect(names).toContain('beta_cache');
     expect(names).not.toContain('beta_write');
   });
+
+  it('it does not matter whose where none of its own functions is further up', () => {
+    const nodes = (...asked: string[]): string[] => {
+      const index = linked({
+        'fs/attr.c': `${VFS} int write_super(struct inode *inode) { return 0; }`,
+        'fs/alpha/inode.c': filesystem('alpha'),
+        'fs/beta/inode.c': filesystem('beta').replace('return 0', 'return write_super(inode)'),
+        'fs/gamma/inode.c': filesystem('gamma').replace('return 0', 'return write_super(inode)'),
+      });
+      const targets = asked.map((name) => functionIn(index, name).id);
+      const callers = new Callers(index, new Tasks(index), targets);
+      return [...callers.closure].map((node) => callers.functionOf(node).facts.name).sort();
+    };
+    const two = nodes('alpha_setattr', 'beta_setattr');
+    expect(two.filter((name) => name === 'notify_change')).toHaveLength(2);
+    expect(two.filter((name) => name === 'sys_chmod')).toHaveLength(1);
+    // Those not asked about are not told apart: each may have the other's object.
+    const library = nodes('write_super');
+    expect(library.filter((name) => name === 'notify_change')).toHaveLength(1);
+    expect(library).toEqual(expect.arrayContaining(['beta_write', 'gamma_write']));
+  });
 });
