@@ -4,7 +4,7 @@ import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { SCOPE_APIS } from '../kernel/masks.js';
 import { PSEUDO_BY_CALL, PSEUDO_LOCKS } from '../kernel/pseudo-locks.js';
 import type { Api, LockPrimitive } from '../kernel/types.js';
-import type { CallOp, FunctionFacts, Path } from '../parse/facts.js';
+import type { CallOp, CfgNode, FunctionFacts, Path } from '../parse/facts.js';
 import { Flags, type HandedFlags } from './flags.js';
 import { Rolled } from './rolled.js';
 import { StandIns } from './stand-ins.js';
@@ -289,9 +289,51 @@ export class Locks {
       if (uncertain && isScope(lock) && this.keepsValue(fn, mine)) continue;
       if (uncertain && hops >= (isScope(lock) ? MAX_UNCERTAIN_SCOPE_HOPS : MAX_UNCERTAIN_HOPS)) continue;
       const blocking = mine.some((e) => e.blocking);
-      out.set(lock, { ...net, hops, blocking, ...(this.ends(fn, lock, zero) ? { ends: true } : {}) });
+      out.set(lock, {
+        ...net,
+        hops,
+        blocking,
+        ...(this.ends(fn, lock, zero) ? { ends: true } : {}),
+        ...(net.act === 'release' && net.success === 'maybe' && this.isRecorded(fn, lock, mine)
+          ? { recorded: true }
+          : {}),
+      });
     }
     return out;
+  }
+
+  /**
+   * Is the lock dropped if a flag in an object says so, one that is set where the lock is taken (`op->flags & LOCKED`)? Then it isn't
+   * held any more afterwards, for callers of callers as well.
+   */
+  private isRecorded(fn: Fn, lock: string, effects: readonly NodeEffect[]): boolean {
+    if (isScope(lock) || effects.some((e) => e.act === 'acquire' || (!e.direct && !e.recorded))) return false;
+    if (!effects.some((e) => e.direct)) return true;
+    const members = new Set<string>();
+    const cfg = fn.facts.cfg.map((node): CfgNode => {
+      const { op, next } = node;
+      if (op.k !== 'test' || !op.flags || !op.on.includes(' ')) return node;
+      members.add(lastMember(op.on));
+      return { ...node, op: { k: 'nop' }, next: next.slice(0, 1) };
+    });
+    const flagged = Object.create(fn.facts, { cfg: { value: cfg } }) as FunctionFacts;
+    const { exits } = run(flagged, this.byNode(fn, lock));
+    return exits.every((e) => e.depth < 0) && this.setsWhereTaken(fn.group, lock, members);
+  }
+
+  /** Does every function that takes the lock and leaves it held set one of the members, and is of that part of the kernel? */
+  private setsWhereTaken(group: string, lock: string, members: ReadonlySet<string>): boolean {
+    let takers = 0;
+    for (const [id, all] of this.own) {
+      const mine = all.filter((e) => e.lock === lock);
+      const fn = this.index.functions[id]!;
+      if (!mine.some((e) => e.act === 'acquire')) continue;
+      if (run(fn.facts, byNode(mine)).exits.every((e) => e.depth <= 0 && e.pending === '')) continue;
+      const isSet = fn.facts.cfg.some(({ op }) => op.k === 'set' && members.has(lastMember(op.to)));
+      if (!isSet || fn.group !== group) return false;
+      takers++;
+    }
+    return takers > 0;
   }
 
   /**
@@ -516,6 +558,7 @@ export class Locks {
           direct: false,
           hops: Math.min(...found.map((e) => e.hops)) + 1,
           ...(agreed && found.every((e) => e.ends) ? { ends: true } : {}),
+          ...(agreed && found.every((e) => e.recorded) ? { recorded: true } : {}),
         });
       }
     }
@@ -649,14 +692,7 @@ export class Locks {
   }
 
   private byNode(fn: Fn, lock: string): Map<number, Effect[]> {
-    const byNode = new Map<number, Effect[]>();
-    for (const e of this.effects(fn)) {
-      if (e.lock !== lock) continue;
-      const list = byNode.get(e.node);
-      if (list) list.push(e);
-      else byNode.set(e.node, [e]);
-    }
-    return byNode;
+    return byNode(this.effects(fn).filter((e) => e.lock === lock));
   }
 
   /** Does the function return with the scope open when it succeeds? */
@@ -666,8 +702,8 @@ export class Locks {
   }
 
   /**
-   * Does another reading of the function, with other `#if` arms alive, return, jump, or act on the class in those arms?
-   * A scope put in by the first reading need not balance there.
+   * Does another reading of the function, with other `#if` arms alive, jump or act on the class in those arms, or return there
+   * while the class may be held? A scope put in by the first reading need not balance there.
    */
   differsByArm(fn: Fn, lock: string): boolean {
     const others = this.index
@@ -676,7 +712,13 @@ export class Locks {
     return others.some((other) => {
       const { cfg, statements, arms } = other.facts;
       const inArm = (start: number): boolean => arms!.some((a) => a.start <= start && start < a.end);
-      const leaves = statements.some((s) => (s.kind === 'return' || s.kind === 'jump') && inArm(s.start));
+      const leaves = statements.some(
+        (s, i) =>
+          (s.kind === 'return' || s.kind === 'jump') &&
+          inArm(s.start) &&
+          (s.kind === 'jump' ||
+            cfg.some((node, at) => node.statement === i && this.mayHold(other, lock, at))),
+      );
       return (
         leaves ||
         this.effects(other).some((e) => {
@@ -764,6 +806,21 @@ function isOpener(e: NodeEffect, scope: string): boolean {
   return e.lock === scope && e.act === 'acquire' && e.success !== 'maybe';
 }
 
+function byNode(effects: readonly NodeEffect[]): Map<number, Effect[]> {
+  const out = new Map<number, Effect[]>();
+  for (const e of effects) {
+    const list = out.get(e.node);
+    if (list) list.push(e);
+    else out.set(e.node, [e]);
+  }
+  return out;
+}
+
+/** With the blank before it; of a plain variable: all of it. */
+function lastMember(path: Path): string {
+  return path.slice(Math.max(0, path.lastIndexOf(' ')));
+}
+
 function sameSummary(a: ReadonlyMap<string, Summary> | undefined, b: ReadonlyMap<string, Summary>): boolean {
   if (!a) return b.size === 0;
   if (a.size !== b.size) return false;
@@ -774,6 +831,7 @@ function sameSummary(a: ReadonlyMap<string, Summary> | undefined, b: ReadonlyMap
       other.act !== effect.act ||
       other.success !== effect.success ||
       other.ends !== effect.ends ||
+      other.recorded !== effect.recorded ||
       other.blocking !== effect.blocking
     ) {
       return false;

@@ -13,6 +13,8 @@ export type Success = 'void' | 'zero' | 'nonzero' | 'nonerr' | 'maybe';
 export interface Effect {
   readonly act: 'acquire' | 'release';
   readonly success: Success;
+  /** Of a release that is made sometimes: when, a flag says that was set where the resource was acquired. */
+  readonly recorded?: true;
 }
 
 /** What is known of a tracked variable: unknown, zero, negative or error, positive, non-zero. */
@@ -162,7 +164,7 @@ export function run(
 ): Run {
   let question = '';
   for (const [node, list] of effects)
-    for (const { act, success } of list) question += `${node}${act}${success} `;
+    for (const { act, success, recorded } of list) question += `${node}${act}${success}${recorded ?? ''} `;
   if (open) question += [...open].join();
   question += zero.join();
   let mine = runs.get(facts);
@@ -315,12 +317,14 @@ function attempt(
           const floor = effect.success === 'maybe' ? Math.min(0, s.depth) : -1;
           // What was found is the caller's, unless it may have been opened here after all.
           const left = (e: State): number => (e.found && e.depth === 1 && !opens ? -1 : e.depth - 1);
-          return either(s).map((e) => ({
+          const after = either(s).map((e) => ({
             ...e,
             depth: Math.max(floor, left(e)),
             found: e.found && e.depth > 1,
             again: e.again && e.depth > 0,
           }));
+          if (effect.recorded && !opens && s.depth <= 0) after.push({ ...s, depth: -1 });
+          return after;
         }
         if (effect.success === 'void') return either(s).map((e) => settle(e, true));
         if (effect.success === 'maybe') return either(s).flatMap((e) => [settle(e, true), settle(e, false)]);
