@@ -253,21 +253,16 @@ function inside(
   const enters = (s: Statement): number =>
     s.to > s.from ? (held.entry[s.from]?.low ?? Number.NaN) : Number.NaN;
   const saves: Point[] = [];
-  // The first statement of each run of siblings that are entered with the lock surely held.
-  const previousHeld = new Map<number, boolean>();
+  /** Nodes that some path comes to without the lock, or just as it gets it. */
+  const fresh = new Set(facts.cfg.flatMap(({ next }, at) => ((held.entry[at]?.low ?? 1) < 1 ? next : [])));
+  // Statements that are entered with the lock surely held, and not from others that are.
   for (const [i, s] of facts.statements.entries()) {
-    const low = enters(s);
-    if (Number.isNaN(low)) continue;
+    if (!(enters(s) >= 1) || !fresh.has(s.from) || /^(?:label|block|case)$/.test(s.kind)) continue;
     // Labels and cases stand in the list of their block; a block is entered with its first statement.
     const list = climb(facts, s.parent, /^(?:label|case)$/);
     const parent = facts.statements[climb(facts, list, /^(?:block|label|case)$/)];
-    const outer = parent !== undefined && parent.to > parent.from && enters(parent) >= 1;
-    const isHeld = low >= 1;
-    const isOwn = s.kind !== 'label' && s.kind !== 'block' && s.kind !== 'case';
-    if (isHeld && !outer && previousHeld.get(list) !== true && isOwn)
+    if (!(parent !== undefined && parent.to > parent.from && enters(parent) >= 1))
       saves.push({ at: 'before', statement: i });
-    // A label is entered together with its statement.
-    if (isOwn || s.kind === 'block' || !isHeld) previousHeld.set(list, isHeld);
   }
   const restores: Point[] = [];
   for (const e of effects) {
