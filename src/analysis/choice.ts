@@ -183,22 +183,26 @@ export function chooseClasses(
     if (needed.size === 0) chosen.delete(lock);
     before = needed.size === 0 ? without : after;
   }
-  const picked = new Map<string, { regions: RegionOf[]; neededOnly: boolean }>();
-  for (const lock of [...chosen].sort()) {
-    const all = regions.all(lock).filter((r) => r.state === 'placeable');
-    const only = restricted.get(lock);
-    const list = only ? all.filter((r) => only.has(scopeId(r.fn, lock))) : all;
-    if (list.length > 0) picked.set(lock, { regions: list, neededOnly: only !== undefined });
-  }
   const kept = [...transactions].flatMap(([lock, transaction]) => (chosen.has(lock) ? [transaction] : []));
-  return {
-    ...settle(picked, regions, existing, callers, locks, begunIn(chosen), (r) =>
+  const settled = (isWanted: (r: RegionOf) => boolean): Omit<Choice, 'transactions' | 'best' | 'why'> => {
+    const picked = new Map<string, { regions: RegionOf[]; neededOnly: boolean }>();
+    for (const lock of [...chosen].sort()) {
+      const all = regions.all(lock).filter((r) => r.state === 'placeable' && isWanted(r));
+      const only = restricted.get(lock);
+      const list = only ? all.filter((r) => only.has(scopeId(r.fn, lock))) : all;
+      if (list.length > 0) picked.set(lock, { regions: list, neededOnly: only !== undefined });
+    }
+    return settle(picked, regions, existing, callers, locks, begunIn(chosen), (r) =>
       kept.some(({ group }) => group === r.fn.group && begun.crosses(r.fn, r.placement!.open)),
-    ),
-    transactions: kept,
-    best,
-    why,
+    );
   };
+  // Most of what takes a lock for its caller is called in a scope of that, or of what holds the lock further up.
+  const { cover } = settled((r) => !r.handedOver);
+  const outside = new Set(
+    [...callers.closure].filter((node) => !cover.covered(node)).map((node) => callers.functionOf(node).id),
+  );
+  const isWanted = ({ fn, handedOver }: RegionOf): boolean => !handedOver || outside.has(fn.id);
+  return { ...settled(isWanted), transactions: kept, best, why };
 }
 
 function proposed({ fn, lock, task }: RegionOf): OpenScope {

@@ -33,6 +33,8 @@ export interface RegionOf {
   readonly task?: TaskReason;
   /** CFG node of the first acquire. */
   readonly node: number;
+  /** The function may leave the lock held for its caller. Its body gets a scope if what it does under the lock is in none otherwise. */
+  readonly handedOver?: true;
   readonly state: 'placeable' | Exclude<Region['state'], 'proposed' | 'not-chosen'>;
   readonly reason: string;
   readonly placement: Placement | undefined;
@@ -99,7 +101,7 @@ export class Takers {
 
 /** Regions of lock classes over the whole tree, and bodies of tasks, with regard to scopes that are there. */
 export class Regions {
-  private readonly cache = new Map<string, RegionOf>();
+  private readonly cache = new Map<string, RegionOf | undefined>();
   private readonly byLock = new Map<string, readonly RegionOf[]>();
   private readonly bodies = new Map<number, RegionOf | undefined>();
 
@@ -162,17 +164,40 @@ export class Regions {
   /** The region of the class in one function; undefined where the function passes the lock on to its caller. */
   region(fn: Fn, lock: string): RegionOf | undefined {
     const key = `${fn.id} ${lock}`;
-    const known = this.cache.get(key);
-    if (known) return known;
+    if (this.cache.has(key)) return this.cache.get(key);
     const acquisitions = this.locks.acquisitions(fn).filter((a) => a.lock === lock);
     const first = acquisitions[0];
-    if (!first || fn.facts.isMacro || fn.facts.arms || this.locks.netEffect(fn, lock)) return undefined;
-    const region = this.judge(fn, lock, first.node);
+    if (!first || fn.facts.isMacro || fn.facts.arms) return undefined;
+    const net = this.locks.netEffect(fn, lock);
+    // Recursion adds none.
+    this.cache.set(key, undefined);
+    const region =
+      net === undefined
+        ? this.judge(fn, lock, first.node, () => placeScope(fn, lock, this.locks, this.prefer))
+        : net.act === 'acquire' && !this.isAroundCalls(fn, lock)
+          ? this.handedOver(fn, lock, first.node)
+          : undefined;
     this.cache.set(key, region);
     return region;
   }
 
-  private judge(fn: Fn, lock: string, node: number): RegionOf {
+  /** Are all calls of a function that takes the lock for its caller in a scope of that caller's region? */
+  private isAroundCalls(fn: Fn, lock: string): boolean {
+    return this.index.callers[fn.id]!.every((edge) => {
+      const at = edge.how === 'call' ? this.region(this.index.functions[edge.from]!, lock) : undefined;
+      return at?.placement?.open[edge.node] === 1;
+    });
+  }
+
+  /** What a function does under a lock that it takes for its caller: the caller's scope begins behind it. */
+  private handedOver(fn: Fn, lock: string, node: number): RegionOf | undefined {
+    const isUnder = (at: number): boolean =>
+      this.locks.mayHold(fn, lock, at) && this.takers.allocatesAt(fn, at);
+    const region = this.judge(fn, lock, node, () => placeAroundBody(fn, isUnder));
+    return region.state === 'no-alloc' ? undefined : { ...region, handedOver: true };
+  }
+
+  private judge(fn: Fn, lock: string, node: number, place: () => Placement | Refusal): RegionOf {
     const result = (state: RegionOf['state'], reason: string, placement?: Placement): RegionOf => ({
       fn,
       lock,
@@ -186,7 +211,7 @@ export class Regions {
       if (this.locks.mayHold(fn, lock, i) && this.takers.allocatesAt(fn, i)) inside.push(i);
     }
     if (inside.length === 0) return result('no-alloc', 'no allocation is reached under the lock');
-    return this.settle(fn, inside, () => placeScope(fn, lock, this.locks, this.prefer), result);
+    return this.settle(fn, inside, place, result);
   }
 
   private settle(
