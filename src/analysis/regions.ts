@@ -31,7 +31,7 @@ export interface RegionOf {
   readonly lock: string;
   /** Set where it is the body of a worker or kthread: why reclaim depends on that. */
   readonly task?: TaskReason;
-  /** CFG node of the first acquire. */
+  /** CFG node of the first acquire; the first one in its scope if the lock is handed over. */
   readonly node: number;
   /** The function may leave the lock held for its caller. Its body gets a scope if what it does under the lock is in none otherwise. */
   readonly handedOver?: true;
@@ -194,7 +194,9 @@ export class Regions {
     const isUnder = (at: number): boolean =>
       this.locks.mayHold(fn, lock, at) && this.takers.allocatesAt(fn, at);
     const region = this.judge(fn, lock, node, () => placeAroundBody(fn, isUnder));
-    return region.state === 'no-alloc' ? undefined : { ...region, handedOver: true };
+    if (region.state === 'no-alloc') return undefined;
+    const { open } = region.placement ?? {};
+    return { ...region, handedOver: true, node: open ? open.indexOf(1) : node };
   }
 
   private judge(fn: Fn, lock: string, node: number, place: () => Placement | Refusal): RegionOf {
