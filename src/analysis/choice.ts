@@ -3,15 +3,12 @@ import type { Callers } from './callers.js';
 import { Cover, type OpenScope, type ScopesAt } from './coverage.js';
 import { isUnknown, type Locks } from './locks.js';
 import type { Chains } from './reclaim.js';
-import { overlap, type RegionOf, type Regions } from './regions.js';
+import { overlap, type RegionOf, type Regions, SHARED } from './regions.js';
 import type { LocatedSite } from './sites.js';
 import { type ProposedTransactions, scopesIn, type Transaction } from './transactions.js';
 
 /** A class whose regions are this many times the sites that need it is scoped only where those sites need it. */
 const WIDESPREAD = 4;
-
-/** Parts of the kernel that every filesystem runs through. */
-const SHARED = /^(?:fs|mm|include|kernel|block|lib|security|ipc)$/;
 
 /** A lock class that was chosen, and the regions of it that get a scope. */
 export interface ChosenClass {

@@ -371,8 +371,11 @@ function balances(
     let any = false;
     if (point.at === 'before') {
       cfg.push({ op: { k: 'nop' }, next: [s.from], statement: -1 });
+      // What jumps to a label comes in behind what stands before it.
+      const passes = (i: number): boolean =>
+        s.kind === 'label' && facts.statements[cfg[i]!.statement]?.kind === 'jump';
       for (const [i, node] of cfg.entries()) {
-        if (i === at || isInside(i)) continue;
+        if (i === at || isInside(i) || passes(i)) continue;
         node.next.forEach((to, k) => {
           if (to === s.from) {
             node.next[k] = at;

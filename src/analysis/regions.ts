@@ -25,6 +25,9 @@ const MASKLESS = new Set([
 /** These only keep a mask. */
 const KEEPING = new Set(KEPT_MASKS.map((k) => k.init));
 
+/** Parts of the kernel that every filesystem runs through. */
+export const SHARED = /^(?:fs|mm|include|kernel|block|lib|security|ipc)$/;
+
 /** A region of a lock class in one function, or the body of a task, and what can be done with it. */
 export interface RegionOf {
   readonly fn: Fn;
@@ -191,6 +194,8 @@ export class Regions {
 
   /** What a function does under a lock that it takes for its caller: the caller's scope begins behind it. */
   private handedOver(fn: Fn, lock: string, node: number): RegionOf | undefined {
+    // What all filesystems share gets none for the sake of one.
+    if (SHARED.test(fn.group)) return undefined;
     const isUnder = (at: number): boolean =>
       this.locks.mayHold(fn, lock, at) && this.takers.allocatesAt(fn, at);
     const region = this.judge(fn, lock, node, () => placeAroundBody(fn, isUnder));

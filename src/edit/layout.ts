@@ -93,6 +93,17 @@ export class Layout {
     this.insert(boundary, this.indentOf(statement), lines, RANK.before(depthOf(statement), rank));
   }
 
+  /** Inserts `lines` above one of the labels of a statement, which begins at `label`. */
+  above(statement: Statement, label: number, lines: readonly string[], rank: readonly number[]): void {
+    const indent = this.indentOf(statement);
+    this.insert(
+      this.boundaryBefore(label, indent, true),
+      indent,
+      lines,
+      RANK.before(depthOf(statement), rank),
+    );
+  }
+
   /** Inserts `lines` after a statement and a comment that ends its line. */
   after(statement: Statement, lines: readonly string[], rank: readonly number[]): void {
     this.brace(statement);

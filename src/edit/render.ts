@@ -117,7 +117,7 @@ function renderFunction(out: MagicString, file: string, text: string, scopes: re
       const statement = statementOf(point);
       if (scope.kept?.does === 'rest') {
         const line = `${variable!.name} = ${scope.kept.place};`;
-        place(layout, fn, statement, point.at, [line], [1, depth], false, refuse);
+        place(layout, fn, statement, point, [line], [1, depth], false, refuse);
         continue;
       }
       const key = `${scope.api} ${scope.lock}`;
@@ -130,13 +130,13 @@ function renderFunction(out: MagicString, file: string, text: string, scopes: re
       const initialised = variable?.initialised === true;
       const save = `${scope.kept?.place ?? variable!.name} = memalloc_${scope.api}_save();`;
       const line = initialised ? `unsigned int ${save}` : save;
-      place(layout, fn, statement, point.at, [...comment, line], [1, depth], initialised, refuse);
+      place(layout, fn, statement, point, [...comment, line], [1, depth], initialised, refuse);
     }
     nesting.forEach((scope, depth) => {
       for (const point of scope.restores) {
         const value = nameOf.get(scope.id)?.name ?? scope.kept!.place;
         const line = `memalloc_${scope.api}_restore(${value});`;
-        place(layout, fn, statementOf(point), point.at, [line], [0, -depth], false, refuse);
+        place(layout, fn, statementOf(point), point, [line], [0, -depth], false, refuse);
       }
     });
     declareVariables(text, fn, layout, variables);
@@ -173,12 +173,15 @@ function indentAt(layout: Layout, fn: FunctionText, statement: Statement): strin
 
 type Refuse = (offset: number, reason: string) => EditRefused;
 
-/** Puts lines at a point. A block that is the body of something is entered: its front and its end are meant. */
+/**
+ * Puts lines at a point. A block that is the body of something is entered: its front and its end are meant. What begins with a
+ * label is preceded above that: who jumps there comes in behind the lines.
+ */
 function place(
   layout: Layout,
   fn: FunctionText,
   statement: Statement,
-  at: ScopePoint['at'],
+  { at, statement: range }: ScopePoint,
   lines: readonly string[],
   rank: readonly number[],
   declares: boolean,
@@ -204,7 +207,9 @@ function place(
       }
     }
   }
-  if (at === 'before') layout.before(statement, lines, rank);
+  if (at === 'before' && statement.labels.some(({ start }) => start === range.start))
+    layout.above(statement, range.start, lines, rank);
+  else if (at === 'before') layout.before(statement, lines, rank);
   else layout.after(statement, lines, rank);
 }
 
