@@ -303,34 +303,39 @@ export class Locks {
   }
 
   /**
-   * Is the lock dropped if a flag in an object says so, one that is set where the lock is taken (`op->flags & LOCKED`)? Then it isn't
+   * Is the lock dropped if a flag in an object says so, one that is set where the lock is taken (`op->flags |= LOCKED`)? Then it isn't
    * held any more afterwards, for callers of callers as well.
    */
   private isRecorded(fn: Fn, lock: string, effects: readonly NodeEffect[]): boolean {
     if (isScope(lock) || effects.some((e) => e.act === 'acquire' || (!e.direct && !e.recorded))) return false;
     if (!effects.some((e) => e.direct)) return true;
-    const members = new Set<string>();
+    const flags = new Set<string>();
     const cfg = fn.facts.cfg.map((node): CfgNode => {
       const { op, next } = node;
       if (op.k !== 'test' || !op.flags || !op.on.includes(' ')) return node;
-      members.add(lastMember(op.on));
+      for (const flag of op.flags) flags.add(`${lastMember(op.on)} ${flag}`);
       return { ...node, op: { k: 'nop' }, next: next.slice(0, 1) };
     });
     const flagged = Object.create(fn.facts, { cfg: { value: cfg } }) as FunctionFacts;
     const { exits } = run(flagged, this.byNode(fn, lock));
-    return exits.every((e) => e.depth < 0) && this.setsWhereTaken(fn.group, lock, members);
+    return exits.every((e) => e.depth < 0) && this.setsWhereTaken(fn.group, lock, flags);
   }
 
-  /** Does every function that takes the lock and leaves it held set one of the members, and is of that part of the kernel? */
-  private setsWhereTaken(group: string, lock: string, members: ReadonlySet<string>): boolean {
+  /** Does every function that takes the lock, before it leaves it held, set one of the flags, and is of that part of the kernel? */
+  private setsWhereTaken(group: string, lock: string, flags: ReadonlySet<string>): boolean {
     let takers = 0;
     for (const [id, all] of this.own) {
       const mine = all.filter((e) => e.lock === lock);
       const fn = this.index.functions[id]!;
       if (!mine.some((e) => e.act === 'acquire')) continue;
-      if (run(fn.facts, byNode(mine)).exits.every((e) => e.depth <= 0 && e.pending === '')) continue;
-      const isSet = fn.facts.cfg.some(({ op }) => op.k === 'set' && members.has(lastMember(op.to)));
-      if (!isSet || fn.group !== group) return false;
+      const effects = byNode(mine);
+      const isKept = (): boolean => run(fn.facts, effects).exits.some((e) => e.depth > 0 || e.pending !== '');
+      if (!isKept()) continue;
+      // What is noted down counts as dropped: nothing else may be left.
+      for (const [node, { op }] of fn.facts.cfg.entries())
+        if (op.k === 'set' && op.adds?.some((flag) => flags.has(`${lastMember(op.to)} ${flag}`)))
+          effects.set(node, [{ act: 'release', success: 'void' }]);
+      if (fn.group !== group || isKept()) return false;
       takers++;
     }
     return takers > 0;

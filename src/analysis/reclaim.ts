@@ -214,8 +214,8 @@ export class Reclaim implements Chains {
       `${fn}${given.map((g) => ` ${g.param} ${g.values.join()}`).join('')}${going === undefined ? '' : ` ${going}`}`;
     /** Whether it has been seen like that, or without regard to what is handed in, or to where that is. */
     const isSeen = (one: Reached): boolean => {
+      if (isSeenPlain(one.fn, one.elsewhere)) return true;
       const keys = [
-        key(one.fn),
         key(one.fn, one.given),
         key(one.fn, undefined, one.going),
         key(one.fn, one.given, one.going),

@@ -111,17 +111,15 @@ export function glanceAt({ roots, files, witness, names: text, set, words }: Gla
   return found ? { glances, seen, counts: found.counts, hashes: found.all() } : { glances, seen };
 }
 
-/** One bit for each hash of a name looked for: most words of a file are dismissed by it. */
-const BITS = 1 << 22;
+/** How many hashes there are. One bit for each hash of a name looked for dismisses most words of a file. */
+export const WORD_HASHES = 1 << 22;
 
 /** A number below `WORD_HASHES` for a word of latin1 characters. */
 export function wordHash(word: string): number {
   let h = 0;
   for (let i = 0; i < word.length; i++) h = (Math.imul(h, 33) + word.charCodeAt(i)) | 0;
-  return (h ^ (h >>> 15)) & (BITS - 1);
+  return (h ^ (h >>> 15)) & (WORD_HASHES - 1);
 }
-
-export const WORD_HASHES = BITS;
 
 /** Collects the hashes of the words of files, each once a file. */
 class Words {
@@ -130,7 +128,7 @@ class Words {
   private length = 0;
   private place = 0;
   /** By hash: the last file with it, counted from 1. */
-  private readonly last = new Uint32Array(BITS);
+  private readonly last = new Uint32Array(WORD_HASHES);
 
   constructor(files: number) {
     this.counts = new Uint32Array(files);
@@ -167,7 +165,7 @@ let wanted: Wanted | undefined;
 
 function wantedNames(text: SharedArrayBuffer, set: number): Wanted {
   const names = new Set(Buffer.from(new Uint8Array(text)).toString('latin1').split(' '));
-  const bits = new Uint8Array(BITS >> 3);
+  const bits = new Uint8Array(WORD_HASHES >> 3);
   for (const name of names) {
     const h = wordHash(name);
     bits[h >> 3]! |= 1 << (h & 7);
@@ -200,7 +198,7 @@ function namesIn(bytes: Uint8Array, { names, bits }: Wanted, words?: Words): str
       h = (Math.imul(h, 33) + c) | 0;
       c = ++i < length ? bytes[i]! : 0;
     } while (WORD[c] === 1);
-    h = (h ^ (h >>> 15)) & (BITS - 1);
+    h = (h ^ (h >>> 15)) & (WORD_HASHES - 1);
     words?.add(h);
     if ((bits[h >> 3]! & (1 << (h & 7))) === 0) continue;
     const word = Buffer.from(bytes.buffer, bytes.byteOffset + from, i - from).toString('latin1');

@@ -30,6 +30,8 @@ export interface SetOp {
   readonly to: Path;
   readonly from: Path;
   readonly start: number;
+  /** For `to |= A | B`: the names of the constants. */
+  readonly adds?: readonly string[];
 }
 
 /** A branch: successor 0 where `on rel` holds, successor 1 where it does not. */

@@ -243,8 +243,13 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
     const to = pathOf(cst, left, original);
     if (cst.type[left] !== 'identifier') evaluate(left);
     const value = evaluate(childByField(cst, node, 'right'));
-    const plain = operator < 0 || textOf(cst, operator) === '=';
-    assign(node, to, plain ? value : '');
+    const how = operator < 0 ? '=' : textOf(cst, operator);
+    const constants = how === '|=' ? /^~?v:([A-Z]\w*(?:\|[A-Z]\w*)*)$/.exec(value)?.[1] : undefined;
+    if (constants === undefined) assign(node, to, how === '=' ? value : '');
+    else {
+      const adds = constants.split('|');
+      nodeOf.set(node, emit({ k: 'set', to, from: '', start: cst.start[node]!, adds }));
+    }
     return to;
   };
 

@@ -169,7 +169,7 @@ function packNode({ op, next, statement }: CfgNode): unknown[] {
     case 'call':
       return [1, head];
     case 'set':
-      return [2, head, op.to, op.from, op.start];
+      return [2, head, op.to, op.from, op.start, ...(op.adds ? [op.adds] : [])];
     case 'test':
       return [3, head, op.on, op.rel, ...(op.flags ? [op.flags] : [])];
     case 'ret':
@@ -331,11 +331,11 @@ class PackedFunction implements FunctionFacts {
     let call = 0;
     type Node = [kind: number, head: number[], ...rest: never[]];
     const flow = (JSON.parse(this.text.slice(this.flowAt, this.statementsAt)) as Node[]).map(
-      ([kind, head, a, b, c]): CfgNode => {
+      ([kind, head, a, b, c, d]): CfgNode => {
         const [statement, ...next] = head as [number, ...number[]];
         let op: Op = NOP;
         if (kind === 1) op = calls[call++]![1];
-        else if (kind === 2) op = { k: 'set', to: a!, from: b!, start: c! };
+        else if (kind === 2) op = { k: 'set', to: a!, from: b!, start: c!, ...(d ? { adds: d } : {}) };
         else if (kind === 3) op = { k: 'test', on: a!, rel: b!, ...(c ? { flags: c } : {}) };
         else if (kind === 4) op = { k: 'ret', value: a! };
         else if (kind > 4) op = { k: kind === 5 ? 'guard' : 'unguard', cls: a!, arg: b!, start: c! };

@@ -1,17 +1,6 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { NameSearch, Threads } from '../../src/index/load.js';
-import { temporaryDirectory } from '../tree/small-tree.js';
-
-function tree(files: Record<string, string>): { root: string; version: string } {
-  const root = temporaryDirectory();
-  for (const [file, text] of Object.entries(files)) {
-    mkdirSync(path.dirname(path.join(root, file)), { recursive: true });
-    writeFileSync(path.join(root, file), text);
-  }
-  return { root, version: '6.12.0' };
-}
+import { smallTree } from '../tree/small-tree.js';
 
 describe('a search for names', () => {
   const files = {
@@ -22,7 +11,7 @@ describe('a search for names', () => {
 
   it('finds words, in the order of the files, again and again', async () => {
     const threads = new Threads(1);
-    const search = new NameSearch(tree(files), ['a.c', 'b.c', 'c.c', 'gone.c'], threads);
+    const search = new NameSearch(smallTree(files), ['a.c', 'b.c', 'c.c', 'gone.c'], threads);
     expect(await search.find(new Set(['first', 'none']))).toEqual(new Map([['first', ['b.c']]]));
     expect(await search.find(new Set(['second', 'third']))).toEqual(
       new Map([
