@@ -761,6 +761,11 @@ export class Locks {
     return mine;
   }
 
+  /** Is there a place where the function drops the lock? */
+  drops(fn: Fn, lock: string): boolean {
+    return this.effects(fn).some((e) => e.lock === lock && e.act === 'release');
+  }
+
   /** What calling the function does to the class, seen from its caller. */
   netEffect(fn: Fn, lock: string): Effect | undefined {
     return this.summaries.get(fn.id)?.get(lock);

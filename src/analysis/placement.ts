@@ -31,9 +31,22 @@ interface Point {
 /**
  * Finds where to save and restore so that the scope is open whenever `lock` is surely held, or says why there is
  * no such place. Candidates come from the statements that acquire and release; each candidate is then run
- * through the control-flow graph, and only one that balances on every path is returned.
+ * through the control-flow graph, and only one that balances on every path is returned. If some of the nodes `inside` run
+ * under the lock on some paths and without it on others, a scope that is open there in either case is preferred.
  */
-export function placeScope(fn: Fn, lock: string, locks: Locks, prefer: PlacementMode): Placement | Refusal {
+export function placeScope(
+  fn: Fn,
+  lock: string,
+  locks: Locks,
+  prefer: PlacementMode,
+  inside: readonly number[] = [],
+): Placement | Refusal {
+  const tight = placeTight(fn, lock, locks, prefer);
+  if (!('refused' in tight) && inside.every((node) => tight.open[node] === 1)) return tight;
+  return placeOutside(fn, lock, locks, inside) ?? tight;
+}
+
+function placeTight(fn: Fn, lock: string, locks: Locks, prefer: PlacementMode): Placement | Refusal {
   const { facts } = fn;
   if (facts.broken) return { refused: 'the function does not parse' };
   if (facts.isMacro) return { refused: 'the lock is taken in a macro' };
@@ -88,6 +101,71 @@ export function placeScope(fn: Fn, lock: string, locks: Locks, prefer: Placement
     }
   }
   return { refused: why };
+}
+
+/** How many `if`s a save or restore is moved out of, and over how many statements a restore then. */
+const MAX_LIFTED = 2;
+const MAX_MOVED_ON = 4;
+
+/**
+ * Around the conditions on which the lock is taken and dropped: `if (wait) lock(); … if (wait) unlock();`. The scope is open whether or
+ * not they hold, so it covers what others reach without the lock.
+ */
+function placeOutside(fn: Fn, lock: string, locks: Locks, inside: readonly number[]): Placement | undefined {
+  const { facts } = fn;
+  if (facts.broken || facts.isMacro || inside.length === 0 || locks.differsByArm(fn, lock)) return undefined;
+  const effects = locks.effects(fn).filter((e) => e.lock === lock);
+  const isInside = new Set(inside);
+  const pointsOf = (act: Effect['act'], at: Point['at'], levels: number): Point[] => {
+    const statements = effects
+      .filter((e) => e.act === act)
+      .map((e) => outOf(facts, element(facts, e.node), levels));
+    return [...new Set(statements)].map((statement) => ({ at, statement }));
+  };
+  for (let out = 1; out <= MAX_LIFTED; out++) {
+    const saves = pointsOf('acquire', 'before', out);
+    for (let back = 1; back <= MAX_LIFTED; back++) {
+      let restores = pointsOf('release', 'after', back);
+      for (let on = 0; on <= MAX_MOVED_ON && restores.length > 0; on++) {
+        if ([...saves, ...restores].some((p) => p.statement < 0)) break;
+        const scoped = balances(facts, saves, restores, (node) => isInside.has(node));
+        if (typeof scoped !== 'string' && !scoped.conditional) return placed(saves, restores, facts, scoped);
+        // An error may go around the one release there is, to a label behind it.
+        const [last, ...others] = restores;
+        const next = others.length === 0 ? nextInList(facts, last!.statement) : -1;
+        restores = next < 0 ? [] : [{ at: 'after', statement: next }];
+      }
+    }
+  }
+  return undefined;
+}
+
+/** The statement behind another one in the same list, labels left out; -1 where there is none or it is a `return`. */
+function nextInList({ statements }: FunctionFacts, statement: number): number {
+  const listOf = (i: number): number => {
+    let up = statements[i]!.parent;
+    while (up >= 0 && /^(?:label|case)$/.test(statements[up]!.kind)) up = statements[up]!.parent;
+    return up;
+  };
+  const list = listOf(statement);
+  const { end } = statements[statement]!;
+  const next = statements.findIndex(
+    (s, i) => s.start >= end && !/^(?:label|case)$/.test(s.kind) && listOf(i) === list,
+  );
+  return next >= 0 && statements[next]!.kind === 'return' ? -1 : next;
+}
+
+/** The `if` around a statement, or the one around that; the statement itself where there is none. */
+function outOf(facts: FunctionFacts, statement: number, levels: number): number {
+  let out = statement;
+  for (let up = statement, left = levels; up >= 0 && left > 0; ) {
+    up = facts.statements[up]!.parent;
+    if (up >= 0 && facts.statements[up]!.kind === 'if') {
+      out = up;
+      left--;
+    }
+  }
+  return out;
 }
 
 /**

@@ -174,12 +174,17 @@ export class Regions {
     const net = this.locks.netEffect(fn, lock);
     // Recursion adds none.
     this.cache.set(key, undefined);
-    const region =
-      net === undefined
-        ? this.judge(fn, lock, first.node, () => placeScope(fn, lock, this.locks, this.prefer))
-        : net.act === 'acquire' && !this.isAroundCalls(fn, lock)
-          ? this.handedOver(fn, lock, first.node)
-          : undefined;
+    const taken = (): RegionOf =>
+      this.judge(fn, lock, first.node, (inside) => placeScope(fn, lock, this.locks, this.prefer, inside));
+    let region: RegionOf | undefined;
+    if (net === undefined) region = taken();
+    else if (net.success === 'maybe' && this.locks.drops(fn, lock)) {
+      // It could not be told that what was taken is dropped; a scope may balance all the same.
+      region = taken();
+      if (region.state !== 'placeable') region = undefined;
+    }
+    if (!region && net?.act === 'acquire' && !this.isAroundCalls(fn, lock))
+      region = this.handedOver(fn, lock, first.node);
     this.cache.set(key, region);
     return region;
   }
@@ -204,7 +209,12 @@ export class Regions {
     return { ...region, handedOver: true, node: open ? open.indexOf(1) : node };
   }
 
-  private judge(fn: Fn, lock: string, node: number, place: () => Placement | Refusal): RegionOf {
+  private judge(
+    fn: Fn,
+    lock: string,
+    node: number,
+    place: (inside: readonly number[]) => Placement | Refusal,
+  ): RegionOf {
     const result = (state: RegionOf['state'], reason: string, placement?: Placement): RegionOf => ({
       fn,
       lock,
@@ -218,7 +228,7 @@ export class Regions {
       if (this.locks.mayHold(fn, lock, i) && this.takers.allocatesAt(fn, i)) inside.push(i);
     }
     if (inside.length === 0) return result('no-alloc', 'no allocation is reached under the lock');
-    return this.settle(fn, inside, place, result);
+    return this.settle(fn, inside, () => place(inside), result);
   }
 
   private settle(

@@ -1,4 +1,5 @@
-import type { FunctionFacts, Op, Path } from '../parse/facts.js';
+import { LOCK_BY_NAME } from '../kernel/locks.js';
+import type { FunctionFacts, Op, Path, TestOp } from '../parse/facts.js';
 
 /**
  * Path-sensitive run of one two-valued resource (a lock class, or "a scope is open") through the control-flow
@@ -21,7 +22,7 @@ export interface Effect {
 type Known = 'u' | 'z' | 'n' | 'p' | 'x';
 
 interface State {
-  /** -1: dropped what the caller held; 0: as on entry; 1, 2: acquired here. */
+  /** -1: dropped what the caller held; 0: as on entry; 1 to `MAX_DEPTH`: acquired here, so often. */
   readonly depth: number;
   /** Result that decides whether the resource was acquired (depth does not count it yet), or ''. */
   readonly pending: Path;
@@ -57,8 +58,19 @@ export interface Run {
   readonly exits: readonly Exit[];
 }
 
+/** Locks of one class that a function holds at once: the directories and inodes of a rename are four. */
+const MAX_DEPTH = 4;
 const MAX_STATES = 96;
 const MAX_TRACKED = 6;
+
+/** Two paths that are compared stand for one variable, which is not 0 where they are equal: `==v:a v:b`. */
+const EQUAL = '==';
+
+/** What a test tells something of: a path, or two paths that are compared; '' where it is neither. */
+function testedBy({ on, rel }: TestOp): Path {
+  if (!rel.startsWith('== ')) return rel[0] === '?' || rel[0] === '=' ? '' : on;
+  return `${EQUAL}${[on, rel.slice(3)].sort().join(',')}`;
+}
 
 /**
  * Variables worth tracking: those returned, flags set to constants and tested, parameters tested twice; first of all what is
@@ -76,11 +88,14 @@ function trackedVariables(facts: FunctionFacts, zero: readonly Path[]): Path[] {
       if (zero.includes(op.from) && /^v:\w+$/.test(op.to)) returned.add(op.to);
       if (op.from[0] === '#') constants.set(op.to, (constants.get(op.to) ?? 0) + 1);
     } else if (op.k === 'call' && op.to !== '') assigned.add(op.to);
-    else if (op.k === 'test' && !/^[?=]/.test(op.rel)) tested.set(op.on, (tested.get(op.on) ?? 0) + 1);
+    else if (op.k === 'test') {
+      const what = testedBy(op);
+      if (what !== '') tested.set(what, (tested.get(what) ?? 0) + 1);
+    }
   }
   const out = [...returned];
   for (const [path, n] of tested) {
-    if (out.includes(path) || !/^v:[\w ]+$/.test(path)) continue;
+    if (out.includes(path) || !/^(?:==)?v:[\w ]+(?:,v:[\w ]+)?$/.test(path)) continue;
     if (constants.has(path) || (n >= 2 && !assigned.has(path))) out.push(path);
   }
   return out.slice(0, MAX_TRACKED);
@@ -211,6 +226,8 @@ function attempt(
   const { cfg } = facts;
   const slot = new Map(tracked.map((path, i) => [path, i]));
   const objects = new Set([...(open ?? [])].map((node) => objectOf(cfg[node]!.op)));
+  const equal = tracked.filter((path) => path.startsWith(EQUAL));
+  const tests = cfg.map(({ op }) => (op.k === 'test' ? testedBy(op) : ''));
   const opens = [...effects.values()].some((list) => list.some(({ act }) => act === 'acquire'));
   /** Of states that are alike there is one, so that they can be compared as objects. */
   const alike = new Map<string, State>();
@@ -252,7 +269,7 @@ function attempt(
   };
   const settle = (state: State, held: boolean): State => ({
     ...state,
-    depth: held ? Math.min(2, state.depth + 1) : state.depth,
+    depth: held ? Math.min(MAX_DEPTH, state.depth + 1) : state.depth,
     again: state.again || (held && state.depth < 0),
     pending: '',
     success: 'void',
@@ -264,6 +281,16 @@ function attempt(
   /** The variable is overwritten: a pending result that it held can't be asked any more. */
   const overwrite = (states: State[], path: Path): State[] =>
     path === '' ? states : states.flatMap((s) => (s.pending === path ? either(s) : [s]));
+  /** What was compared with it, or with a member of it, may differ now. */
+  const forget = (states: State[], path: Path): State[] =>
+    equal
+      .filter((both) =>
+        both
+          .slice(EQUAL.length)
+          .split(',')
+          .some((p) => p === path || p.startsWith(`${path} `)),
+      )
+      .reduce((all, both) => all.map((s) => know(s, both, 'u')), states);
 
   const env = tracked.map((path) => (zero.includes(path) ? 'z' : 'u')).join('');
   push(0, { depth: 0, pending: '', success: 'void', found: false, again: false, env });
@@ -286,12 +313,14 @@ function attempt(
           const verdict = decided(state.success, op.rel, holds);
           if (verdict !== undefined) s = settle(state, verdict);
         }
-        const before = knownOf(s, op.on);
+        const compared = tests[node]!.startsWith(EQUAL);
+        const on = compared ? tests[node]! : op.on;
+        const before = knownOf(s, on);
         // No flag is set in a variable that is 0.
         if (holds && op.flags && before === 'z') continue;
-        const known = refine(before, op.rel, holds);
+        const known = refine(before, compared ? 'nz' : op.rel, holds);
         if (known === '') continue;
-        if (slot.has(op.on)) s = know(s, op.on, known);
+        if (slot.has(on)) s = know(s, on, known);
         if (holds && open?.has(node)) s = find(s);
         push(next[side]!, s);
       }
@@ -301,14 +330,16 @@ function attempt(
     if (op.k === 'set') {
       if (state.pending === op.to || slot.has(op.to))
         states = overwrite(states, op.to).map((s) => know(s, op.to, knownOf(s, op.from)));
+      states = forget(states, op.to);
     } else if (op.k === 'call') {
       for (const arg of op.args) {
         if (arg[0] !== '&') continue;
         const path = arg.slice(1);
-        states = overwrite(states, path).map((s) => know(s, path, 'u'));
+        states = forget(overwrite(states, path), path).map((s) => know(s, path, 'u'));
       }
       if (op.to !== '' && (state.pending !== '' || slot.has(op.to)))
         states = overwrite(states, op.to).map((s) => know(s, op.to, 'u'));
+      if (op.to !== '') states = forget(states, op.to);
     }
     for (const effect of acts ?? []) {
       states = states.flatMap((s): State[] => {
@@ -331,6 +362,11 @@ function attempt(
         const to = op.k === 'call' && op.to !== '' ? op.to : `@${node}`;
         return either(s).map((e) => ({ ...e, pending: to, success: effect.success }));
       });
+    }
+    // What a lock is taken through points somewhere.
+    if (op.k === 'call' && acts) {
+      const through = op.args[LOCK_BY_NAME.get(op.fn)?.arg ?? -1];
+      if (through !== undefined && slot.has(through)) states = states.map((s) => know(s, through, 'x'));
     }
     if (open?.has(node)) states = states.map(find);
     if (op.k === 'ret') {

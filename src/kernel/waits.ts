@@ -245,5 +245,15 @@ export const WORKQUEUE_MAKER_BY_NAME: ReadonlyMap<string, WorkqueueMaker> = new 
   WORKQUEUE_MAKERS.map((m) => [m.name, m]),
 );
 export const QUEUERS_BY_NAME: ReadonlyMap<string, Queuer> = new Map(QUEUERS.map((q) => [q.name, q]));
+/** Ways to wait that may end before the condition holds. */
+const MAY_GIVE_UP = /interruptible|killable|timeout|freezable|state|rcuwait/;
+
+/** By name: the argument that is true once the call comes back, whatever happens. */
+export const WAITS_UNTIL: ReadonlyMap<string, number> = new Map(
+  WAITS.flatMap(({ name, condition }) =>
+    condition === undefined || MAY_GIVE_UP.test(name) ? [] : [[name, condition] as const],
+  ),
+);
+
 export const WAIT_BY_NAME: ReadonlyMap<string, WaitPrimitive> = new Map(WAITS.map((w) => [w.name, w]));
 export const WAKE_BY_NAME: ReadonlyMap<string, WakePrimitive> = new Map(WAKES.map((w) => [w.name, w]));

@@ -40,9 +40,9 @@ export interface TestOp {
   readonly on: Path;
   /**
    * `nz`: non-zero or non-null; `neg`: < 0; `pos`: > 0; `err`: `IS_ERR()`; `errnull`: `IS_ERR_OR_NULL()`; `=neg`: equals a certain
-   * negative value; `=task F`: the variable is what `current->F` points to; `?`: unknown.
+   * negative value; `=task F`: the variable is what `current->F` points to; `== P`: equals what is in another path; `?`: unknown.
    */
-  readonly rel: 'nz' | 'neg' | 'pos' | 'err' | 'errnull' | '=neg' | `=task ${string}` | '?';
+  readonly rel: 'nz' | 'neg' | 'pos' | 'err' | 'errnull' | '=neg' | `=task ${string}` | `== ${Path}` | '?';
   /** For `variable & (A | B)` and `x->member & A`: the names of the constants. */
   readonly flags?: readonly string[];
 }

@@ -1,5 +1,6 @@
 import { NO_RETURN, TRUTH } from '../kernel/expressions.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
+import { WAITS_UNTIL } from '../kernel/waits.js';
 import { type Cst, childByField, children, firstChar, textOf } from './cst.js';
 import type { CfgNode, Op, Path, Statement, StatementKind, TestOp } from './facts.js';
 import { argumentsOf, pathOf } from './paths.js';
@@ -183,6 +184,11 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
     return base.endsWith(']') || !base.includes(' ') ? '' : `${base} [${textOf(cst, right)}]`;
   };
 
+  const isLockCall = (node: number): boolean => {
+    const callee = cst.type[node] === 'call_expression' ? childByField(cst, node, 'function') : -1;
+    return callee >= 0 && LOCK_BY_NAME.has(textOf(cst, callee));
+  };
+
   const evaluateCall = (node: number): Path => {
     const callee = childByField(cst, node, 'function');
     const list = childByField(cst, node, 'arguments');
@@ -204,7 +210,11 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
     }
     const name = callee >= 0 && cst.type[callee] === 'identifier' ? textOf(cst, callee) : '';
     if (name === '' && callee >= 0) evaluate(callee);
+    // wait_event(queue, trylock(lock)): comes back with the lock.
+    const until = args[WAITS_UNTIL.get(name) ?? -1];
+    const takes = until !== undefined && isLockCall(until) ? until : -1;
     const values = args.map((arg) => {
+      if (arg === takes) return '';
       const value = evaluate(arg);
       if (value === '' && LOCK_BY_NAME.has(name)) return elementPath(arg);
       return value[0] === '@' ? pathOf(cst, arg, original) : value;
@@ -221,6 +231,11 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
       end: cst.end[node]!,
     });
     nodeOf.set(node, at);
+    if (takes >= 0) {
+      const { yes, no } = condition(takes);
+      join(at, no);
+      loose = yes;
+    }
     if (NO_RETURN.has(name)) loose = [];
     return `@${at}`;
   };
@@ -329,6 +344,8 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
           const variable = both.find((path) => /^v:\w+$/.test(path));
           if (field !== undefined && variable !== undefined)
             return branch(variable, `=task ${field}`, operator === '!=');
+          if (both.every((path) => /^v:[\w ]+$/.test(path)))
+            return branch(value, `== ${constant}`, operator === '!=');
         }
         // Which values are compared with which is not followed, but that they are.
         const tested = branch(value === '' || value[0] === '#' ? constant : value, '?');
@@ -655,9 +672,9 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
     [breaks, continues] = saved;
   };
 
-  /** `#if` arms left in a body: each may or may not be there. */
+  /** `#if` arms left in a body: one of them is there, or none unless there is an `#else`. */
   const conditionalText = (node: number, parent: number): void => {
-    const { yes, no } = branch('', '?');
+    const { yes, no } = cst.type[node] === 'preproc_else' ? { yes: loose, no: [] } : branch('', '?');
     loose = yes;
     let alternative = -1;
     for (const c of children(cst, node)) {
