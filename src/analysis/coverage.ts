@@ -229,10 +229,10 @@ export class Cover {
   }
 
   /**
-   * Lock classes that may be held on entry of each function on paths outside any scope. `interesting` limits
-   * the classes followed.
+   * Lock classes that may be held on entry of each function on paths outside any scope. `interesting` gives the
+   * names of those that are followed.
    */
-  heldOnEntry(interesting: (lock: string) => boolean): HeldOnEntry {
+  heldOnEntry(interesting: (lock: string, fn: Fn) => readonly string[]): HeldOnEntry {
     const { callers, index, locks } = this;
     const names = new Names();
     const classes = new Map<number, readonly string[]>();
@@ -240,10 +240,12 @@ export class Cover {
       const fn = index.functions[id]!;
       let mine = classes.get(id);
       if (!mine) {
-        mine = locks.classes(fn).filter(interesting);
+        mine = locks.classes(fn).filter((lock) => interesting(lock, fn).length > 0);
         classes.set(id, mine);
       }
-      return mine.filter((lock) => locks.mayHold(fn, lock, node)).map((lock) => names.number(lock));
+      return mine
+        .filter((lock) => locks.mayHold(fn, lock, node))
+        .flatMap((lock) => interesting(lock, fn).map((name) => names.number(name)));
     };
     /** By `Callers.edgesOf`: the calls at which classes are held, with the numbers of these. */
     const atCalls = new Map<number, ReadonlyMap<number, readonly number[]>>();

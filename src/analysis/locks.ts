@@ -656,6 +656,12 @@ export class Locks {
     return answer;
   }
 
+  /** The class of a lock that a call hands to a parameter of what it calls; '' where it can't be told. */
+  handedIn(caller: Fn, node: number, lock: string): string {
+    const { op } = caller.facts.cfg[node]!;
+    return op.k === 'call' ? this.instantiate(caller, lock, op.args) : '';
+  }
+
   /** A lock that a function got from its caller, as the caller knows it. */
   private instantiate(caller: Fn, key: string, args: readonly string[]): string {
     const match = /^param:(\d+)(?: (.*))?$/.exec(key);

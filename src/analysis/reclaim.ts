@@ -23,6 +23,8 @@ export interface ReclaimChain {
   readonly entry: ReclaimEntry;
   /** The filesystem (or other part of the kernel) whose tables the chain goes through. */
   readonly group: string;
+  /** For a filesystem that is one file of what all share (binfmt_misc), which the others are not concerned with: that file. */
+  readonly only?: string;
   /**
    * The lock is one of the inode that reclaim gets rid of, or of what embeds it. That has no user left: no other task holds
    * it, so nobody waits for ever. lockdep knows the class only and may report it all the same.
@@ -141,6 +143,8 @@ export class Reclaim implements Chains {
   private readonly flags: Flags;
   /** By file: does it make a filesystem at whose inodes no shrinker gets? */
   private readonly pseudo = new Map<string, boolean>();
+  /** Functions at which no chain goes on. */
+  private readonly ends: ReadonlySet<string>;
   /** Functions that make what reclaim only gets rid of. */
   private readonly creators = new Set<number>();
 
@@ -154,6 +158,7 @@ export class Reclaim implements Chains {
     this.going = new Going(index);
     this.flags = new Flags(index);
     const ends = new Set(LAYERS.filter((l) => l.ends.includes(api)).map((l) => l.name));
+    this.ends = ends;
     for (const creator of CREATORS.filter((c) => c.ends.includes(api))) {
       for (const made of index.byName.get(creator.name) ?? []) {
         for (const edge of index.callers[made.id]!) if (edge.how === 'call') this.creators.add(edge.from);
@@ -169,19 +174,24 @@ export class Reclaim implements Chains {
         for (const owner of owners) {
           if (entry.beside !== undefined && !index.ownsTable(owner, `${entry.table}.${entry.beside}`))
             continue;
-          const list = groups.get(owner);
+          const { file } = this.index.functions[fn]!;
+          const only =
+            this.index.isLibrary(owner) && isFilesystem(this.index.functions[fn]!) ? file.file : '';
+          const key = `${owner} ${only}`;
+          const list = groups.get(key);
           if (list) list.push({ entry, fn });
-          else groups.set(owner, [{ entry, fn }]);
+          else groups.set(key, [{ entry, fn }]);
         }
       }
     }
-    for (const [group, list] of [...groups].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    for (const [key, list] of [...groups].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      const [group, only] = key.split(' ') as [string, string];
       const found = new Set<string>();
       const start = (rare: boolean) => list.filter(({ entry }) => (entry.rare ?? false) === rare);
-      this.search(group, start(false), ends, found, 'guessed');
-      this.search(group, start(true), ends, found, 'guessed');
+      this.search(group, only, start(false), ends, found, 'guessed');
+      this.search(group, only, start(true), ends, found, 'guessed');
       // What only comes out where names of flags are no proof is poor evidence, but withholds all the same.
-      this.search(group, [...start(false), ...start(true)], ends, found, 'known');
+      this.search(group, only, [...start(false), ...start(true)], ends, found, 'known');
     }
     for (const pseudo of PSEUDO_LOCKS) if (pseudo.api === api) this.recordPseudo(pseudo);
     for (const chains of this.byLock.values()) {
@@ -203,6 +213,7 @@ export class Reclaim implements Chains {
 
   private search(
     group: string,
+    only: string,
     starts: readonly { entry: ReclaimEntry; fn: number }[],
     ends: ReadonlySet<string>,
     found: Set<string>,
@@ -252,7 +263,7 @@ export class Reclaim implements Chains {
         const known = going ? `${a.lock} of what goes` : a.lock;
         if (found.has(a.lock) || found.has(known) || !this.heldByCallers(at)) continue;
         found.add(known);
-        this.record(a.lock, a.node, at, group, entryOf, certainty === 'guessed', going);
+        this.record(a.lock, a.node, at, group, only, entryOf, certainty === 'guessed', going);
       }
       if (fn.facts.setsCurrent) this.recordBegin(fn, at, group, entryOf);
       for (const wait of this.waits.in(fn)) {
@@ -335,10 +346,20 @@ export class Reclaim implements Chains {
     return answer;
   }
 
+  /** Is code of a part of the kernel within what is looked at for a filesystem: its own, the VFS, mm, libraries of filesystems? */
+  isNear(group: string, other: string): boolean {
+    return other === group || SHARED_LAYERS.test(other) || this.sharedFilesystemCode(other);
+  }
+
+  /** Does a search for the filesystem's locks go on to what is called? */
+  follows(group: string, edge: Edge): boolean {
+    const to = this.index.functions[edge.to]!;
+    return !this.ends.has(to.facts.name) && this.allowed(group, edge, to, false);
+  }
+
   private allowed(group: string, edge: Edge, to: Fn, elsewhere: boolean): boolean {
     // The scheduler, timers, crypto and the like take no lock that a filesystem holds.
-    if (to.group !== group && !SHARED_LAYERS.test(to.group) && !this.sharedFilesystemCode(to.group))
-      return false;
+    if (!this.isNear(group, to.group)) return false;
     const needs = OPTIONAL_LIBRARIES.find((l) => l.group === to.group);
     if (needs && group !== to.group && !this.index.setsTable(group, needs.table)) return false;
     if (edge.via === '') return to.group === group || this.index.isLibrary(to.group);
@@ -346,14 +367,13 @@ export class Reclaim implements Chains {
     // The files there are another filesystem's.
     if (elsewhere && VFS_TABLES.test(edge.via)) return false;
     const owners = this.index.tableOwners(edge.via).get(edge.to);
-    if (owners?.has(group)) return true;
+    const isOneFile = to.facts.isStatic && isFilesystem(to);
+    // What all share leads to none of the filesystems that are a file among it.
+    if (owners?.has(group))
+      return !(isOneFile && this.index.isLibrary(group)) || this.index.functions[edge.from]!.file === to.file;
     // Its own table comes first; a library's only where it has none for that member.
     if (this.index.ownsTable(group, edge.via)) return false;
-    return (
-      owners !== undefined &&
-      [...owners].some((o) => this.index.isLibrary(o)) &&
-      !(to.facts.isStatic && isFilesystem(to))
-    );
+    return owners !== undefined && [...owners].some((o) => this.index.isLibrary(o)) && !isOneFile;
   }
 
   private recordWait(
@@ -418,6 +438,7 @@ export class Reclaim implements Chains {
     node: number,
     at: Reached,
     group: string,
+    only: string,
     entryOf: ReadonlyMap<number, ReclaimEntry>,
     believable: boolean,
     going: boolean,
@@ -427,7 +448,7 @@ export class Reclaim implements Chains {
     if (going) {
       way.notes.push('that of the inode itself, which has no user left; lockdep sees one class');
     }
-    const chain: ReclaimChain = { lock, group, ...way, going, believable };
+    const chain = { lock, group, ...(only === '' ? {} : { only }), ...way, going, believable };
     const list = this.byLock.get(lock);
     if (list) list.push(chain);
     else this.byLock.set(lock, [chain]);
@@ -509,7 +530,7 @@ export class Reclaim implements Chains {
     const chains = this.chains(lock);
     if (this.index.isLibrary(group)) return chains;
     const own = chains.filter((c) => c.group === group);
-    return own.length > 0 ? own : chains.filter((c) => this.index.isLibrary(c.group));
+    return own.length > 0 ? own : chains.filter((c) => c.only === undefined && this.index.isLibrary(c.group));
   }
 
   /** The best of them, a chain of the group's own first. */

@@ -20,6 +20,7 @@ import {
   type Verdict,
 } from './report.js';
 import { editOf, type LocatedSite, partsOf } from './sites.js';
+import { plainName, Strangers } from './strangers.js';
 import { transactionId } from './transactions.js';
 
 /** Turns findings into the report: a verdict with a reason and paths for every site. */
@@ -28,18 +29,37 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
   const questions = [findings.nofs, ...(findings.noio ? [findings.noio] : [])];
   const idOf = (node: number): number => callers.functionOf(node).id;
   // What is found out for one of these is kept: each is to be the same function for both kinds of masks.
+  const strangers = new Strangers(index, locks, tasks, findings.reclaim);
+  const kept = new Map<string, (node: number) => boolean>();
   const ends: Ends = {
     isRoot: (node) => callers.isRoot(node),
     isStarted: (node) => tasks.startedAs(idOf(node)) !== undefined,
-    isKept: (node) => index.escaped.has(idOf(node)) && tasks.startedAs(idOf(node)) === undefined,
+    isKept: ({ api, fn }) => {
+      const group = api === 'nofs' ? (fn?.group ?? '') : '';
+      let found = kept.get(group);
+      if (!found) {
+        const mayHold = strangers.mayHoldLocksOf(group);
+        found = (node) => {
+          const id = idOf(node);
+          return (
+            index.escaped.has(id) && tasks.startedAs(id) === undefined && mayHold(callers.functionOf(node))
+          );
+        };
+        kept.set(group, found);
+      }
+      return found;
+    },
   };
   const above = new Map(
     questions.map((question): [Api, Above] => {
       const { api, dangers, choice, existing } = question;
-      const interesting = (lock: string): boolean => dangers.chains(lock).length > 0 || isUnknown(lock);
+      const interesting = (lock: string, fn: Fn): readonly string[] => {
+        if (!isUnknown(lock)) return dangers.chains(lock).length > 0 ? [lock] : [];
+        return api === 'nofs' ? strangers.classesOf(fn, lock) : [lock];
+      };
       const now = choice.cover.heldOnEntry(interesting);
       const best = choice.best.heldOnEntry(interesting);
-      return [api, { ...ends, question, before: new Cover(callers, locks, existing), now, best }];
+      return [api, { ...ends, strangers, question, before: new Cover(callers, locks, existing), now, best }];
     }),
   );
   const existingIds = new Map<string, Scope>();
@@ -198,12 +218,13 @@ interface Ends {
   readonly isRoot: (node: number) => boolean;
   /** It is the body of a worker, kthread, timer … */
   readonly isStarted: (node: number) => boolean;
-  /** Its address is kept, and not all of its callers are known. */
-  readonly isKept: (node: number) => boolean;
+  /** For a site: its address is kept, and callers that aren't known may hold a lock which matters there. */
+  readonly isKept: (site: LocatedSite) => (node: number) => boolean;
 }
 
 /** What is above the functions of the closure: ends of paths, and lock classes that may be held there outside of scopes. */
 interface Above extends Ends {
+  readonly strangers: Strangers;
   readonly question: Question;
   /** Coverage by the scopes of the code as it is. */
   readonly before: Cover;
@@ -318,7 +339,7 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
   const inAll = (found: readonly string[]): string =>
     found.length > 1 ? `; in all ${found.length} reclaim locks may be held` : '';
 
-  const away = best.pathTo(fn.id, above.isKept);
+  const away = best.pathTo(fn.id, above.isKept(site));
   // Of the two obstacles the nearer one is named.
   const stuckAt = stuck.length > 0 ? holder(best, stuck) : undefined;
   if (away && (!stuckAt || away.length < stuckAt.way.length)) {
@@ -333,7 +354,9 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
       : `${top(way)}() may hold ${lock} and no scope can be placed there${inAll(stuck)}`;
     return answer('partial', 'lock-held', way, reason, stuck);
   }
-  const [unknown] = now.filter(isUnknown);
+  const [unknown] = now.filter(
+    (lock) => isUnknown(lock) && (isNoio || above.strangers.mayMatter(lock, fn.group)),
+  );
   if (unknown !== undefined) {
     return answer(
       'opaque',
@@ -468,7 +491,8 @@ function heldAt(
 }
 
 /** `?v:sbi locks`, `param:0 lock` for a reader: `sbi->locks`, `lock of argument 1`. */
-function writtenAs(unknown: string): string {
+function writtenAs(name: string): string {
+  const unknown = plainName(name);
   const param = /^param:(\d+)(?: (.*))?$/.exec(unknown);
   if (param) {
     const argument = `argument ${Number(param[1]) + 1}`;

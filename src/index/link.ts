@@ -165,6 +165,8 @@ export class Index {
   private readonly tables = new Map<string, Map<number, Set<string>>>();
   private readonly givenUp = new Map<number, string>();
   private membersByFunction: Map<number, string[]> | undefined;
+  /** `struct.field` and `.field` of members that are given functions elsewhere than in initialisers. */
+  private readonly assigned = new Set<string>();
   /** `group struct.field` of every member that the group sets in a table of its own. */
   private readonly ownedTables = new Set<string>();
   /** Calls whose target stays unknown: fn id and CFG node. */
@@ -190,6 +192,7 @@ export class Index {
   private readonly structs = new Map<string, { file: string; fields: ReadonlyMap<string, string> }[]>();
   private readonly aliases = new Map<string, string>();
   private readonly typedefs = new Map<string, string>();
+  private readonly typesByMember = new Map<string, ReadonlySet<string>>();
   /** See `unread`. */
   private readonly named = new Set<number>();
   /** By `struct.field`, see `onlyPrinted`. */
@@ -404,7 +407,8 @@ export class Index {
     return mine.length > 0 ? all.filter((one) => !inModule(fileOf(one))) : all;
   }
 
-  private resolveTypedef(type: string): string {
+  /** What a name stands for in the end; itself if it is no typedef. */
+  resolveTypedef(type: string): string {
     let t = type;
     for (let i = 0; i < 8 && !this.structs.has(t); i++) {
       const next = this.typedefs.get(t);
@@ -700,9 +704,10 @@ export class Index {
     for (const target of targets) this.store(owner, field, target.id, file.file);
   }
 
-  private store(owner: string, field: string, id: number, file: string): void {
+  private store(owner: string, field: string, id: number, file: string, assigned = false): void {
     this.addressTaken.add(id);
     const key = `${owner}.${field}`;
+    if (assigned) this.assigned.add(key);
     const group = directoryGroup(file);
     const typed = this.tables.get(key) ?? new Map<number, Set<string>>();
     this.tables.set(key, typed.set(id, (typed.get(id) ?? new Set()).add(group)));
@@ -756,6 +761,58 @@ export class Index {
     }
   }
 
+  /** Is nothing unknown of it but who calls it by name, in files that were not read? */
+  isOnlyNamed(id: number): boolean {
+    return this.named.has(id) && !this.addressTaken.has(id) && !this.exported.has(id);
+  }
+
+  /** Types of the members of that name, of whatever struct. */
+  memberTypes(field: string): ReadonlySet<string> {
+    let found = this.typesByMember.get(field);
+    if (!found) {
+      const all = [...this.structs.values()].flatMap((same) =>
+        same.flatMap((s) => s.fields.get(field) ?? []),
+      );
+      found = new Set(all.map((type) => this.resolveTypedef(type)));
+      this.typesByMember.set(field, found);
+    }
+    return found;
+  }
+
+  /** Is it a struct that some file defines? */
+  isStruct(name: string): boolean {
+    return this.structs.has(name);
+  }
+
+  /**
+   * Does the call go through a member that only initialisers of tables fill, so that all it may lead to was seen, or through a
+   * parameter, where it leads to what callers hand in?
+   */
+  isTable(fn: Fn, target: Path, depth = 0): boolean {
+    const p = parsePath(target);
+    if (p.fields.length === 0) {
+      if (p.root !== 'v' || depth > 2) return false;
+      const source = this.isLocal(fn, p.name) ? this.onlySource(fn, p.name) : '';
+      return fn.facts.params.some(([name]) => name === p.name)
+        ? source === ''
+        : source !== '' && this.isTable(fn, source, depth + 1);
+    }
+    const cut = target.lastIndexOf(' ');
+    const type = this.typeOf(fn, target.slice(0, cut));
+    return type !== '' && !this.assigned.has(`${type}.${target.slice(cut + 1)}`);
+  }
+
+  /** Is the expression that a call goes through a pointer? What is a macro, or a type in parentheses, looks like one. */
+  isPointer(fn: Fn, target: Path): boolean {
+    const p = parsePath(target);
+    if (p.fields.length > 0) {
+      const field = p.fields.at(-1)!;
+      const type = this.typeOf(fn, target.slice(0, target.lastIndexOf(' ')));
+      return !this.isStruct(type) || this.fieldType(type, field, fn.file.file) !== '';
+    }
+    return p.root === 'v' && !fn.facts.isMacro && !this.typedefs.has(p.name) && this.isVariable(fn, p.name);
+  }
+
   /** Why not every caller of an escaped function is known, a clause. */
   whyEscaped(id: number): string {
     const member = this.givenUp.get(id);
@@ -774,7 +831,7 @@ export class Index {
         if (target.facts.isMacro) continue;
         this.addressTaken.add(target.id);
         if (cut >= 0)
-          this.store(this.typeOf(fn, to.slice(0, cut)), to.slice(cut + 1), target.id, fn.file.file);
+          this.store(this.typeOf(fn, to.slice(0, cut)), to.slice(cut + 1), target.id, fn.file.file, true);
         else if (!this.functionsIn(fn, to).includes(name) || !this.isFollowed(fn, to.slice(2)))
           this.escaped.add(target.id);
       }
@@ -1030,7 +1087,7 @@ export class Index {
         for (const id of [...(this.tables.get(source)?.keys() ?? [])]) {
           if (this.tables.get(key)?.has(id)) continue;
           this.keptIn.add(`${key} ${id}`);
-          this.store(member.owner, member.field, id, fn.file.file);
+          this.store(member.owner, member.field, id, fn.file.file, true);
           if (byField.has(member.field)) fields.add(member.field);
         }
       }
@@ -1060,7 +1117,7 @@ export class Index {
           for (const { owner, field } of members) {
             const key = `${owner}.${field}`;
             if (!this.tables.get(key)?.has(target.id)) this.keptIn.add(`${key} ${target.id}`);
-            this.store(owner, field, target.id, fn.file.file);
+            this.store(owner, field, target.id, fn.file.file, true);
           }
         }
       }

@@ -22,6 +22,8 @@ const UNMOUNT =
   'only the last reference to a mounted filesystem goes on from here, and reclaim works on one that is mounted';
 const USER_PAGES = 'page faults and walks of page tables are on behalf of user space';
 const CREATION = 'makes a new inode, which is no part of getting rid of one';
+const EVENTS =
+  'tells listeners of an event; the only kind whose sender waits for an answer is raised where a file is opened, read or executed (fsnotify_perm())';
 const MMAP = 'the address space lock, which reclaim only tries';
 
 export const LAYERS: readonly Layer[] = [
@@ -167,6 +169,8 @@ export const LAYERS: readonly Layer[] = [
     'wake_up_process',
   ]),
   ...layer(BOTH, SCHEDULER, 'include/linux/delay.h', ['msleep', 'usleep_range', 'ssleep']),
+
+  ...layer(BOTH, EVENTS, 'fs/notify/fsnotify.c', ['fsnotify']),
 
   ...layer(BOTH, DEFERRED, 'include/linux/workqueue.h', [
     'queue_work',

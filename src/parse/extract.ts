@@ -266,7 +266,8 @@ class Extraction {
       const names = declarators.map((d) => declaredName(cst, d));
       const base = this.typeName(type, `${tag}.${names[0]}`);
       for (const [i, d] of declarators.entries()) {
-        if (names[i] !== '') fields.set(names[i]!, this.isFunctionPointer(d) ? 'fn' : base);
+        if (names[i] !== '')
+          fields.set(names[i]!, this.isFunctionPointer(d) ? this.functionType(d, base) : base);
       }
     }
   }
@@ -286,7 +287,8 @@ class Extraction {
       if (cst.field[d] !== 'declarator') continue;
       const name = declaredName(cst, d);
       if (name === '') continue;
-      const target = this.isFunctionPointer(d) ? 'fn' : this.typeName(type, name);
+      const result = this.typeName(type, name);
+      const target = this.isFunctionPointer(d) ? this.functionType(d, result) : result;
       if (target !== name) this.typedefs.push([name, target]);
     }
   }
@@ -306,7 +308,7 @@ class Extraction {
         this.prototypes.push([name, base, this.parameters(signature).map(([, t]) => t)]);
         continue;
       }
-      this.globals.push([name, this.isFunctionPointer(inner) ? 'fn' : base]);
+      this.globals.push([name, this.isFunctionPointer(inner) ? this.functionType(inner, base) : base]);
       if (cst.type[d] === 'init_declarator') {
         const value = childByField(cst, d, 'value');
         this.initializer(value, `t:${base}`, '', name, cst.type[inner] === 'array_declarator');
@@ -335,9 +337,15 @@ class Extraction {
     return found;
   }
 
+  /** `fn(inode,int) void`: types of the parameters and of the result of what a declarator points to. */
+  private functionType(declarator: number, result: string): string {
+    return `fn(${this.parameters(this.functionDeclarator(declarator)).map(([, type]) => type)}) ${result}`;
+  }
+
   private parameters(signature: number): [string, string][] {
     const { cst } = this;
     const out: [string, string][] = [];
+    let isNone = false;
     const list = childByField(cst, signature, 'parameters');
     if (list < 0) return out;
     for (const c of children(cst, list)) {
@@ -346,9 +354,10 @@ class Extraction {
       const pointer = declarator >= 0 && this.functionDeclarator(declarator) >= 0;
       const type = pointer ? 'fn' : this.typeName(childByField(cst, c, 'type'), '');
       out.push([declarator < 0 ? '' : declaredName(cst, declarator), type]);
+      isNone = declarator < 0 && type === 'void' && out.length === 1;
     }
-    if (out.length === 1 && out[0]![0] === '' && out[0]![1] === 'void') return [];
-    return out;
+    // `(void)`, but not `(void *)`.
+    return isNone ? [] : out;
   }
 
   /** Records functions that an initialiser stores in struct fields. `owner` is the path of the struct. */
@@ -534,7 +543,7 @@ class Extraction {
       const name = declaredName(cst, inner);
       base ??= this.typeName(type, name === '' ? '' : `${within}.${name}`);
       if (name === '') continue;
-      locals.push([name, this.functionDeclarator(inner) >= 0 ? 'fn' : base]);
+      locals.push([name, this.functionDeclarator(inner) >= 0 ? this.functionType(inner, base) : base]);
       if (cst.type[d] === 'init_declarator') {
         const value = childByField(cst, d, 'value');
         this.initializer(value, `t:${base}`, within, name, cst.type[inner] === 'array_declarator');
@@ -570,7 +579,7 @@ class Extraction {
     const value = childByField(cst, node, 'value');
     const named = childByField(cst, node, 'name');
     const list = childByField(cst, node, 'parameters');
-    if (value < 0 || named < 0 || !/\w\s*\(|->/.test(textOf(cst, value))) return;
+    if (value < 0 || named < 0 || !/\w\s*\(|->|&\w+\[/.test(textOf(cst, value))) return;
     const name = textOf(cst, named);
     const params = children(cst, list)
       .filter((c) => cst.type[c] === 'identifier')

@@ -1,0 +1,250 @@
+import type { Fn, Index } from '../index/link.js';
+import type { CallOp, Path } from '../parse/facts.js';
+import { isUnknown, type Locks } from './locks.js';
+import type { Reclaim } from './reclaim.js';
+import type { Tasks } from './tasks.js';
+
+/** Types of parameters that are no structs, so no pointer to one is handed in. */
+const SCALAR =
+  /^(?:(?:unsigned|signed|int|long|short|char|bool|(?:size|ssize|loff|sector|pgoff|gfp|dev|umode|u?intptr|resource_size|\w+_addr|u?int\d+|__kernel_\w+)_t|(?:__)?[us](?:8|16|32|64)|(?:__)?[lb]e(?:16|32|64))\s*)+$/;
+
+/** Functions that hand on a lock which they were handed. */
+const MAX_HANDED_DOWN = 3;
+
+const HELD_IN = ' held in ';
+
+/** A lock of unknown class without its holder. */
+export function plainName(name: string): string {
+  return name.split(HELD_IN)[0]!;
+}
+
+/** Filesystems, and what they share. */
+const NEAR = /^(?:fs|mm|block|include|lib)(?:\/|$)/;
+
+/** A call through a pointer. */
+interface PointerCall {
+  readonly fn: Fn;
+  readonly node: number;
+  readonly op: CallOp;
+}
+
+/**
+ * Functions whose callers aren't all known, because their address was given away: may one of these callers hold what reclaim of
+ * a certain filesystem takes? Such a caller is a call through a pointer, made under one of these locks: what runs under
+ * them is found downwards from where they are taken, as reclaim itself is followed (see `Reclaim.follows`), and whether
+ * a call fits a function the number and types of its arguments say, as the kernel's own control-flow integrity does. Files that
+ * were not read hold no such call: all that filesystems share is read in any case (see `listTree`).
+ */
+export class Strangers {
+  private readonly calls = new Map<string, readonly PointerCall[]>();
+  private readonly taken = new Map<string, readonly string[]>();
+  private readonly answers = new Map<string, boolean>();
+  private readonly predicates = new Map<string, (fn: Fn) => boolean>();
+
+  constructor(
+    private readonly index: Index,
+    private readonly locks: Locks,
+    private readonly tasks: Tasks,
+    private readonly reclaim: Reclaim,
+  ) {}
+
+  /** For each filesystem one and the same function: may a caller of a function that isn't known hold one of its reclaim locks? */
+  mayHoldLocksOf(group: string): (fn: Fn) => boolean {
+    let found = this.predicates.get(group);
+    if (!found) {
+      found = (fn) => this.mayHold(fn, group);
+      this.predicates.set(group, found);
+    }
+    return found;
+  }
+
+  /**
+   * What a lock of unknown class that a function takes may be, as far as filesystem reclaim takes it: the classes that callers hand
+   * in, and its own name with that of its part of the kernel where they can't be told. A lock that has a name is none that only
+   * other structs have.
+   */
+  classesOf(fn: Fn, lock: string, depth = 0): string[] {
+    const { index, locks, reclaim } = this;
+    const unknown = [`${lock}${HELD_IN}${fn.group}`];
+    const members = /^(?:param:\d+|\?.*?)(?: (.*))?$/.exec(lock)?.[1];
+    if (members !== undefined) {
+      const member = members.slice(members.lastIndexOf(' ') + 1);
+      const owners = reclaim.reclaimLocks.flatMap((l) =>
+        l.endsWith(`.${member}`) ? [l.slice(0, l.indexOf('.'))] : [],
+      );
+      return owners.some((owner) => this.isVisible(owner, fn.group)) ? unknown : [];
+    }
+    // No filesystem hands the address of a lock to code beside it.
+    if (!NEAR.test(fn.group)) return [];
+    if (!lock.startsWith('param:') || index.escaped.has(fn.id) || depth > MAX_HANDED_DOWN) return unknown;
+    const all = index.callers[fn.id]!.flatMap((edge) => {
+      const from = index.functions[edge.from]!;
+      const taken = edge.how === 'call' ? locks.handedIn(from, edge.node, lock) : '';
+      if (taken === '') return NEAR.test(from.group) ? unknown : [];
+      if (isUnknown(taken)) return this.classesOf(from, taken, depth + 1);
+      return reclaim.chains(taken).length > 0 ? [taken] : [];
+    });
+    return [...new Set(all)];
+  }
+
+  /** May such a one be a lock that reclaim of a certain filesystem takes? */
+  mayMatter(name: string, group: string): boolean {
+    const [lock, holder = group] = name.split(HELD_IN) as [string, string?];
+    if (holder !== group && holder.startsWith('fs/') && !this.index.isLibrary(holder)) return false;
+    const member = lock.slice(lock.lastIndexOf(' '));
+    return !member.startsWith(' ') || this.locksOf(group).some((l) => l.endsWith(`.${member.slice(1)}`));
+  }
+
+  /** What reclaim of the filesystem takes while others may hold it. */
+  private locksOf(group: string): readonly string[] {
+    let found = this.taken.get(group);
+    if (!found) {
+      found = this.reclaim.reclaimLocks.filter((lock) => this.reclaim.endangers(lock, group));
+      this.taken.set(group, found);
+    }
+    return found;
+  }
+
+  /** Is a struct defined where code of that part of the kernel may include it? */
+  private isVisible(struct: string, group: string): boolean {
+    const definitions = this.index.definitionsOf(struct);
+    return (
+      definitions.length === 0 ||
+      this.index.isLibrary(group) ||
+      definitions.some((file) => file.startsWith('include/') || file.startsWith(`${group}/`))
+    );
+  }
+
+  private mayHold(fn: Fn, group: string): boolean {
+    // Code that filesystems share runs under the locks of each of them, and a driver's are another question.
+    if (!group.startsWith('fs/') || this.index.isLibrary(group)) return true;
+    // A macro has no address, and a pointer in one filesystem's object leads to no other filesystem.
+    const isOthers = fn.group !== group && fn.group.startsWith('fs/') && !this.index.isLibrary(fn.group);
+    if (fn.facts.isMacro || isOthers || this.index.isOnlyNamed(fn.id)) return false;
+    const key = `${group} ${fn.id}`;
+    let answer = this.answers.get(key);
+    if (answer === undefined) {
+      answer = this.callsUnderLocks(group).some((call) => this.fits(call, fn));
+      this.answers.set(key, answer);
+    }
+    return answer;
+  }
+
+  /** Calls through pointers that are made while a lock may be held which reclaim of the filesystem takes. */
+  private callsUnderLocks(group: string): readonly PointerCall[] {
+    let found = this.calls.get(group);
+    if (!found) {
+      found = this.find(group);
+      this.calls.set(group, found);
+    }
+    return found;
+  }
+
+  private find(group: string): PointerCall[] {
+    const { index, locks, reclaim, tasks } = this;
+    const wanted = new Set(this.locksOf(group));
+    const away = [...index.escaped]
+      .map((id) => index.functions[id]!)
+      .filter((fn) => !fn.facts.isMacro && reclaim.isNear(group, fn.group));
+    const out: PointerCall[] = [];
+    const seen = new Set<number>();
+    const add = (id: number): unknown => seen.add(id);
+    const shapes = new Set<string>();
+    const visit = (fn: Fn, runs: (node: number) => boolean): void => {
+      for (const edge of index.callees[fn.id]!) {
+        const isFollowed = edge.kind !== 'name' && !edge.kept && edge.how !== 'through';
+        if (isFollowed && runs(edge.node) && !tasks.leavesTask(edge) && reclaim.follows(group, edge))
+          add(edge.to);
+      }
+      for (const [node, op] of fn.facts.calls) {
+        // What mm calls so are constructors, walkers and the like.
+        if (
+          fn.group === 'mm' ||
+          op.fn !== '' ||
+          !index.isPointer(fn, op.target) ||
+          index.isTable(fn, op.target) ||
+          !runs(node)
+        )
+          continue;
+        const call = { fn, node, op };
+        // Many calls look the same.
+        const shape = this.shapeOf(call);
+        if (shapes.has(shape)) continue;
+        shapes.add(shape);
+        out.push(call);
+        for (const other of away) if (this.fits(call, other)) add(other.id);
+      }
+    };
+    for (const fn of index.functions) {
+      const mine = locks.classes(fn).filter((lock) => wanted.has(lock));
+      if (mine.length > 0) visit(fn, (node) => mine.some((lock) => locks.mayHold(fn, lock, node)));
+    }
+    for (const id of seen) visit(index.functions[id]!, () => true);
+    return out;
+  }
+
+  private shapeOf({ fn, node, op }: PointerCall): string {
+    const declared = this.declared(fn, node, op);
+    const shapes = declared ?? [{ params: op.args.map((arg) => this.given(fn, arg)), result: op.to }];
+    return shapes.map(({ params, result }) => `${params.join()} ${result}`).join(';');
+  }
+
+  /**
+   * Types by the declaration of the pointer, or of what it is known to point to; where its struct is not known, by all members of
+   * that name.
+   */
+  private declared(fn: Fn, node: number, op: CallOp): readonly Signature[] | undefined {
+    const { index } = this;
+    const own = written(index.typeOf(fn, op.target));
+    if (own) return [own];
+    const edge = index.callees[fn.id]!.find(
+      (e) => e.node === node && e.kind === 'typed' && e.how === 'table',
+    );
+    if (edge) return [signatureOf(index.functions[edge.to]!)];
+    const cut = op.target.lastIndexOf(' ');
+    if (cut < 0 || index.typeOf(fn, op.target.slice(0, cut)) !== '') return undefined;
+    const all = [...index.memberTypes(op.target.slice(cut + 1))].flatMap((type) => written(type) ?? []);
+    return all.length > 0 ? all : undefined;
+  }
+
+  private given(fn: Fn, arg: Path): string {
+    return arg[0] === '#' ? '' : this.index.typeOf(fn, arg);
+  }
+
+  /** May the function be what is called, by the number of its parameters and by types? */
+  private fits({ fn, node, op }: PointerCall, to: Fn): boolean {
+    const { params, result } = signatureOf(to);
+    const are = (types: readonly string[], declared: boolean): boolean =>
+      params.length === types.length && params.every((type, i) => this.alike(types[i]!, type, declared));
+    const declared = this.declared(fn, node, op);
+    if (declared) return declared.some((d) => are(d.params, true) && this.alike(d.result, result, true));
+    const given = op.args.map((arg) => this.given(fn, arg));
+    return are(given, false) && !(op.to !== '' && result === 'void');
+  }
+
+  /** May two names stand for one type? Where one is not `declared` but what an argument is, it may be handed to a pointer to void. */
+  private alike(one: string, other: string, declared: boolean): boolean {
+    const a = this.index.resolveTypedef(one);
+    const b = this.index.resolveTypedef(other);
+    const isKnown = (t: string): boolean =>
+      t !== '' && t !== '?' && (t !== 'void' || declared) && /[a-z]/.test(t);
+    // What the header of a typedef says that was not read, most probably a number.
+    const isNumber = (t: string): boolean => SCALAR.test(t) || (/_t$/.test(t) && !this.index.isStruct(t));
+    return a === b || !isKnown(a) || !isKnown(b) || (isNumber(a) && isNumber(b));
+  }
+}
+
+interface Signature {
+  readonly params: readonly string[];
+  readonly result: string;
+}
+
+/** What `fn(inode,int) void` says. */
+function written(type: string): Signature | undefined {
+  const match = /^fn\((.*)\) (.*)$/.exec(type);
+  return match ? { params: match[1] === '' ? [] : match[1]!.split(','), result: match[2]! } : undefined;
+}
+
+function signatureOf({ facts }: Fn): Signature {
+  return { params: facts.params.map(([, type]) => type), result: facts.returnType };
+}
