@@ -139,6 +139,8 @@ export class Reclaim implements Chains {
   private readonly begun = new Map<string, Pick<ReclaimChain, 'entry' | 'steps'>>();
   /** By worker or kthread that reclaim waits for: the best way to such a wait. */
   private readonly awaited = new Map<number, ReclaimWait>();
+  /** By filesystem: locks of unknown class that its reclaim takes. */
+  private readonly unknown = new Map<string, Set<string>>();
   private readonly going: Going;
   private readonly flags: Flags;
   /** By file: does it make a filesystem at whose inodes no shrinker gets? */
@@ -257,7 +259,12 @@ export class Reclaim implements Chains {
       const runs = (node: number): boolean => !nodes || nodes.has(node);
       for (const a of this.locks.acquisitions(fn)) {
         if (!runs(a.node)) continue;
-        if ((!a.direct && !this.namedHere(fn, a.node, a.lock)) || !a.blocking || isUnknown(a.lock)) continue;
+        if ((!a.direct && !this.namedHere(fn, a.node, a.lock)) || !a.blocking) continue;
+        if (isUnknown(a.lock)) {
+          if (this.heldByCallers(at))
+            this.unknown.set(group, (this.unknown.get(group) ?? new Set()).add(a.lock));
+          continue;
+        }
         if (at.elsewhere && OF_A_FILESYSTEM_TYPE.test(a.lock)) continue;
         const going = this.going.lock(fn, a.node, a.lock, at.going);
         const known = going ? `${a.lock} of what goes` : a.lock;
@@ -481,6 +488,11 @@ export class Reclaim implements Chains {
     }
     const entry = entryOf.get(first);
     return entry && { entry, steps, notes };
+  }
+
+  /** Locks of unknown class that reclaim of a filesystem takes, or of any. */
+  unknownOf(group?: string): string[] {
+    return [...this.unknown].flatMap(([of, all]) => (group === undefined || of === group ? [...all] : []));
   }
 
   /** Every reclaim lock, sorted by name. */

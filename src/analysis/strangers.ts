@@ -1,4 +1,4 @@
-import type { Fn, Index } from '../index/link.js';
+import { type Fn, type Index, parsePath } from '../index/link.js';
 import type { CallOp, Path } from '../parse/facts.js';
 import { isUnknown, type Locks } from './locks.js';
 import type { Reclaim } from './reclaim.js';
@@ -66,13 +66,13 @@ export class Strangers {
   classesOf(fn: Fn, lock: string, depth = 0): string[] {
     const { index, locks, reclaim } = this;
     const unknown = [`${lock}${HELD_IN}${fn.group}`];
-    const members = /^(?:param:\d+|\?.*?)(?: (.*))?$/.exec(lock)?.[1];
-    if (members !== undefined) {
-      const member = members.slice(members.lastIndexOf(' ') + 1);
+    const member = memberOf(lock);
+    if (member !== undefined) {
       const owners = reclaim.reclaimLocks.flatMap((l) =>
         l.endsWith(`.${member}`) ? [l.slice(0, l.indexOf('.'))] : [],
       );
-      return owners.some((owner) => this.isVisible(owner, fn.group)) ? unknown : [];
+      const isTaken = NEAR.test(fn.group) && isAmong(member, reclaim.unknownOf());
+      return isTaken || owners.some((owner) => this.isVisible(owner, fn.group)) ? unknown : [];
     }
     // No filesystem hands the address of a lock to code beside it.
     if (!NEAR.test(fn.group)) return [];
@@ -91,8 +91,12 @@ export class Strangers {
   mayMatter(name: string, group: string): boolean {
     const [lock, holder = group] = name.split(HELD_IN) as [string, string?];
     if (holder !== group && holder.startsWith('fs/') && !this.index.isLibrary(holder)) return false;
-    const member = lock.slice(lock.lastIndexOf(' '));
-    return !member.startsWith(' ') || this.locksOf(group).some((l) => l.endsWith(`.${member.slice(1)}`));
+    const member = memberOf(lock);
+    return (
+      member === undefined ||
+      this.locksOf(group).some((l) => l.endsWith(`.${member}`)) ||
+      isAmong(member, this.reclaim.unknownOf(group))
+    );
   }
 
   /** What reclaim of the filesystem takes while others may hold it. */
@@ -117,9 +121,9 @@ export class Strangers {
 
   private mayHold(fn: Fn, group: string): boolean {
     // Code that filesystems share runs under the locks of each of them, and a driver's are another question.
-    if (!group.startsWith('fs/') || this.index.isLibrary(group)) return true;
+    if (!group.startsWith('fs/') || this.index.isLibrary(group) || fn.group === group) return true;
     // A macro has no address, and a pointer in one filesystem's object leads to no other filesystem.
-    const isOthers = fn.group !== group && fn.group.startsWith('fs/') && !this.index.isLibrary(fn.group);
+    const isOthers = fn.group.startsWith('fs/') && !this.index.isLibrary(fn.group);
     if (fn.facts.isMacro || isOthers || this.index.isOnlyNamed(fn.id)) return false;
     const key = `${group} ${fn.id}`;
     let answer = this.answers.get(key);
@@ -232,6 +236,16 @@ export class Strangers {
     const isNumber = (t: string): boolean => SCALAR.test(t) || (/_t$/.test(t) && !this.index.isStruct(t));
     return a === b || !isKnown(a) || !isKnown(b) || (isNumber(a) && isNumber(b));
   }
+}
+
+/** The member that a lock of unknown class is; undefined where it is none, or what it is a member of can't be told apart. */
+function memberOf(lock: string): string | undefined {
+  const path = lock.startsWith('param:') ? lock.replace(/^param:\d+/, 'v:p') : lock.slice(1);
+  return parsePath(path).fields.at(-1);
+}
+
+function isAmong(member: string, locks: readonly string[]): boolean {
+  return locks.some((lock) => (memberOf(lock) ?? member) === member);
 }
 
 interface Signature {

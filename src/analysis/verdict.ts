@@ -373,17 +373,14 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
     return answer('partial', 'lock-free', free, reason, reclaimLocks);
   }
   const task = after.pathTo(fn.id, above.isStarted);
-  if (task) {
-    const started = callers.functionOf(task[0]?.from ?? fn.id);
-    const runs = tasks.startedAs(started.id);
-    const body = above.question.regions.body(started);
+  const started = task && callers.functionOf(task[0]?.from ?? fn.id);
+  const body = started && above.question.regions.body(started);
+  if (task && body) {
     const kept =
-      body?.state === 'refused'
+      body.state === 'refused'
         ? `no scope can be placed around it: ${body.reason}`
-        : body
-          ? 'others come here outside of it'
-          : 'nothing is known to make reclaim wait for it';
-    const reason = `reached from ${top(task)}(), which runs as a ${runs}; ${kept}`;
+        : 'others come here outside of it';
+    const reason = `reached from ${top(task)}(), which runs as a ${tasks.startedAs(started.id)}; ${kept}`;
     return { ...answer('task', 'lock-free', task, reason), kept };
   }
   if (isNoio) {

@@ -110,7 +110,7 @@ describe('declarations', () => {
       n: 'int',
       m: 'mutex',
       u: 'a.u',
-      call: 'fn',
+      call: 'fn(int) int',
       s: 'rw_semaphore',
     });
   });
