@@ -551,8 +551,12 @@ export class Reclaim implements Chains {
     return chains.find((c) => c.group === group) ?? chains[0];
   }
 
-  /** May a task that holds the lock wait for ever for reclaim? Not so where reclaim takes it of going inodes only. */
+  /**
+   * May a task that holds the lock wait for ever for reclaim? Not so where reclaim takes it of going inodes only. Code outside of
+   * filesystems (net/ceph, net/rxrpc) runs on behalf of any.
+   */
   endangers(lock: string, group: string): boolean {
-    return this.chainsFor(lock, group).some((chain) => !chain.going);
+    const chains = group.startsWith('fs/') ? this.chainsFor(lock, group) : this.chains(lock);
+    return chains.some((chain) => !chain.going);
   }
 }

@@ -26,6 +26,7 @@ interface PointerCall {
   readonly fn: Fn;
   readonly node: number;
   readonly op: CallOp;
+  readonly target: Path;
 }
 
 /**
@@ -162,15 +163,9 @@ export class Strangers {
       }
       for (const [node, op] of fn.facts.calls) {
         // What mm calls so are constructors, walkers and the like.
-        if (
-          fn.group === 'mm' ||
-          op.fn !== '' ||
-          !index.isPointer(fn, op.target) ||
-          index.isTable(fn, op.target) ||
-          !runs(node)
-        )
-          continue;
-        const call = { fn, node, op };
+        const target = this.pointerOf(fn, op);
+        if (fn.group === 'mm' || target === '' || index.isTable(fn, target) || !runs(node)) continue;
+        const call = { fn, node, op, target };
         // Many calls look the same.
         const shape = this.shapeOf(call);
         if (shapes.has(shape)) continue;
@@ -187,8 +182,15 @@ export class Strangers {
     return out;
   }
 
-  private shapeOf({ fn, node, op }: PointerCall): string {
-    const declared = this.declared(fn, node, op);
+  /** What a call goes through, if that is a pointer; else ''. */
+  private pointerOf(fn: Fn, op: CallOp): Path {
+    if (op.fn !== '') return this.index.isLocal(fn, op.fn) ? `v:${op.fn}` : '';
+    return this.index.isPointer(fn, op.target) ? op.target : '';
+  }
+
+  private shapeOf(call: PointerCall): string {
+    const { fn, op } = call;
+    const declared = this.declared(call);
     const shapes = declared ?? [{ params: op.args.map((arg) => this.given(fn, arg)), result: op.to }];
     return shapes.map(({ params, result }) => `${params.join()} ${result}`).join(';');
   }
@@ -197,17 +199,17 @@ export class Strangers {
    * Types by the declaration of the pointer, or of what it is known to point to; where its struct is not known, by all members of
    * that name.
    */
-  private declared(fn: Fn, node: number, op: CallOp): readonly Signature[] | undefined {
+  private declared({ fn, node, target }: PointerCall): readonly Signature[] | undefined {
     const { index } = this;
-    const own = written(index.typeOf(fn, op.target));
+    const own = written(index.typeOf(fn, target));
     if (own) return [own];
     const edge = index.callees[fn.id]!.find(
       (e) => e.node === node && e.kind === 'typed' && e.how === 'table',
     );
     if (edge) return [signatureOf(index.functions[edge.to]!)];
-    const cut = op.target.lastIndexOf(' ');
-    if (cut < 0 || index.typeOf(fn, op.target.slice(0, cut)) !== '') return undefined;
-    const all = [...index.memberTypes(op.target.slice(cut + 1))].flatMap((type) => written(type) ?? []);
+    const cut = target.lastIndexOf(' ');
+    if (cut < 0 || index.typeOf(fn, target.slice(0, cut)) !== '') return undefined;
+    const all = [...index.memberTypes(target.slice(cut + 1))].flatMap((type) => written(type) ?? []);
     return all.length > 0 ? all : undefined;
   }
 
@@ -216,12 +218,13 @@ export class Strangers {
   }
 
   /** May the function be what is called, by the number of its parameters and by types? */
-  private fits({ fn, node, op }: PointerCall, to: Fn): boolean {
+  private fits(call: PointerCall, to: Fn): boolean {
     const { params, result } = signatureOf(to);
     const are = (types: readonly string[], declared: boolean): boolean =>
       params.length === types.length && params.every((type, i) => this.alike(types[i]!, type, declared));
-    const declared = this.declared(fn, node, op);
+    const declared = this.declared(call);
     if (declared) return declared.some((d) => are(d.params, true) && this.alike(d.result, result, true));
+    const { fn, op } = call;
     const given = op.args.map((arg) => this.given(fn, arg));
     return are(given, false) && !(op.to !== '' && result === 'void');
   }

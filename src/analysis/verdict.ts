@@ -373,14 +373,17 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
     return answer('partial', 'lock-free', free, reason, reclaimLocks);
   }
   const task = after.pathTo(fn.id, above.isStarted);
-  const started = task && callers.functionOf(task[0]?.from ?? fn.id);
-  const body = started && above.question.regions.body(started);
-  if (task && body) {
+  if (task) {
+    const started = callers.functionOf(task[0]?.from ?? fn.id);
+    const runs = tasks.startedAs(started.id);
+    const body = above.question.regions.body(started);
     const kept =
-      body.state === 'refused'
+      body?.state === 'refused'
         ? `no scope can be placed around it: ${body.reason}`
-        : 'others come here outside of it';
-    const reason = `reached from ${top(task)}(), which runs as a ${tasks.startedAs(started.id)}; ${kept}`;
+        : body
+          ? 'others come here outside of it'
+          : 'nothing is known to make reclaim wait for it';
+    const reason = `reached from ${top(task)}(), which runs as a ${runs}; ${kept}`;
     return { ...answer('task', 'lock-free', task, reason), kept };
   }
   if (isNoio) {

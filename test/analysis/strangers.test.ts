@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest';
+import { Locks } from '../../src/analysis/locks.js';
+import { Reclaim } from '../../src/analysis/reclaim.js';
+import { Strangers } from '../../src/analysis/strangers.js';
+import { Tasks } from '../../src/analysis/tasks.js';
+import { functionIn, linked } from './linked.js';
+
+/** A filesystem whose reclaim takes `x_info.lock`, and which does something under that lock. */
+const filesystem = (underTheLock: string): string => `
+struct x_info { struct mutex lock; struct x_ops *ops; int (*hook)(struct inode *inode); };
+struct x_ops { int (*op)(struct inode *inode); };
+static struct file_system_type x_type;
+static int x_op(struct inode *inode)
+{
+	return 0;
+}
+static struct x_ops x_table = { .op = x_op };
+static void x_evict(struct inode *inode)
+{
+	mutex_lock(&X(inode)->lock);
+	mutex_unlock(&X(inode)->lock);
+}
+static struct super_operations x_super = { .evict_inode = x_evict };
+struct x_info *X(struct inode *inode)
+{
+	return container_of(inode, struct x_info, vfs_inode);
+}
+int x_write(struct x_info *info, struct inode *inode, struct dentry *dentry)
+{
+	mutex_lock(&info->lock);
+	${underTheLock}
+	mutex_unlock(&info->lock);
+	return 0;
+}
+`;
+
+const DRIVER = `
+int d_inode_cb(struct inode *inode)
+{
+	return 0;
+}
+int d_dentry_cb(struct dentry *dentry)
+{
+	return 0;
+}
+void d_void_cb(struct inode *inode)
+{
+}
+int d_many_cb(struct inode *inode, int more)
+{
+	return 0;
+}
+`;
+
+const NAMES = ['d_inode_cb', 'd_dentry_cb', 'd_void_cb', 'd_many_cb'];
+
+/** Which of the driver's functions may be called, by somebody who is not known, under the filesystem's lock. */
+function called(underTheLock: string, more = ''): string[] {
+  const index = linked({
+    'include/linux/fs.h': 'struct inode { int i; };\nstruct dentry { int d; };\n',
+    'fs/x/x.c': filesystem(underTheLock),
+    'drivers/d/d.c': DRIVER,
+    'fs/more.c': more,
+  });
+  const locks = new Locks(index);
+  const tasks = new Tasks(index);
+  const strangers = new Strangers(index, locks, tasks, new Reclaim(index, locks, tasks, 'nofs'));
+  const mayHold = strangers.mayHoldLocksOf('fs/x');
+  return NAMES.filter((name) => mayHold(functionIn(index, name)));
+}
+
+describe('callers that are not known', () => {
+  it('hold no lock under which nothing is called through a pointer', () => {
+    expect(called('use(info);')).toEqual([]);
+  });
+
+  it('may hold it where a pointer has the type of the function, result included', () => {
+    expect(
+      called(
+        'info->hook = find_hook(); info->hook(inode);',
+        'void set(struct x_info *i, int (*f)(struct inode *)) { i->hook = f; }\nint f(struct inode *i) { return 0; }\nvoid s(struct x_info *i) { i->hook = f; }',
+      ),
+    ).toEqual(['d_inode_cb']);
+  });
+
+  it('don’t where only initialisers of tables fill the member', () => {
+    expect(called('info->ops->op(inode);')).toEqual([]);
+  });
+
+  it('are found further down, in what is called under the lock', () => {
+    const more =
+      'int shared(struct inode *inode, int (*unused)(void))\n{\n\tint (*cb)(struct inode *) = pick(inode);\n\n\treturn cb(inode);\n}\n';
+    expect(called('shared(inode, 0);', more)).toEqual(['d_inode_cb']);
+  });
+
+  it('are no casts', () => {
+    expect(called('use((sector_t)(inode));', 'typedef unsigned long long sector_t;\n')).toEqual([]);
+  });
+});
