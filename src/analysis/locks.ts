@@ -43,7 +43,7 @@ export function conditionalScopesFor(api: Api): string[] {
 const PSEUDO_NAMES: ReadonlySet<string> = new Set(PSEUDO_LOCKS.map(({ name }) => name));
 
 /** Is it such a pseudo class rather than a lock? */
-function isScope(lock: string): boolean {
+export function isScope(lock: string): boolean {
   return lock[0] === '<';
 }
 
