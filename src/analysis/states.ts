@@ -81,7 +81,9 @@ function trackedVariables(facts: FunctionFacts, zero: readonly Path[]): Path[] {
   const constants = new Map<Path, number>();
   const assigned = new Set<Path>();
   const tested = new Map<Path, number>();
+  const sets = new Map<Path, number>();
   for (const { op } of facts.cfg) {
+    if ((op.k === 'set' || op.k === 'call') && op.to !== '') sets.set(op.to, (sets.get(op.to) ?? 0) + 1);
     if (op.k === 'ret' && /^v:\w+$/.test(op.value)) returned.add(op.value);
     else if (op.k === 'set') {
       assigned.add(op.to);
@@ -94,8 +96,20 @@ function trackedVariables(facts: FunctionFacts, zero: readonly Path[]): Path[] {
     }
   }
   const out = [...returned];
+  const params = new Set(facts.params.map(([name]) => `v:${name}`));
+  // A macro that goes through a list gives its variable other values, and nothing of it is seen.
+  const isSteady = (path: Path): boolean => {
+    const root = /^v:\w+/.exec(path)?.[0] ?? '';
+    if (/^v:[A-Z0-9_]+$/.test(root)) return true;
+    return params.has(root) ? !sets.has(root) : sets.get(root) === 1 && !constants.has(root);
+  };
   for (const [path, n] of tested) {
-    if (out.includes(path) || !/^(?:==)?v:[\w ]+(?:,v:[\w ]+)?$/.test(path)) continue;
+    if (path.startsWith(EQUAL)) {
+      const both = path.slice(EQUAL.length).split(',');
+      if (n >= 2 && both.every((one) => /^v:[\w ]+$/.test(one) && isSteady(one))) out.push(path);
+      continue;
+    }
+    if (out.includes(path) || !/^v:[\w ]+$/.test(path)) continue;
     if (constants.has(path) || (n >= 2 && !assigned.has(path))) out.push(path);
   }
   return out.slice(0, MAX_TRACKED);

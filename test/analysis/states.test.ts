@@ -10,6 +10,8 @@ const EFFECTS: Record<string, Effect> = {
   trylock: { act: 'acquire', success: 'nonzero' },
   lock_killable: { act: 'acquire', success: 'zero' },
   start: { act: 'acquire', success: 'nonerr' },
+  mutex_lock: { act: 'acquire', success: 'void' },
+  mutex_trylock: { act: 'acquire', success: 'nonzero' },
 };
 
 function runOf(text: string): {
@@ -30,6 +32,45 @@ function runOf(text: string): {
     net: netEffect(result.exits, fn.returnType !== 'int'),
   };
 }
+
+describe('two that are compared', () => {
+  const body = 'lock(); if (x != y) lock(); work(); if (y != x) unlock(); unlock();';
+
+  it('decide about a second lock of the class', () => {
+    const { at, net } = runOf(`void f(struct a *x, struct a *y) { ${body} }`);
+    expect(net).toBeUndefined();
+    expect(at('work')).toEqual({ low: 1, high: 2, held: true });
+  });
+
+  it('don’t once one of them is another', () => {
+    expect(
+      runOf(`void f(struct a *x, struct a *y) { ${body.replace('work();', 'y = next(y);')} }`).net,
+    ).toBeDefined();
+  });
+
+  it('don’t if one goes through a list', () => {
+    const { net } = runOf(
+      `void f(struct a *y) { struct a *x = NULL; list_for_each_entry(x, y, l) { ${body} } }`,
+    );
+    expect(net).toBeDefined();
+  });
+});
+
+describe('a lock that is taken in one of two ways', () => {
+  it('is held where a wait ends with it, and behind each arm of an #if', () => {
+    const { at, net } = runOf(
+      'void f(void)\n{\n#ifdef A\n\twait_event(q, mutex_trylock(m));\n#else\n\tlock();\n#endif\n\twork();\n\tunlock();\n}\n',
+    );
+    expect(net).toBeUndefined();
+    expect(at('work')).toEqual({ low: 1, high: 1, held: true });
+  });
+
+  it('is dropped where the pointer that it was taken through points somewhere', () => {
+    const text =
+      'void f(int c) { struct mutex *m = NULL; if (c) { m = &x->m; mutex_lock(m); } work(); if (m) unlock(); }';
+    expect(runOf(text).net).toBeUndefined();
+  });
+});
 
 describe('a balanced function', () => {
   it.each([
