@@ -159,8 +159,7 @@ export class Reclaim implements Chains {
   ) {
     this.going = new Going(index);
     this.flags = new Flags(index);
-    const ends = new Set(LAYERS.filter((l) => l.ends.includes(api)).map((l) => l.name));
-    this.ends = ends;
+    this.ends = new Set(LAYERS.filter((l) => l.ends.includes(api)).map((l) => l.name));
     for (const creator of CREATORS.filter((c) => c.ends.includes(api))) {
       for (const made of index.byName.get(creator.name) ?? []) {
         for (const edge of index.callers[made.id]!) if (edge.how === 'call') this.creators.add(edge.from);
@@ -190,10 +189,10 @@ export class Reclaim implements Chains {
       const [group, only] = key.split(' ') as [string, string];
       const found = new Set<string>();
       const start = (rare: boolean) => list.filter(({ entry }) => (entry.rare ?? false) === rare);
-      this.search(group, only, start(false), ends, found, 'guessed');
-      this.search(group, only, start(true), ends, found, 'guessed');
+      this.search(group, only, start(false), found, 'guessed');
+      this.search(group, only, start(true), found, 'guessed');
       // What only comes out where names of flags are no proof is poor evidence, but withholds all the same.
-      this.search(group, only, [...start(false), ...start(true)], ends, found, 'known');
+      this.search(group, only, [...start(false), ...start(true)], found, 'known');
     }
     for (const pseudo of PSEUDO_LOCKS) if (pseudo.api === api) this.recordPseudo(pseudo);
     for (const chains of this.byLock.values()) {
@@ -217,7 +216,6 @@ export class Reclaim implements Chains {
     group: string,
     only: string,
     starts: readonly { entry: ReclaimEntry; fn: number }[],
-    ends: ReadonlySet<string>,
     found: Set<string>,
     certainty: Certainty,
   ): void {
@@ -302,7 +300,7 @@ export class Reclaim implements Chains {
         const one: Reached = { fn: edge.to, going, from: at, edge, given, elsewhere };
         if (isSeen(one)) continue;
         const to = this.index.functions[edge.to]!;
-        if (ends.has(to.facts.name) || this.creators.has(to.id) || this.tasks.leavesTask(edge)) continue;
+        if (this.ends.has(to.facts.name) || this.creators.has(to.id) || this.tasks.leavesTask(edge)) continue;
         if (!this.allowed(group, edge, to, at.elsewhere)) continue;
         add(one);
       }

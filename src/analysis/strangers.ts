@@ -153,13 +153,12 @@ export class Strangers {
       .filter((fn) => !fn.facts.isMacro && reclaim.isNear(group, fn.group));
     const out: PointerCall[] = [];
     const seen = new Set<number>();
-    const add = (id: number): unknown => seen.add(id);
     const shapes = new Set<string>();
     const visit = (fn: Fn, runs: (node: number) => boolean): void => {
       for (const edge of index.callees[fn.id]!) {
         const isFollowed = edge.kind !== 'name' && !edge.kept && edge.how !== 'through';
         if (isFollowed && runs(edge.node) && !tasks.leavesTask(edge) && reclaim.follows(group, edge))
-          add(edge.to);
+          seen.add(edge.to);
       }
       for (const [node, op] of fn.facts.calls) {
         // What mm calls so are constructors, walkers and the like.
@@ -171,7 +170,7 @@ export class Strangers {
         if (shapes.has(shape)) continue;
         shapes.add(shape);
         out.push(call);
-        for (const other of away) if (this.fits(call, other)) add(other.id);
+        for (const other of away) if (this.fits(call, other)) seen.add(other.id);
       }
     };
     for (const fn of index.functions) {
@@ -233,8 +232,7 @@ export class Strangers {
   private alike(one: string, other: string, declared: boolean): boolean {
     const a = this.index.resolveTypedef(one);
     const b = this.index.resolveTypedef(other);
-    const isKnown = (t: string): boolean =>
-      t !== '' && t !== '?' && (t !== 'void' || declared) && /[a-z]/.test(t);
+    const isKnown = (t: string): boolean => t !== '' && (t !== 'void' || declared) && /[a-z]/.test(t);
     // What the header of a typedef says that was not read, most probably a number.
     const isNumber = (t: string): boolean => SCALAR.test(t) || (/_t$/.test(t) && !this.index.isStruct(t));
     return a === b || !isKnown(a) || !isKnown(b) || (isNumber(a) && isNumber(b));

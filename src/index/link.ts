@@ -165,7 +165,7 @@ export class Index {
   private readonly tables = new Map<string, Map<number, Set<string>>>();
   private readonly givenUp = new Map<number, string>();
   private membersByFunction: Map<number, string[]> | undefined;
-  /** `struct.field` and `.field` of members that are given functions elsewhere than in initialisers. */
+  /** `struct.field` of members that are given functions elsewhere than in initialisers. */
   private readonly assigned = new Set<string>();
   /** `group struct.field` of every member that the group sets in a table of its own. */
   private readonly ownedTables = new Set<string>();
@@ -192,6 +192,7 @@ export class Index {
   private readonly structs = new Map<string, { file: string; fields: ReadonlyMap<string, string> }[]>();
   private readonly aliases = new Map<string, string>();
   private readonly typedefs = new Map<string, string>();
+  private copied: ReadonlySet<string> | undefined;
   private readonly typesByMember = new Map<string, ReadonlySet<string>>();
   /** See `unread`. */
   private readonly named = new Set<number>();
@@ -798,8 +799,19 @@ export class Index {
         : source !== '' && this.isTable(fn, source, depth + 1);
     }
     const cut = target.lastIndexOf(' ');
-    const type = this.typeOf(fn, target.slice(0, cut));
-    return type !== '' && !this.assigned.has(`${type}.${target.slice(cut + 1)}`);
+    const field = target.slice(cut + 1);
+    const key = `${this.typeOf(fn, target.slice(0, cut))}.${field}`;
+    return this.tables.has(key) && key[0] !== '.' && !this.assigned.has(key) && !this.isCopiedTo(field);
+  }
+
+  /** Is a member of that name given what another member holds? */
+  private isCopiedTo(field: string): boolean {
+    this.copied ??= new Set(
+      this.functions.flatMap(({ facts }) =>
+        facts.memberReads.flatMap(([to]) => (to.includes(' ') ? [to.slice(to.lastIndexOf(' ') + 1)] : [])),
+      ),
+    );
+    return this.copied.has(field);
   }
 
   /** Is the expression that a call goes through a pointer? What is a macro, or a type in parentheses, looks like one. */

@@ -253,6 +253,21 @@ describe('reclaim locks', () => {
     ).toEqual({});
   });
 
+  it('of a filesystem that is one file of what all share, which no other one is concerned with', () => {
+    const reclaim = reclaimOf('static void a_evict(struct inode *inode) { }', {
+      'fs/misc.c': `struct misc { struct mutex lock; };
+        struct file_system_type misc_type = { .name = "misc" };
+        static void misc_evict(struct inode *inode) { struct misc *m = inode->i_private; mutex_lock(&m->lock); }
+        static const struct super_operations misc_ops = { .evict_inode = misc_evict };`,
+      'fs/shrink.c': `static unsigned long scan(struct shrinker *s, struct shrink_control *c) { evict(c->inode); return 0; }
+        static struct shrinker shrinker = { .scan_objects = scan };`,
+    });
+    expect(reclaim.chains('misc.lock').map((c) => c.only)).toEqual(['fs/misc.c']);
+    expect(reclaim.chainFor('misc.lock', 'fs/a')).toBeUndefined();
+    expect(reclaim.endangers('misc.lock', 'fs/a')).toBe(false);
+    expect(reclaim.endangers('misc.lock', 'net/a')).toBe(true);
+  });
+
   it('names what it waits for and who ends that', () => {
     const reclaim = reclaimOf(`
       static void a_evict(struct inode *inode) { struct sb_info *s = inode->i_sb; wait_event(s->wait, s->done); }
