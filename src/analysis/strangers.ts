@@ -1,12 +1,9 @@
 import { type Fn, type Index, parsePath } from '../index/link.js';
+import { isNumber, type Signature, Signatures, signatureOf, writtenSignature } from '../index/signatures.js';
 import type { CallOp, Path } from '../parse/facts.js';
 import { isUnknown, type Locks } from './locks.js';
 import type { Reclaim } from './reclaim.js';
 import type { Tasks } from './tasks.js';
-
-/** Types of parameters that are no structs, so no pointer to one is handed in. */
-const SCALAR =
-  /^(?:(?:unsigned|signed|int|long|short|char|bool|(?:size|ssize|loff|sector|pgoff|gfp|dev|umode|u?intptr|resource_size|\w+_addr|u?int\d+|__kernel_\w+)_t|(?:__)?[us](?:8|16|32|64)|(?:__)?[lb]e(?:16|32|64))\s*)+$/;
 
 /** Functions that hand on a lock which they were handed. */
 const MAX_HANDED_DOWN = 3;
@@ -41,13 +38,16 @@ export class Strangers {
   private readonly taken = new Map<string, readonly string[]>();
   private readonly answers = new Map<string, boolean>();
   private readonly predicates = new Map<string, (fn: Fn) => boolean>();
+  private readonly signatures: Signatures;
 
   constructor(
     private readonly index: Index,
     private readonly locks: Locks,
     private readonly tasks: Tasks,
     private readonly reclaim: Reclaim,
-  ) {}
+  ) {
+    this.signatures = new Signatures(index);
+  }
 
   /** For each filesystem one and the same function: may a caller of a function that isn't known hold one of its reclaim locks? */
   mayHoldLocksOf(group: string): (fn: Fn) => boolean {
@@ -121,6 +121,8 @@ export class Strangers {
   }
 
   private mayHold(fn: Fn, group: string): boolean {
+    // What is thrown away after boot is called by such code alone, before there is a filesystem.
+    if (fn.facts.isInit) return false;
     // Code that filesystems share runs under the locks of each of them, and a driver's are another question.
     if (!group.startsWith('fs/') || this.index.isLibrary(group) || fn.group === group) return true;
     // A macro has no address, and a pointer in one filesystem's object leads to no other filesystem.
@@ -183,14 +185,20 @@ export class Strangers {
 
   /** What a call goes through, if that is a pointer; else ''. */
   private pointerOf(fn: Fn, op: CallOp): Path {
-    if (op.fn !== '') return this.index.isLocal(fn, op.fn) ? `v:${op.fn}` : '';
+    if (op.fn !== '') {
+      const local = `v:${op.fn}`;
+      // `max(a, b)` is a macro whatever variables there are.
+      return this.index.isLocal(fn, op.fn) && !isNumber(this.index.typeOf(fn, local)) ? local : '';
+    }
     return this.index.isPointer(fn, op.target) ? op.target : '';
   }
 
   private shapeOf(call: PointerCall): string {
     const { fn, op } = call;
     const declared = this.declared(call);
-    const shapes = declared ?? [{ params: op.args.map((arg) => this.given(fn, arg)), result: op.to }];
+    const shapes = declared ?? [
+      { params: op.args.map((arg) => this.signatures.given(fn, arg)), result: op.to },
+    ];
     return shapes.map(({ params, result }) => `${params.join()} ${result}`).join(';');
   }
 
@@ -198,9 +206,9 @@ export class Strangers {
    * Types by the declaration of the pointer, or of what it is known to point to; where its struct is not known, by all members of
    * that name.
    */
-  private declared({ fn, node, target }: PointerCall): readonly Signature[] | undefined {
+  private declared({ fn, node, op, target }: PointerCall): readonly Signature[] | undefined {
     const { index } = this;
-    const own = written(index.typeOf(fn, target));
+    const own = writtenSignature(index.typeOf(fn, target));
     if (own) return [own];
     const edge = index.callees[fn.id]!.find(
       (e) => e.node === node && e.kind === 'typed' && e.how === 'table',
@@ -208,34 +216,17 @@ export class Strangers {
     if (edge) return [signatureOf(index.functions[edge.to]!)];
     const cut = target.lastIndexOf(' ');
     if (cut < 0 || index.typeOf(fn, target.slice(0, cut)) !== '') return undefined;
-    const all = [...index.memberTypes(target.slice(cut + 1))].flatMap((type) => written(type) ?? []);
+    const all = [...index.memberTypes(target.slice(cut + 1))]
+      .flatMap((type) => writtenSignature(type) ?? [])
+      .filter(({ params }) => params.length === op.args.length);
     return all.length > 0 ? all : undefined;
-  }
-
-  private given(fn: Fn, arg: Path): string {
-    return arg[0] === '#' ? '' : this.index.typeOf(fn, arg);
   }
 
   /** May the function be what is called, by the number of its parameters and by types? */
   private fits(call: PointerCall, to: Fn): boolean {
-    const { params, result } = signatureOf(to);
-    const are = (types: readonly string[], declared: boolean): boolean =>
-      params.length === types.length && params.every((type, i) => this.alike(types[i]!, type, declared));
     const declared = this.declared(call);
-    if (declared) return declared.some((d) => are(d.params, true) && this.alike(d.result, result, true));
-    const { fn, op } = call;
-    const given = op.args.map((arg) => this.given(fn, arg));
-    return are(given, false) && !(op.to !== '' && result === 'void');
-  }
-
-  /** May two names stand for one type? Where one is not `declared` but what an argument is, it may be handed to a pointer to void. */
-  private alike(one: string, other: string, declared: boolean): boolean {
-    const a = this.index.resolveTypedef(one);
-    const b = this.index.resolveTypedef(other);
-    const isKnown = (t: string): boolean => t !== '' && (t !== 'void' || declared) && /[a-z]/.test(t);
-    // What the header of a typedef says that was not read, most probably a number.
-    const isNumber = (t: string): boolean => SCALAR.test(t) || (/_t$/.test(t) && !this.index.isStruct(t));
-    return a === b || !isKnown(a) || !isKnown(b) || (isNumber(a) && isNumber(b));
+    if (declared) return declared.some((pointer) => this.signatures.areAlike(pointer, to));
+    return this.signatures.takes(to, call.fn, call.op);
   }
 }
 
@@ -247,19 +238,4 @@ function memberOf(lock: string): string | undefined {
 
 function isAmong(member: string, locks: readonly string[]): boolean {
   return locks.some((lock) => (memberOf(lock) ?? member) === member);
-}
-
-interface Signature {
-  readonly params: readonly string[];
-  readonly result: string;
-}
-
-/** What `fn(inode,int) void` says. */
-function written(type: string): Signature | undefined {
-  const match = /^fn\((.*)\) (.*)$/.exec(type);
-  return match ? { params: match[1] === '' ? [] : match[1]!.split(','), result: match[2]! } : undefined;
-}
-
-function signatureOf({ facts }: Fn): Signature {
-  return { params: facts.params.map(([, type]) => type), result: facts.returnType };
 }

@@ -7,6 +7,7 @@ import { constantValue } from '../parse/constants.js';
 import type { CallOp, FileFacts, FunctionFacts, Path, TableEntry } from '../parse/facts.js';
 import { lineAt } from '../parse/facts.js';
 import { inModule, MODULE } from '../tree/kernel-tree.js';
+import { Signatures, writtenSignature } from './signatures.js';
 
 /** One function of the tree. `id` is its index in `Index.functions`. */
 export interface Fn {
@@ -218,6 +219,7 @@ export class Index {
   /** What `lookup` found for the file that was asked about last. */
   private readonly found = new Map<string, readonly Fn[]>();
   private foundFor = '';
+  private readonly signatures = new Signatures(this);
   /** By function: what `onlySource` gives, or `SEVERAL`. */
   private readonly sources = new Map<number, Map<Path, Path>>();
   private readonly variableCache = new Map<number, Map<string, string>>();
@@ -229,9 +231,10 @@ export class Index {
    * @param hasKernel false for a module alone: what calls it and what it calls outside of its own files is not known
    */
   constructor(
-    files: readonly FileFacts[],
+    all: readonly FileFacts[],
     readonly hasKernel = true,
   ) {
+    const files = all.filter((file) => !isProgram(file));
     this.hasModule = files.some((file) => inModule(file.file));
     for (const file of files) this.declare(file);
     for (const file of files) this.fillTables(file);
@@ -262,6 +265,8 @@ export class Index {
     for (const facts of file.functions) {
       const fn: Fn = { id: this.functions.length, facts, file, group };
       this.functions.push(fn);
+      // Nobody was seen to call what a macro names.
+      if (!/^\w+$/.test(facts.name)) this.escaped.add(fn.id);
       const same = this.byName.get(facts.name);
       if (same) same.push(fn);
       else this.byName.set(facts.name, [fn]);
@@ -1259,6 +1264,15 @@ export class Index {
     return found;
   }
 
+  /** Does a function that is stored in a member of that name fit a call through one, by types? */
+  private mayLead(fn: Fn, node: number, target: Path, id: number): boolean {
+    const { op } = fn.facts.cfg[node]!;
+    const pointer = writtenSignature(this.typeOf(fn, target));
+    const to = this.functions[id]!;
+    if (pointer) return this.signatures.areAlike(pointer, to);
+    return op.k !== 'call' || this.signatures.takes(to, fn, op);
+  }
+
   private linkPointer(fn: Fn, node: number, target: Path): void {
     const p = parsePath(target);
     const field = p.fields.at(-1);
@@ -1282,14 +1296,17 @@ export class Index {
         } else this.unresolved.push({ from: fn.id, node });
         // What was stored through a pointer of unknown type may be meant here, too.
         for (const id of this.tables.get(`.${field}`)?.keys() ?? []) {
-          if (!found?.has(id)) this.edge(fn, id, node, 'name', 'table', via);
+          if (!found?.has(id) && this.mayLead(fn, node, target, id))
+            this.edge(fn, id, node, 'name', 'table', via);
         }
         return;
       }
       this.calledMembers.add(`.${field}`);
       const found = this.fieldTables.get(field);
-      if (found) for (const id of found) this.edge(fn, id, node, 'name', 'table', `?.${field}`);
-      else this.unresolved.push({ from: fn.id, node });
+      if (found) {
+        for (const id of found)
+          if (this.mayLead(fn, node, target, id)) this.edge(fn, id, node, 'name', 'table', `?.${field}`);
+      } else this.unresolved.push({ from: fn.id, node });
       return;
     }
     if (p.root === 'v') {
@@ -1318,6 +1335,11 @@ export class Index {
     const s = fn.facts.cfg[node]?.statement ?? -1;
     return s >= 0 ? lineAt(fn.file.lines, fn.facts.statements[s]!.start) : fn.facts.line;
   }
+}
+
+/** A program that is built to run beside the kernel, or before it. */
+function isProgram({ functions }: FileFacts): boolean {
+  return functions.some((fn) => fn.name === 'main' && !fn.isStatic);
 }
 
 /** Is it built for something else than a kernel on a machine? */

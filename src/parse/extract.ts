@@ -419,7 +419,7 @@ class Extraction {
     const body = childByField(cst, node, 'body');
     const declarator = childByField(cst, node, 'declarator');
     const signature = this.functionDeclarator(declarator);
-    const name = declaredName(cst, signature >= 0 ? signature : declarator);
+    const name = this.definedName(declarator, signature);
     if (body < 0 || name === '') return;
     let isStatic = false;
     let isInline = false;
@@ -431,9 +431,10 @@ class Extraction {
     this.addFunction({
       name: this.syscallName(cst.start[node]!) ?? name,
       isMacro: false,
-      isVariadic: false,
+      isVariadic: signature >= 0 && this.isVariadic(signature),
       isStatic,
       isInline,
+      isInit: this.isInit(cst.start[node]!, cst.start[body]!),
       returnType: this.typeName(childByField(cst, node, 'type'), ''),
       params: signature < 0 ? [] : this.parameters(signature),
       start: cst.start[node]!,
@@ -444,6 +445,30 @@ class Extraction {
       value: '',
       ...(arms ? { arms: arms.filter((a) => a.start < cst.end[node]! && a.end > cst.start[node]!) } : {}),
     });
+  }
+
+  /** The name of a function; of one that a macro names, `int CAT(a, b)(void)`, all of that, which is no other function's. */
+  private definedName(declarator: number, signature: number): string {
+    const { cst } = this;
+    if (signature < 0) return declaredName(cst, declarator);
+    for (let n = declarator; n >= 0 && n !== signature; n = childByField(cst, n, 'declarator')) {
+      const inner = childByField(cst, n, 'declarator');
+      if (cst.type[n] === 'function_declarator' && inner === signature)
+        return textOf(cst, signature).replace(/\s+/g, '');
+    }
+    return declaredName(cst, signature);
+  }
+
+  /** What a definition begins with may be no part of it, for the parser. */
+  private isInit(start: number, body: number): boolean {
+    const before = this.text.slice(Math.max(0, start - 120), start);
+    const ends = Math.max(...[';', '}', '/'].map((end) => before.lastIndexOf(end)));
+    return /\b__init\b/.test(before.slice(ends + 1) + this.text.slice(start, body));
+  }
+
+  private isVariadic(signature: number): boolean {
+    const list = childByField(this.cst, signature, 'parameters');
+    return list >= 0 && children(this.cst, list).some((c) => this.cst.type[c] === 'variadic_parameter');
   }
 
   /** `SYSCALL_DEFINE2(link, …)` defines `sys_link`; its bare name would be taken for other functions' calls. */
@@ -460,6 +485,7 @@ class Extraction {
     isVariadic: boolean;
     isStatic: boolean;
     isInline: boolean;
+    isInit: boolean;
     returnType: string;
     params: [string, string][];
     start: number;
@@ -482,6 +508,7 @@ class Extraction {
       isVariadic: f.isVariadic,
       isStatic: f.isStatic,
       isInline: f.isInline,
+      isInit: f.isInit,
       returnType: f.returnType,
       params: f.params,
       locals,
@@ -617,6 +644,7 @@ class Extraction {
         isVariadic: list >= 0 && /\.\.\.\s*\)?$/.test(textOf(cst, list)),
         isStatic: false,
         isInline: true,
+        isInit: false,
         returnType: '',
         params,
         start: cst.start[node]!,

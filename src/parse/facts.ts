@@ -127,10 +127,12 @@ export interface FunctionFacts {
   readonly name: string;
   /** A function-like macro read as a function. */
   readonly isMacro: boolean;
-  /** A macro that takes any number of arguments. */
+  /** A macro or function that takes any number of arguments. */
   readonly isVariadic: boolean;
   readonly isStatic: boolean;
   readonly isInline: boolean;
+  /** `__init`: its code is gone once the kernel or the module has started, so only such code calls it. */
+  readonly isInit: boolean;
   /** Struct tag or typedef name, pointers dropped; '' where unknown. */
   readonly returnType: string;
   readonly params: readonly (readonly [name: string, type: string])[];

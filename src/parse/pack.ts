@@ -52,6 +52,7 @@ const FLAGS = 64;
 const HANDS = 128;
 const READS_CURRENT = 256;
 const VARIADIC = 512;
+const INIT = 1024;
 
 const STATEMENT_KINDS: readonly StatementKind[] = [
   'block',
@@ -89,7 +90,8 @@ export function packFacts(facts: FileFacts): string {
       (f.testsFlags ? FLAGS : 0) |
       (f.handsNames ? HANDS : 0) |
       (f.readsCurrent ? READS_CURRENT : 0) |
-      (f.isVariadic ? VARIADIC : 0);
+      (f.isVariadic ? VARIADIC : 0) |
+      (f.isInit ? INIT : 0);
     return [
       f.name,
       bits,
@@ -286,6 +288,10 @@ class PackedFunction implements FunctionFacts {
 
   get isStatic(): boolean {
     return (this.bits & STATIC) !== 0;
+  }
+
+  get isInit(): boolean {
+    return (this.bits & INIT) !== 0;
   }
 
   get isInline(): boolean {
