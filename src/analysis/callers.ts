@@ -1,8 +1,12 @@
 import type { Edge, Fn, Index } from '../index/link.js';
+import { LEAVES } from '../kernel/layers.js';
 import type { Locks } from './locks.js';
 import { Owners } from './owners.js';
 import type { Tasks } from './tasks.js';
 import { type Condition, Conditions } from './zero.js';
+
+/** Where the functions are that every part of the kernel may call. */
+const CORE = /^(?:mm|kernel|include|lib)(?:\/|$)/;
 
 const NO_CONDITIONS: readonly Condition[] = [];
 
@@ -199,7 +203,13 @@ export class Callers {
 
   /** Does the edge run the callee in the caller's task? */
   isCaller(edge: Edge): boolean {
-    return edge.how !== 'through' && !this.tasks.leavesTask(edge);
+    return edge.how !== 'through' && !this.tasks.leavesTask(edge) && !this.isLeaf(edge.from);
+  }
+
+  /** Does what a function calls come to none of the functions asked about for the sake of its own caller? */
+  private isLeaf(id: number): boolean {
+    const { facts, group } = this.index.functions[id]!;
+    return LEAVES.has(facts.name) && CORE.test(group);
   }
 
   /** Where the calls of a node in the same task begin in `callPlace` and `callFrom`; they stand there at every second place. */

@@ -142,6 +142,8 @@ export class Owners {
       // A call by name says nothing of objects: the caller means that filesystem's function.
       const throughTable = edge.how === 'table' || (edge.how === 'callback' && edge.via !== '');
       if (!throughTable || !index.filesystems.has(to.group) || to.group === from.group) return '';
+      // Even if the two are not told apart further up.
+      if (this.hasOnlyOwn(from)) return undefined;
       of = this.nameOf(to.group);
     }
     if (index.filesystems.has(from.group)) {

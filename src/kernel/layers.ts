@@ -228,6 +228,20 @@ export const BLOCK_LAYER: ReadonlySet<string> = new Set(
   LAYERS.filter((l) => l.why === BLOCK).map((l) => l.name),
 );
 
+/** Those of the allocator that call what they were given to make or free objects. */
+const CALLS_BACK = /^mempool_|^kmem_cache_(?:create|destroy)$/;
+
+/**
+ * Names of the functions that come to no code of a filesystem or driver on behalf of their caller. Direct reclaim runs in a scope of its own
+ * (`memalloc_noreclaim_save()`, mm/page_alloc.c); who frees memory calls nobody back; what a task has plugged is handed to a
+ * worker when it sleeps (`blk_flush_plug(tsk->plug, true)`, kernel/sched/core.c).
+ */
+export const LEAVES: ReadonlySet<string> = new Set(
+  LAYERS.filter(
+    ({ why, name }) => (why === ALLOCATOR || why === FREEING || why === SCHEDULER) && !CALLS_BACK.test(name),
+  ).map((l) => l.name),
+);
+
 /** Names of the functions that free what they are given. */
 export const FREES: ReadonlySet<string> = new Set(LAYERS.filter((l) => l.why === FREEING).map((l) => l.name));
 
