@@ -1,10 +1,17 @@
 import type { Edge, Fn, Index } from '../index/link.js';
 import { GUARD_CLASS_BY_NAME } from '../kernel/guards.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
-import { SCOPE_APIS } from '../kernel/masks.js';
+import {
+  FLAG_RESTORERS,
+  FLAG_SETTERS,
+  NESTED_RESTORER,
+  SCOPE_APIS,
+  SCOPE_BY_TASK_FLAG,
+} from '../kernel/masks.js';
 import { PSEUDO_BY_CALL, PSEUDO_LOCKS } from '../kernel/pseudo-locks.js';
 import type { Api, LockPrimitive } from '../kernel/types.js';
 import type { CallOp, CfgNode, FunctionFacts, Path } from '../parse/facts.js';
+import { TASK_FLAGS } from '../parse/facts.js';
 import { Flags, type HandedFlags } from './flags.js';
 import { Rolled } from './rolled.js';
 import { StandIns } from './stand-ins.js';
@@ -174,9 +181,9 @@ export class Locks {
 
   /** Effects of the function's own primitives and guards. */
   private direct(fn: Fn): NodeEffect[] {
-    const out: NodeEffect[] = [];
-    if (!fn.facts.locks) return out;
-    if (LOCK_BY_NAME.has(fn.facts.name) || SCOPE_CALL.has(fn.facts.name)) return out;
+    if (!fn.facts.locks) return [];
+    if (LOCK_BY_NAME.has(fn.facts.name) || SCOPE_CALL.has(fn.facts.name)) return [];
+    const out = scopesByHand(fn);
     for (const [node, { op }] of fn.facts.cfg.entries()) {
       if (op.k === 'call' && op.fn !== '') {
         const scope = SCOPE_CALL.get(op.fn);
@@ -816,6 +823,34 @@ function scopeEffects(
     direct: true,
     hops: 0,
   }));
+}
+
+/** Scopes that a function opens and closes by the flags of the task: `current->flags |= PF_MEMALLOC_NOFS`. */
+function scopesByHand({ facts }: Fn): NodeEffect[] {
+  if (FLAG_SETTERS.has(facts.name) || FLAG_RESTORERS.has(facts.name)) return [];
+  const of = (flags: readonly string[]): string[] =>
+    flags.flatMap((flag) => SCOPE_BY_TASK_FLAG.get(flag) ?? []).map((save) => `<${save}>`);
+  const inArgument = (arg = ''): readonly string[] => (arg.startsWith('v:') ? arg.slice(2).split('|') : []);
+  const out: NodeEffect[] = [];
+  const backs: number[] = [];
+  const set = new Set<string>();
+  for (const [node, { op }] of facts.cfg.entries()) {
+    let opens: string[] = [];
+    if (op.k === 'set' && op.to === TASK_FLAGS) {
+      if (op.adds) opens = of(op.adds);
+      else backs.push(node);
+    } else if (op.k === 'call' && FLAG_SETTERS.has(op.fn)) {
+      opens = of(inArgument(op.args[FLAG_SETTERS.get(op.fn)!]));
+    } else if (op.k === 'call' && op.fn === NESTED_RESTORER) {
+      for (const scope of of(inArgument(op.args[1]))) out.push(...scopeEffects(scope, node, 'release'));
+    } else if (op.k === 'call' && FLAG_RESTORERS.has(op.fn)) backs.push(node);
+    for (const scope of opens) {
+      set.add(scope);
+      out.push(...scopeEffects(scope, node, 'acquire'));
+    }
+  }
+  for (const node of backs) for (const scope of set) out.push(...scopeEffects(scope, node, 'release'));
+  return out;
 }
 
 function isOpener(e: NodeEffect, scope: string): boolean {

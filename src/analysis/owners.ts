@@ -1,5 +1,5 @@
 import type { Edge, Fn, Index } from '../index/link.js';
-import { BLOCK_LAYER } from '../kernel/layers.js';
+import { BLOCK_LAYER, MOUNTS } from '../kernel/layers.js';
 import { FOREIGN_MEMBERS } from '../kernel/openers.js';
 import type { CallOp, Path } from '../parse/facts.js';
 
@@ -133,6 +133,13 @@ export class Owners {
     return from.group.startsWith('drivers/') ? of + DRIVER : of;
   }
 
+  /** `kern_mount(&type)`: only the filesystem of that type is mounted so. */
+  private mountsOwn({ from, to, node }: Edge): boolean {
+    if (!MOUNTS.has(this.index.functions[to]!.facts.name)) return false;
+    const { op } = this.index.functions[from]!.facts.cfg[node]!;
+    return op.k === 'call' && /^&v:\w+$/.test(op.args[0] ?? '');
+  }
+
   private ofCaller(edge: Edge, owner: string): string | undefined {
     const { index } = this;
     const from = index.functions[edge.from]!;
@@ -146,6 +153,7 @@ export class Owners {
       if (this.hasOnlyOwn(from)) return undefined;
       of = this.nameOf(to.group);
     }
+    if (owner !== '' && this.mountsOwn(edge)) return this.nameOf(from.group) === of ? '' : undefined;
     if (index.filesystems.has(from.group)) {
       return this.nameOf(from.group) === of || !this.hasOnlyOwn(from) ? '' : undefined;
     }

@@ -1,5 +1,11 @@
 import { type Fn, type Index, parsePath } from '../index/link.js';
-import { isNumber, type Signature, Signatures, signatureOf, writtenSignature } from '../index/signatures.js';
+import {
+  pointerCalled,
+  type Signature,
+  Signatures,
+  signatureOf,
+  writtenSignature,
+} from '../index/signatures.js';
 import type { CallOp, Path } from '../parse/facts.js';
 import { isUnknown, type Locks } from './locks.js';
 import type { Reclaim } from './reclaim.js';
@@ -164,7 +170,7 @@ export class Strangers {
       }
       for (const [node, op] of fn.facts.calls) {
         // What mm calls so are constructors, walkers and the like.
-        const target = this.pointerOf(fn, op);
+        const target = pointerCalled(index, fn, op);
         if (fn.group === 'mm' || target === '' || index.isTable(fn, target) || !runs(node)) continue;
         const call = { fn, node, op, target };
         // Many calls look the same.
@@ -181,16 +187,6 @@ export class Strangers {
     }
     for (const id of seen) visit(index.functions[id]!, () => true);
     return out;
-  }
-
-  /** What a call goes through, if that is a pointer; else ''. */
-  private pointerOf(fn: Fn, op: CallOp): Path {
-    if (op.fn !== '') {
-      const local = `v:${op.fn}`;
-      // `max(a, b)` is a macro whatever variables there are.
-      return this.index.isLocal(fn, op.fn) && !isNumber(this.index.typeOf(fn, local)) ? local : '';
-    }
-    return this.index.isPointer(fn, op.target) ? op.target : '';
   }
 
   private shapeOf(call: PointerCall): string {

@@ -1,5 +1,4 @@
 import type { Edge, Fn, Index } from '../index/link.js';
-import { SCOPE_APIS } from '../kernel/masks.js';
 import type { Api } from '../kernel/types.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
 import type { Findings, Question } from './analyze.js';
@@ -70,7 +69,7 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
       file: fn.file.file,
       function: fn.facts.name,
       line: Number(id.slice(id.lastIndexOf(':') + 1)),
-      api: apiOf(index, fn, id),
+      api: apiOf(findings, fn, id),
       lock: '',
       kind: 'lock',
       state: 'existing',
@@ -206,11 +205,11 @@ function reportedLock(
   ];
 }
 
-/** The kind of a scope that the code has, by the call at its id's line. */
-function apiOf(index: Index, fn: Fn, id: string): Api {
-  const line = Number(id.slice(id.lastIndexOf(':') + 1));
-  const save = fn.facts.calls.find(([node]) => index.lineOf(fn, node) === line)?.[1].fn ?? '';
-  return SCOPE_APIS.find((api) => api.save === save)?.covers.includes('noio') ? 'noio' : 'nofs';
+/** The kind of a scope that the code has. */
+function apiOf({ index, locks }: Findings, fn: Fn, id: string): Api {
+  const opens = (kind: string): boolean =>
+    locks.opening(fn, kind, (node) => existingScopeId(index, fn, node) === id).length > 0;
+  return [...scopesFor('noio'), ...conditionalScopesFor('noio')].some(opens) ? 'noio' : 'nofs';
 }
 
 /** Where a path may end. */

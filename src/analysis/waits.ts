@@ -1,4 +1,5 @@
 import type { Fn, Index } from '../index/link.js';
+import { VFS_TABLES } from '../kernel/layers.js';
 import { REGISTRARS_BY_NAME } from '../kernel/tasks.js';
 import type { RunsIn } from '../kernel/types.js';
 import {
@@ -165,7 +166,9 @@ export class Waits {
         continue;
       }
       if (seen.size > MAX_WAKER_CALLERS) return [];
-      for (const edge of this.index.callers[at]!) if (edge.kind !== 'name') seen.add(edge.from);
+      // Whoever uses a file of the waker's is nobody whom one waits for in particular.
+      for (const edge of this.index.callers[at]!)
+        if (edge.kind !== 'name' && !VFS_TABLES.test(edge.via)) seen.add(edge.from);
     }
     return out;
   }

@@ -21,8 +21,12 @@ export function writtenSignature(type: string): Signature | undefined {
   return match ? { params: match[1] === '' ? [] : match[1]!.split(','), result: match[2]! } : undefined;
 }
 
-export function isNumber(type: string): boolean {
-  return SCALAR.test(type);
+/** What a call goes through, if that is a pointer; else ''. */
+export function pointerCalled(index: Index, fn: Fn, op: CallOp): Path {
+  if (op.fn === '') return index.isPointer(fn, op.target) ? op.target : '';
+  const local = `v:${op.fn}`;
+  // `max(a, b)` is a macro whatever variables there are.
+  return index.isLocal(fn, op.fn) && !SCALAR.test(index.typeOf(fn, local)) ? local : '';
 }
 
 /** Whether a call through a pointer may lead to a function, by the number and types of parameters, as the kernel's control-flow integrity has it. */
@@ -64,7 +68,7 @@ export class Signatures {
     const isKnown = (t: string): boolean => t !== '' && (t !== 'void' || declared) && /[a-z]/.test(t);
     // What the header of a typedef says that was not read, most probably a number.
     const mayBeNumber = (t: string): boolean =>
-      isNumber(t) || ((!declared || t.endsWith('_t')) && !this.index.isStruct(t));
+      SCALAR.test(t) || ((!declared || t.endsWith('_t')) && !this.index.isStruct(t));
     return a === b || !isKnown(a) || !isKnown(b) || (mayBeNumber(a) && mayBeNumber(b));
   }
 }

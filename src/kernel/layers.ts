@@ -215,6 +215,12 @@ export const OPTIONAL_LIBRARIES: readonly { group: string; table: string; source
  */
 export const ON_ANOTHER_FILESYSTEM = /^(?:fscache_cache_ops|netfs_cache_ops)\./;
 
+/**
+ * Functions that mount the filesystem whose type is argument 0 (include/linux/fs.h, mount.h): code that names one there
+ * mounts its own, for itself.
+ */
+export const MOUNTS: ReadonlySet<string> = new Set(['kern_mount', 'vfs_kern_mount', 'simple_pin_fs']);
+
 /** Tables through which the VFS calls the filesystem that a file, inode or superblock is of (include/linux/fs.h). */
 export const VFS_TABLES =
   /^(?:(?:file|inode|super|address_space|dentry|dquot|export|fscrypt|fsverity)_operations|xattr_handler|quotactl_ops|quota_format_ops)\./;

@@ -86,23 +86,28 @@ export const SCOPE_APIS: readonly ScopeApi[] = [
   },
 ];
 
-/**
- * 6.9 and later: `memalloc_flags_save(PF_…)` and `memalloc_flags_restore(flags)`. What it covers is said
- * by the flags in argument 0.
- */
-export const FLAGGED_SCOPE = {
-  save: 'memalloc_flags_save',
-  restore: 'memalloc_flags_restore',
-  flagsArg: 0,
-  source: 'include/linux/sched/mm.h',
-} as const;
-
-/** Task flags behind the scopes, for code that sets them by hand and for `memalloc_flags_save`. */
-export const SCOPE_TASK_FLAGS: ReadonlyMap<string, readonly Api[]> = new Map<string, readonly Api[]>([
-  ['PF_MEMALLOC_NOFS', ['nofs']],
-  ['PF_MEMALLOC_NOIO', ['nofs', 'noio']],
-  ['PF_MEMALLOC', ['nofs', 'noio']],
+/** Task flags behind the scopes, for code that sets them by hand, and the call that would set them. */
+export const SCOPE_BY_TASK_FLAG: ReadonlyMap<string, string> = new Map([
+  ['PF_MEMALLOC_NOFS', 'memalloc_nofs_save'],
+  ['PF_MEMALLOC_NOIO', 'memalloc_noio_save'],
+  ['PF_MEMALLOC', 'memalloc_noreclaim_save'],
 ]);
+
+/** Calls that set task flags which are an argument: which one. `memalloc_flags_save()` is in 6.9 and later (include/linux/sched/mm.h), the other in xfs up to 5.11. */
+export const FLAG_SETTERS: ReadonlyMap<string, number> = new Map([
+  ['memalloc_flags_save', 0],
+  ['current_set_flags_nested', 1],
+]);
+
+/** Calls that set task flags back; where argument 1 names them, for what another function has set, too (fs/xfs/xfs_linux.h up to 5.11). */
+export const FLAG_RESTORERS: ReadonlySet<string> = new Set([
+  'memalloc_flags_restore',
+  'current_restore_flags',
+  'current_restore_flags_nested',
+]);
+
+/** Of those the one that ends what a function has set that returned since. */
+export const NESTED_RESTORER = 'current_restore_flags_nested';
 
 /** What a new scope of each kind is written with. */
 export const SCOPE_CALLS: Readonly<Record<Api, { save: string; restore: string; header: string }>> = {

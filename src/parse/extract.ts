@@ -1,5 +1,12 @@
 import { LOCK_BY_NAME } from '../kernel/locks.js';
-import { MASK_BY_NAME, MASK_CONSTRAINTS, SCOPE_APIS } from '../kernel/masks.js';
+import {
+  FLAG_RESTORERS,
+  FLAG_SETTERS,
+  MASK_BY_NAME,
+  MASK_CONSTRAINTS,
+  SCOPE_APIS,
+  SCOPE_BY_TASK_FLAG,
+} from '../kernel/masks.js';
 import { PSEUDO_BY_CALL } from '../kernel/pseudo-locks.js';
 import { inModule } from '../tree/kernel-tree.js';
 import { constantsOf } from './constants.js';
@@ -14,7 +21,7 @@ import type {
   SiteFacts,
   TableEntry,
 } from './facts.js';
-import { lineAt, lineStarts } from './facts.js';
+import { lineAt, lineStarts, TASK_FLAGS } from './facts.js';
 import { buildFlow, declaredName } from './flow.js';
 import { mendPasses } from './mend.js';
 import { argumentsOf, pathOf } from './paths.js';
@@ -523,7 +530,12 @@ class Extraction {
       memberReads: flow.cfg.flatMap(({ op }) =>
         op.k === 'set' && /^[vct]:.* \w+$/.test(op.from) ? [[op.to, op.from] as const] : [],
       ),
-      locks: flow.cfg.some(({ op }) => op.k === 'guard' || (op.k === 'call' && actsOnLocks(op.fn))),
+      locks: flow.cfg.some(
+        ({ op }) =>
+          op.k === 'guard' ||
+          (op.k === 'call' && actsOnLocks(op.fn)) ||
+          (op.k === 'set' && op.to === TASK_FLAGS && op.adds?.some((flag) => SCOPE_BY_TASK_FLAG.has(flag))),
+      ),
       handsNames: flow.cfg.some(
         ({ op }) =>
           op.k === 'call' &&
@@ -788,7 +800,13 @@ class Extraction {
 const SCOPE_CALLS = new Set(SCOPE_APIS.flatMap((api) => [api.save, api.restore]));
 
 function actsOnLocks(name: string): boolean {
-  return LOCK_BY_NAME.has(name) || PSEUDO_BY_CALL.has(name) || SCOPE_CALLS.has(name);
+  return (
+    LOCK_BY_NAME.has(name) ||
+    PSEUDO_BY_CALL.has(name) ||
+    SCOPE_CALLS.has(name) ||
+    FLAG_SETTERS.has(name) ||
+    FLAG_RESTORERS.has(name)
+  );
 }
 
 /** See `FunctionFacts.testedParams`. */

@@ -24,6 +24,9 @@ export interface CallOp {
   readonly end: number;
 }
 
+/** The flags of the running task. */
+export const TASK_FLAGS: Path = 'v:current flags';
+
 /** A plain assignment that is no call result. */
 export interface SetOp {
   readonly k: 'set';

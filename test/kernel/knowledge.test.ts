@@ -7,11 +7,10 @@ import { CREATORS, LAYERS, OF_A_FILESYSTEM_TYPE, ON_ANOTHER_FILESYSTEM } from '.
 import { LOCK_TYPES, LOCKS, PAGE_LOCKS } from '../../src/kernel/locks.js';
 import {
   DOWNGRADES,
-  FLAGGED_SCOPE,
   MASK_CONSTRAINTS,
   MASKS,
   SCOPE_APIS,
-  SCOPE_TASK_FLAGS,
+  SCOPE_BY_TASK_FLAG,
 } from '../../src/kernel/masks.js';
 import { PSEUDO_LOCKS } from '../../src/kernel/pseudo-locks.js';
 import { ASSIGNED_TABLES, RECLAIM_ENTRIES } from '../../src/kernel/reclaim-contexts.js';
@@ -42,11 +41,7 @@ const LISTS: Readonly<Record<string, readonly Named[]>> = {
   maskConstraints: MASK_CONSTRAINTS,
   scopeSaves: SCOPE_APIS.map(({ save, source }) => ({ name: save, source })),
   scopeRestores: SCOPE_APIS.map(({ restore, source }) => ({ name: restore, source })),
-  flaggedScope: [
-    { name: FLAGGED_SCOPE.save, source: FLAGGED_SCOPE.source },
-    { name: FLAGGED_SCOPE.restore, source: FLAGGED_SCOPE.source },
-  ],
-  taskFlags: [...SCOPE_TASK_FLAGS.keys()].map((name) => ({ name, source: 'include/linux/sched.h' })),
+  taskFlags: [...SCOPE_BY_TASK_FLAG.keys()].map((name) => ({ name, source: 'include/linux/sched.h' })),
   assignedTables: ASSIGNED_TABLES.flatMap(({ allocatedBy, registeredBy, source }) => [
     { name: allocatedBy, source },
     { name: registeredBy, source },
