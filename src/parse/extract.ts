@@ -425,8 +425,14 @@ class Extraction {
     const { cst } = this;
     const body = childByField(cst, node, 'body');
     const declarator = childByField(cst, node, 'declarator');
-    const signature = this.functionDeclarator(declarator);
-    const name = this.definedName(declarator, signature);
+    const named = this.functionDeclarator(declarator);
+    const around = this.aroundMadeName(declarator, named);
+    const signature = around >= 0 ? around : named;
+    // All of what makes a name is no other function's.
+    const name =
+      around >= 0
+        ? textOf(cst, named).replace(/\s+/g, '')
+        : declaredName(cst, named >= 0 ? named : declarator);
     if (body < 0 || name === '') return;
     let isStatic = false;
     let isInline = false;
@@ -454,16 +460,15 @@ class Extraction {
     });
   }
 
-  /** The name of a function; of one that a macro names, `int CAT(a, b)(void)`, all of that, which is no other function's. */
-  private definedName(declarator: number, signature: number): string {
+  /** What a macro names, `int CAT(a, b)(void)`: the declarator around `CAT(a, b)`; -1 where the function has a name of its own. */
+  private aroundMadeName(declarator: number, signature: number): number {
     const { cst } = this;
-    if (signature < 0) return declaredName(cst, declarator);
     for (let n = declarator; n >= 0 && n !== signature; n = childByField(cst, n, 'declarator')) {
-      const inner = childByField(cst, n, 'declarator');
-      if (cst.type[n] === 'function_declarator' && inner === signature)
-        return textOf(cst, signature).replace(/\s+/g, '');
+      const isAround =
+        cst.type[n] === 'function_declarator' && childByField(cst, n, 'declarator') === signature;
+      if (isAround) return n;
     }
-    return declaredName(cst, signature);
+    return -1;
   }
 
   /** What a definition begins with may be no part of it, for the parser. */

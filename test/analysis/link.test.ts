@@ -127,6 +127,44 @@ int b(struct other *o) { return o->find(1); }
     expect(callersOf({ 'fs/a/a.c': text }, 'g')).toEqual(['a table typed ops.find']);
   });
 
+  it('through a member of its name, where the struct is not known, if the call fits it', () => {
+    const text = `
+struct page { int p; };
+struct inode { int i; };
+static int g(struct inode *inode, unsigned long at) { return 0; }
+void set(void *o) { lookup(o)->find = g; }
+int fits(struct inode *inode) { return lookup(inode)->find(inode, 1); }
+int number(struct inode *inode, enum how how) { return lookup(inode)->find(inode, how); }
+int few(struct inode *inode) { return lookup(inode)->find(inode); }
+int other(struct page *page) { return lookup(page)->find(page, 1); }
+`;
+    expect(callersOf({ 'fs/a/a.c': text }, 'g')).toEqual([
+      'fits table name ?.find',
+      'number table name ?.find',
+    ]);
+  });
+
+  it('not in a program that is no part of the kernel', () => {
+    const files = {
+      'fs/a/a.c': 'void g(void) { }\nvoid a(void) { g(); }\n',
+      'fs/a/mktable.c': 'void b(void) { g(); }\nint main(int argc, char **argv) { b(); return 0; }\n',
+    };
+    expect(callersOf(files, 'g')).toEqual(['a call direct']);
+  });
+
+  it('under the name that a macro makes nobody who was seen', () => {
+    const text = `
+#define CAT(a, b) a##b
+int CAT(sub_, add)(int n) { return n; }
+int a(void) { return CAT(x_, y)(1); }
+`;
+    const index = linked({ 'fs/a/a.c': text });
+    const made = functionIn(index, 'CAT(sub_,add)');
+    expect(index.callers[made.id]).toEqual([]);
+    expect(index.escaped.has(made.id)).toBe(true);
+    expect(made.facts.params).toEqual([['n', 'int']]);
+  });
+
   it('through an assigned member', () => {
     const text = `
 struct ops { int (*find)(int); };

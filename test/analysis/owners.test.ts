@@ -120,6 +120,56 @@ long cached_ioctl(struct inode *inode) { cached_free(inode); }`,
     expect(names).not.toContain('beta_write');
   });
 
+  it('what calls its own table comes to no other filesystem, whichever are told apart', () => {
+    const index = linked({
+      'fs/attr.c': VFS,
+      'fs/alpha/inode.c': filesystem('alpha'),
+      'fs/beta/inode.c': `${filesystem('beta')} int beta_own(struct inode *inode) { return inode->i_op->setattr(inode); }`,
+    });
+    // Neither is asked about: they are one for what they share.
+    const callers = new Callers(index, new Tasks(index), [functionIn(index, 'sys_chmod').id]);
+    callers.extend([functionIn(index, 'alpha_setattr').id]);
+    const names = [...callers.closure].map((node) => callers.functionOf(node).facts.name);
+    expect(names).toContain('beta_write');
+    expect(names).not.toContain('beta_own');
+  });
+
+  it('a type that is named where it is mounted is the caller’s own', () => {
+    const mounting = (argument: string): string[] => {
+      const index = linked({
+        'fs/namespace.c': `
+struct file_system_type { int (*mount)(struct file_system_type *type); };
+int vfs_kern_mount(struct file_system_type *type) { return type->mount(type); }
+int kern_mount(struct file_system_type *type) { return vfs_kern_mount(type); }
+long sys_mount(struct file_system_type *type) { return vfs_kern_mount(type); }`,
+        'fs/alpha/super.c': `
+int alpha_mount(struct file_system_type *type) { return 0; }
+static struct file_system_type alpha_fs_type = { .mount = alpha_mount };
+int alpha_init(void) { return kern_mount(&alpha_fs_type); }`,
+        'kernel/other.c': `
+static struct file_system_type other_fs_type;
+int other_init(struct file_system_type *type) { return kern_mount(${argument}); }`,
+      });
+      const callers = new Callers(index, new Tasks(index), [functionIn(index, 'alpha_mount').id]);
+      return [...callers.closure].map((node) => callers.functionOf(node).facts.name).sort();
+    };
+    const always = ['alpha_init', 'alpha_mount', 'kern_mount', 'sys_mount', 'vfs_kern_mount'];
+    expect(mounting('&other_fs_type')).toEqual(always);
+    expect(mounting('type')).toEqual([...always, 'other_init'].sort());
+  });
+
+  it('nobody is called by what frees memory or sleeps', () => {
+    const index = linked({
+      'mm/slub.c': 'void kfree(void *p) { release(p); } void other(void *p) { release(p); }',
+      'fs/alpha/kfree.c': 'void schedule(void) { release(0); }',
+      'fs/alpha/inode.c': 'void release(void *p) { }',
+    });
+    const callers = new Callers(index, new Tasks(index), [functionIn(index, 'release').id]);
+    const names = [...callers.closure].map((node) => callers.functionOf(node).facts.name).sort();
+    // A function of that name elsewhere is another.
+    expect(names).toEqual(['other', 'release', 'schedule']);
+  });
+
   it('it does not matter whose where none of its own functions is further up', () => {
     const nodes = (...asked: string[]): string[] => {
       const index = linked({

@@ -55,7 +55,7 @@ int d_many_cb(struct inode *inode, int more)
 const NAMES = ['d_inode_cb', 'd_dentry_cb', 'd_void_cb', 'd_many_cb'];
 
 /** Which of the driver's functions may be called, by somebody who is not known, under the filesystem's lock. */
-function called(underTheLock: string, more = ''): string[] {
+function called(underTheLock: string, more = '', names = NAMES): string[] {
   const index = linked({
     'include/linux/fs.h': 'struct inode { int i; };\nstruct dentry { int d; };\n',
     'fs/x/x.c': filesystem(underTheLock),
@@ -66,7 +66,7 @@ function called(underTheLock: string, more = ''): string[] {
   const tasks = new Tasks(index);
   const strangers = new Strangers(index, locks, tasks, new Reclaim(index, locks, tasks, 'nofs'));
   const mayHold = strangers.mayHoldLocksOf('fs/x');
-  return NAMES.filter((name) => mayHold(functionIn(index, name)));
+  return names.filter((name) => mayHold(functionIn(index, name)));
 }
 
 describe('callers that are not known', () => {
@@ -88,6 +88,29 @@ describe('callers that are not known', () => {
     const more =
       'int shared(struct inode *inode, int (*unused)(void))\n{\n\tint (*cb)(struct inode *) = pick(inode);\n\n\treturn cb(inode);\n}\n';
     expect(called('shared(inode, 0);', more)).toEqual(['d_inode_cb']);
+  });
+
+  it('are called through no member of another number of arguments, where the struct is not known', () => {
+    const members =
+      'struct one { int (*act)(struct dentry *dentry); };\nstruct two { int (*act)(struct inode *inode, int more); };\n';
+    expect(called('q->act(inode);', members)).toEqual(['d_dentry_cb']);
+    expect(called('q->act(inode, 1);', members)).toEqual(['d_many_cb']);
+  });
+
+  it('are no macro that has the name of a number', () => {
+    expect(called('int limit = limit(inode);')).toEqual([]);
+    expect(called('int (*limit)(struct inode *) = pick(inode); limit(inode);')).toEqual(['d_inode_cb']);
+  });
+
+  it('do not call what is gone after boot', () => {
+    const boot = (attribute: string): string[] =>
+      called(
+        'int (*cb)(struct page *) = pick(inode); cb(page);',
+        `struct page { int p; };\nasmlinkage ${attribute}\nint d_boot(struct page *page)\n{\n\treturn 0;\n}\n`,
+        ['d_boot'],
+      );
+    expect(boot('__visible')).toEqual(['d_boot']);
+    expect(boot('__visible __init')).toEqual([]);
   });
 
   it('are no casts', () => {
