@@ -933,16 +933,16 @@ export class Index {
   private uncalledMembers(): void {
     for (const [member, functions] of this.tables) {
       const field = member.slice(member.lastIndexOf('.'));
-      const isCalled =
-        this.calledMembers.has(member) ||
-        this.calledMembers.has(field) ||
-        (member === field && [...this.calledMembers].some((m) => m.endsWith(field)));
+      const isCalled = this.calledMembers.has(member);
       // The kernel calls through tables of its own types.
       const definitions = this.structs.get(member.slice(0, -field.length)) ?? [];
       const isSeen = this.hasKernel || definitions.some(({ file }) => inModule(file));
       if (isCalled && isSeen) continue;
       if (isSeen && this.onlyPrinted(member.slice(0, -field.length), field.slice(1))) continue;
       for (const id of functions.keys()) {
+        // A call through a member of that name leads to what fits it.
+        const isMeant = ({ how, via }: Edge): boolean => how === 'table' && via.endsWith(field);
+        if (isSeen && this.callers[id]!.some(isMeant)) continue;
         this.escaped.add(id);
         const fields = this.uncalled.get(id);
         if (fields) fields.push(field.slice(1));

@@ -137,7 +137,13 @@ int fits(struct inode *inode) { return lookup(inode)->find(inode, 1); }
 int number(struct inode *inode, enum how how) { return lookup(inode)->find(inode, how); }
 int few(struct inode *inode) { return lookup(inode)->find(inode); }
 int other(struct page *page) { return lookup(page)->find(page, 1); }
+static int h(struct page *page) { return 0; }
+const struct table table = { .find = h };
 `;
+    const index = linked({ 'fs/a/a.c': text });
+    expect(index.escaped.has(functionIn(index, 'g').id)).toBe(false);
+    // Whoever calls that was not seen.
+    expect(index.escaped.has(functionIn(index, 'h').id)).toBe(true);
     expect(callersOf({ 'fs/a/a.c': text }, 'g')).toEqual([
       'fits table name ?.find',
       'number table name ?.find',
