@@ -43,6 +43,11 @@ export interface RegionOf {
   readonly placement: Placement | undefined;
 }
 
+/** Whoever is handed a mask allocates, wherever that is. */
+function isHandedMask({ facts }: Fn, node: number): boolean {
+  return facts.sites.some((site) => site.node === node && site.context === 'arg');
+}
+
 /** Who takes which lock, and from where an allocator can be reached. */
 export class Takers {
   private readonly byLock = new Map<string, Fn[]>();
@@ -73,7 +78,7 @@ export class Takers {
     const found = new Set<number>();
     const queue: number[] = [];
     for (const fn of this.index.functions) {
-      if (fn.facts.calls.some(([, op]) => isAllocator(op.fn, op.args.length))) {
+      if (fn.facts.calls.some(([node, op]) => isAllocator(op.fn, op.args.length) || isHandedMask(fn, node))) {
         found.add(fn.id);
         queue.push(fn.id);
       }
@@ -95,7 +100,7 @@ export class Takers {
   allocatesAt(fn: Fn, node: number): boolean {
     const { op } = fn.facts.cfg[node]!;
     if (op.k !== 'call' || LOCK_BY_NAME.has(op.fn)) return false;
-    if (isAllocator(op.fn, op.args.length)) return true;
+    if (isAllocator(op.fn, op.args.length) || isHandedMask(fn, node)) return true;
     return this.index.callees[fn.id]!.some(
       (e) => e.node === node && this.allocating.has(e.to) && !this.tasks.leavesTask(e),
     );
