@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Locks } from '../../src/analysis/locks.js';
 import { Reclaim } from '../../src/analysis/reclaim.js';
 import { Tasks } from '../../src/analysis/tasks.js';
-import { linked } from './linked.js';
+import { functionIn, linked } from './linked.js';
 
 const HEADER = `
 struct super_operations { void (*evict_inode)(struct inode *); };
@@ -282,5 +282,23 @@ describe('reclaim locks', () => {
       static irqreturn_t handler(int irq, void *data) { done(data); return 0; }
       void setup(void) { request_irq(7, handler, 0, "a", 0); }`);
     expect(reclaim.waitsOf('fs/a')).toEqual([]);
+  });
+
+  it.each([
+    ['ends it itself', 'finish(s);', true],
+    ['uses a file whose reader ends it', 'file->f_op->read(file);', false],
+  ])('waits for a kthread that %s', (_, does, expected) => {
+    const code = `
+      struct file { const struct file_operations *f_op; };
+      struct file_operations { long (*read)(struct file *file); };
+      static void a_evict(struct inode *inode) { struct sb_info *s = inode->i_sb; wait_event(s->wait, s->done); }
+      static void finish(struct sb_info *s) { wake_up(&s->wait); }
+      static long a_read(struct file *file) { finish(file->private); return 0; }
+      static const struct file_operations a_fops = { .read = a_read };
+      static int a_thread(void *data) { struct sb_info *s = data; struct file *file = open_it(s); ${does} return 0; }
+      void setup(struct sb_info *s) { kthread_run(a_thread, s, "a"); }`;
+    const index = linked({ 'include/linux/fs.h': HEADER, 'fs/a/a.c': code + TABLE });
+    const reclaim = new Reclaim(index, new Locks(index), new Tasks(index), 'nofs');
+    expect(reclaim.waitForTask(functionIn(index, 'a_thread').id) !== undefined).toBe(expected);
   });
 });
