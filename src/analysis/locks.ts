@@ -2,9 +2,8 @@ import type { Edge, Fn, Index } from '../index/link.js';
 import { GUARD_CLASS_BY_NAME } from '../kernel/guards.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import {
-  FLAG_RESTORERS,
-  FLAG_SETTERS,
-  NESTED_RESTORER,
+  FLAG_RESTORER_BY_NAME,
+  FLAG_SETTER_BY_NAME,
   SCOPE_APIS,
   SCOPE_BY_TASK_FLAG,
 } from '../kernel/masks.js';
@@ -827,23 +826,28 @@ function scopeEffects(
 
 /** Scopes that a function opens and closes by the flags of the task: `current->flags |= PF_MEMALLOC_NOFS`. */
 function scopesByHand({ facts }: Fn): NodeEffect[] {
-  if (FLAG_SETTERS.has(facts.name) || FLAG_RESTORERS.has(facts.name)) return [];
+  if (FLAG_SETTER_BY_NAME.has(facts.name) || FLAG_RESTORER_BY_NAME.has(facts.name)) return [];
   const of = (flags: readonly string[]): string[] =>
     flags.flatMap((flag) => SCOPE_BY_TASK_FLAG.get(flag) ?? []).map((save) => `<${save}>`);
-  const inArgument = (arg = ''): readonly string[] => (arg.startsWith('v:') ? arg.slice(2).split('|') : []);
+  const inArgument = ({ args }: CallOp, at: number): string[] =>
+    args[at]?.startsWith('v:') ? of(args[at].slice(2).split('|')) : [];
   const out: NodeEffect[] = [];
-  const backs: number[] = [];
   const set = new Set<string>();
+  const backs: number[] = [];
   for (const [node, { op }] of facts.cfg.entries()) {
     let opens: string[] = [];
     if (op.k === 'set' && op.to === TASK_FLAGS) {
       if (op.adds) opens = of(op.adds);
       else backs.push(node);
-    } else if (op.k === 'call' && FLAG_SETTERS.has(op.fn)) {
-      opens = of(inArgument(op.args[FLAG_SETTERS.get(op.fn)!]));
-    } else if (op.k === 'call' && op.fn === NESTED_RESTORER) {
-      for (const scope of of(inArgument(op.args[1]))) out.push(...scopeEffects(scope, node, 'release'));
-    } else if (op.k === 'call' && FLAG_RESTORERS.has(op.fn)) backs.push(node);
+    } else if (op.k === 'call') {
+      const setter = FLAG_SETTER_BY_NAME.get(op.fn);
+      const restorer = FLAG_RESTORER_BY_NAME.get(op.fn);
+      if (setter?.flagsArg !== undefined) opens = inArgument(op, setter.flagsArg);
+      if (restorer?.flagsArg !== undefined)
+        for (const scope of inArgument(op, restorer.flagsArg))
+          out.push(...scopeEffects(scope, node, 'release'));
+      else if (restorer) backs.push(node);
+    }
     for (const scope of opens) {
       set.add(scope);
       out.push(...scopeEffects(scope, node, 'acquire'));

@@ -1,4 +1,4 @@
-import type { Api, Versioned } from './types.js';
+import type { Api, FlagCall, Versioned } from './types.js';
 
 /**
  * What makes a site, what makes a scope, and what a site turns into once a scope makes its mask equal.
@@ -93,21 +93,27 @@ export const SCOPE_BY_TASK_FLAG: ReadonlyMap<string, string> = new Map([
   ['PF_MEMALLOC', 'memalloc_noreclaim_save'],
 ]);
 
-/** Calls that set task flags which are an argument: which one. `memalloc_flags_save()` is in 6.9 and later (include/linux/sched/mm.h), the other in xfs up to 5.11. */
-export const FLAG_SETTERS: ReadonlyMap<string, number> = new Map([
-  ['memalloc_flags_save', 0],
-  ['current_set_flags_nested', 1],
-]);
+/** Calls that set task flags by hand, which `flagsArg` says. */
+export const FLAG_SETTERS: readonly FlagCall[] = [
+  // 6.9 and later.
+  { name: 'memalloc_flags_save', flagsArg: 0, source: 'include/linux/sched/mm.h' },
+  // Transactions of xfs up to 5.11.
+  { name: 'current_set_flags_nested', flagsArg: 1, source: 'fs/xfs/xfs_linux.h' },
+];
 
-/** Calls that set task flags back; where argument 1 names them, for what another function has set, too (fs/xfs/xfs_linux.h up to 5.11). */
-export const FLAG_RESTORERS: ReadonlySet<string> = new Set([
-  'memalloc_flags_restore',
-  'current_restore_flags',
-  'current_restore_flags_nested',
-]);
+/** Calls that set them back: those which `flagsArg` says, set by another function maybe, else what the function itself has set. */
+export const FLAG_RESTORERS: readonly FlagCall[] = [
+  { name: 'memalloc_flags_restore', source: 'include/linux/sched/mm.h' },
+  { name: 'current_restore_flags', source: 'include/linux/sched.h' },
+  { name: 'current_restore_flags_nested', flagsArg: 1, source: 'fs/xfs/xfs_linux.h' },
+];
 
-/** Of those the one that ends what a function has set that returned since. */
-export const NESTED_RESTORER = 'current_restore_flags_nested';
+export const FLAG_SETTER_BY_NAME: ReadonlyMap<string, FlagCall> = new Map(
+  FLAG_SETTERS.map((call) => [call.name, call]),
+);
+export const FLAG_RESTORER_BY_NAME: ReadonlyMap<string, FlagCall> = new Map(
+  FLAG_RESTORERS.map((call) => [call.name, call]),
+);
 
 /** What a new scope of each kind is written with. */
 export const SCOPE_CALLS: Readonly<Record<Api, { save: string; restore: string; header: string }>> = {

@@ -181,3 +181,11 @@ export interface Opener {
   readonly kept: boolean;
   readonly source: string;
 }
+
+/** A call that sets or restores flags of the running task. */
+export interface FlagCall {
+  readonly name: string;
+  /** 0-based argument that holds the flags; absent: it does not say which. */
+  readonly flagsArg?: number;
+  readonly source: string;
+}

@@ -1,7 +1,7 @@
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import {
-  FLAG_RESTORERS,
-  FLAG_SETTERS,
+  FLAG_RESTORER_BY_NAME,
+  FLAG_SETTER_BY_NAME,
   MASK_BY_NAME,
   MASK_CONSTRAINTS,
   SCOPE_APIS,
@@ -809,8 +809,8 @@ function actsOnLocks(name: string): boolean {
     LOCK_BY_NAME.has(name) ||
     PSEUDO_BY_CALL.has(name) ||
     SCOPE_CALLS.has(name) ||
-    FLAG_SETTERS.has(name) ||
-    FLAG_RESTORERS.has(name)
+    FLAG_SETTER_BY_NAME.has(name) ||
+    FLAG_RESTORER_BY_NAME.has(name)
   );
 }
 

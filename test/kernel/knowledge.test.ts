@@ -7,6 +7,8 @@ import { CREATORS, LAYERS, OF_A_FILESYSTEM_TYPE, ON_ANOTHER_FILESYSTEM } from '.
 import { LOCK_TYPES, LOCKS, PAGE_LOCKS } from '../../src/kernel/locks.js';
 import {
   DOWNGRADES,
+  FLAG_RESTORERS,
+  FLAG_SETTERS,
   MASK_CONSTRAINTS,
   MASKS,
   SCOPE_APIS,
@@ -41,6 +43,8 @@ const LISTS: Readonly<Record<string, readonly Named[]>> = {
   maskConstraints: MASK_CONSTRAINTS,
   scopeSaves: SCOPE_APIS.map(({ save, source }) => ({ name: save, source })),
   scopeRestores: SCOPE_APIS.map(({ restore, source }) => ({ name: restore, source })),
+  flagSetters: FLAG_SETTERS,
+  flagRestorers: FLAG_RESTORERS,
   taskFlags: [...SCOPE_BY_TASK_FLAG.keys()].map((name) => ({ name, source: 'include/linux/sched.h' })),
   assignedTables: ASSIGNED_TABLES.flatMap(({ allocatedBy, registeredBy, source }) => [
     { name: allocatedBy, source },
@@ -76,8 +80,8 @@ const ABSENT: Readonly<Record<KernelVersion, readonly string[]>> = {
     'allocators vrealloc',
     'assignedTables shrinker_alloc',
     'assignedTables shrinker_register',
-    'flaggedScope memalloc_flags_restore',
-    'flaggedScope memalloc_flags_save',
+    'flagRestorers memalloc_flags_restore',
+    'flagSetters memalloc_flags_save',
     'guardForms scoped_cond_guard',
     'layers __alloc_pages_noprof',
     'layers __folio_alloc_noprof',
