@@ -836,8 +836,8 @@ function scopesByHand({ facts }: Fn): NodeEffect[] {
   const backs: number[] = [];
   for (const [node, { op }] of facts.cfg.entries()) {
     let opens: string[] = [];
-    if (op.k === 'set' && op.to === TASK_FLAGS) {
-      if (op.adds) opens = of(op.adds);
+    if ((op.k === 'set' || op.k === 'call') && op.to === TASK_FLAGS) {
+      if (op.k === 'set' && op.adds) opens = of(op.adds);
       else backs.push(node);
     } else if (op.k === 'call') {
       const setter = FLAG_SETTER_BY_NAME.get(op.fn);

@@ -6,6 +6,8 @@ import type { CallOp, Path } from '../parse/facts.js';
 /** Parts of the kernel that open files and paths by trade: having an opener says nothing of what they work on. */
 const VFS = /^(?:fs|mm|include|block|kernel|security|init|lib|ipc)$/;
 
+const MOUNT_NAMES: ReadonlySet<string> = new Set(MOUNTS.map(({ name }) => name));
+
 /** End an owner: on the way up from a filesystem's code the block layer was met, or a driver. */
 const BLOCK = '>';
 const DRIVER = '>>';
@@ -135,7 +137,7 @@ export class Owners {
 
   /** `kern_mount(&type)`: only the filesystem of that type is mounted so. */
   private mountsOwn({ from, to, node }: Edge): boolean {
-    if (!MOUNTS.has(this.index.functions[to]!.facts.name)) return false;
+    if (!MOUNT_NAMES.has(this.index.functions[to]!.facts.name)) return false;
     const { op } = this.index.functions[from]!.facts.cfg[node]!;
     return op.k === 'call' && /^&v:\w+$/.test(op.args[0] ?? '');
   }

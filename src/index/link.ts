@@ -940,8 +940,11 @@ export class Index {
       if (isCalled && isSeen) continue;
       if (isSeen && this.onlyPrinted(member.slice(0, -field.length), field.slice(1))) continue;
       for (const id of functions.keys()) {
-        // A call through a member of that name leads to what fits it.
-        const isMeant = ({ how, via }: Edge): boolean => how === 'table' && via.endsWith(field);
+        // A call through a member of that name leads to what fits it; one through another struct's says nothing of this one.
+        const isMeant = ({ how, kind, via }: Edge): boolean =>
+          how === 'table' &&
+          kind === 'name' &&
+          (via === `?${field}` || (member === field && via.endsWith(field)));
         if (isSeen && this.callers[id]!.some(isMeant)) continue;
         this.escaped.add(id);
         const fields = this.uncalled.get(id);

@@ -215,11 +215,12 @@ export const OPTIONAL_LIBRARIES: readonly { group: string; table: string; source
  */
 export const ON_ANOTHER_FILESYSTEM = /^(?:fscache_cache_ops|netfs_cache_ops)\./;
 
-/**
- * Functions that mount the filesystem whose type is argument 0 (include/linux/fs.h, mount.h): code that names one there
- * mounts its own, for itself.
- */
-export const MOUNTS: ReadonlySet<string> = new Set(['kern_mount', 'vfs_kern_mount', 'simple_pin_fs']);
+/** Functions that mount the filesystem whose type is argument 0: code that names one there mounts its own, for itself. */
+export const MOUNTS: readonly { name: string; source: string }[] = [
+  { name: 'kern_mount', source: 'include/linux/mount.h' },
+  { name: 'vfs_kern_mount', source: 'include/linux/mount.h' },
+  { name: 'simple_pin_fs', source: 'include/linux/fs.h' },
+];
 
 /** Tables through which the VFS calls the filesystem that a file, inode or superblock is of (include/linux/fs.h). */
 export const VFS_TABLES =
@@ -240,7 +241,8 @@ const CALLS_BACK = /^mempool_|^kmem_cache_(?:create|destroy)$/;
 /**
  * Names of the functions that come to no code of a filesystem or driver on behalf of their caller. Direct reclaim runs in a scope of its own
  * (`memalloc_noreclaim_save()`, mm/page_alloc.c); who frees memory calls nobody back; what a task has plugged is handed to a
- * worker when it sleeps (`blk_flush_plug(tsk->plug, true)`, kernel/sched/core.c).
+ * worker when it sleeps (`blk_flush_plug(tsk->plug, true)`, kernel/sched/core.c). Who is told before memory runs out
+(`register_oom_notifier()`) is no filesystem.
  */
 export const LEAVES: ReadonlySet<string> = new Set(
   LAYERS.filter(

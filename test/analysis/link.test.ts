@@ -150,6 +150,23 @@ const struct table table = { .find = h };
     ]);
   });
 
+  it('is seen through no member but its own', () => {
+    const index = linked({
+      'fs/a/a.c': `
+struct one { int (*find)(int); };
+struct two { int (*find)(int); };
+static int g(int x) { return x; }
+const struct one one = { .find = g };
+const struct two two = { .find = g };
+int a(struct one *o) { return o->find(1); }
+`,
+    });
+    const g = functionIn(index, 'g').id;
+    expect(shown(index, index.callers[g]!)).toEqual(['a table typed one.find']);
+    // Whoever calls through the other struct was not seen.
+    expect(index.escaped.has(g)).toBe(true);
+  });
+
   it('not in a program that is no part of the kernel', () => {
     const files = {
       'fs/a/a.c': 'void g(void) { }\nvoid a(void) { g(); }\n',

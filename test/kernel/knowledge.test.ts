@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ALLOCATORS, gfpArgument, MASKLESS_ALLOCATORS, VMALLOC_SCOPE } from '../../src/kernel/allocators.js';
 import { GUARD_CLASSES, GUARD_FORMS } from '../../src/kernel/guards.js';
-import { CREATORS, LAYERS, OF_A_FILESYSTEM_TYPE, ON_ANOTHER_FILESYSTEM } from '../../src/kernel/layers.js';
+import {
+  CREATORS,
+  LAYERS,
+  MOUNTS,
+  OF_A_FILESYSTEM_TYPE,
+  ON_ANOTHER_FILESYSTEM,
+} from '../../src/kernel/layers.js';
 import { LOCK_TYPES, LOCKS, PAGE_LOCKS } from '../../src/kernel/locks.js';
 import {
   DOWNGRADES,
@@ -38,6 +44,7 @@ const LISTS: Readonly<Record<string, readonly Named[]>> = {
   wakes: WAKES,
   layers: LAYERS,
   creators: CREATORS,
+  mounts: MOUNTS,
   queuers: QUEUERS,
   masks: MASKS,
   maskConstraints: MASK_CONSTRAINTS,
