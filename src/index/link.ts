@@ -1305,11 +1305,11 @@ export class Index {
         return;
       }
       this.calledMembers.add(`.${field}`);
-      const found = this.fieldTables.get(field);
-      if (found) {
-        for (const id of found)
-          if (this.mayLead(fn, node, target, id)) this.edge(fn, id, node, 'name', 'table', `?.${field}`);
-      } else this.unresolved.push({ from: fn.id, node });
+      const found = [...(this.fieldTables.get(field) ?? [])].filter((id) =>
+        this.mayLead(fn, node, target, id),
+      );
+      for (const id of found) this.edge(fn, id, node, 'name', 'table', `?.${field}`);
+      if (found.length === 0) this.unresolved.push({ from: fn.id, node });
       return;
     }
     if (p.root === 'v') {

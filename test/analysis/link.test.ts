@@ -142,6 +142,7 @@ const struct table table = { .find = h };
 `;
     const index = linked({ 'fs/a/a.c': text });
     expect(index.escaped.has(functionIn(index, 'g').id)).toBe(false);
+    expect(index.unresolved.map(({ from }) => index.functions[from]!.facts.name)).toEqual(['few', 'other']);
     // Whoever calls that was not seen.
     expect(index.escaped.has(functionIn(index, 'h').id)).toBe(true);
     expect(callersOf({ 'fs/a/a.c': text }, 'g')).toEqual([
