@@ -35,12 +35,14 @@ import { Locks } from './locks.js';
 import { type Chains, EitherChains, Reclaim } from './reclaim.js';
 import { Regions, Takers } from './regions.js';
 import type { Report } from './report.js';
-import { editOf, isWholeMask, type LocatedSite, partsOf, sitesOf } from './sites.js';
+import { Servers } from './servers.js';
+import { editOf, isWholeMask, type LocatedSite, partsOf, siteId, sitesOf } from './sites.js';
+import { Strangers } from './strangers.js';
 import { TaskBodies } from './task-bodies.js';
 import { Tasks } from './tasks.js';
 import { type TightScope, tightScopes } from './tight-scopes.js';
 import { NO_TRANSACTIONS, proposeTransactions } from './transactions.js';
-import { buildReport } from './verdict.js';
+import { buildReport, judging } from './verdict.js';
 import { Waits } from './waits.js';
 
 /** What opens and closes scopes. */
@@ -70,6 +72,8 @@ export interface Findings {
   readonly index: Index;
   readonly locks: Locks;
   readonly tasks: Tasks;
+  readonly servers: Servers;
+  readonly strangers: Strangers;
   /** What filesystem reclaim blocks on. */
   readonly reclaim: Reclaim;
   readonly nofs: Question;
@@ -82,6 +86,8 @@ export interface Findings {
   /** Scopes of the code around a single call, if these are to go. */
   readonly tight: readonly TightScope[];
   readonly source: (file: string) => string;
+  /** The same with more lock classes for NOFS, see `ChoiceOptions.also`. */
+  readonly alsoChoosing: (also: ReadonlyMap<string, number>) => Findings;
 }
 
 /** Analyses the tree for the sites in the paths asked for, or takes what an earlier run kept of the same. */
@@ -291,12 +297,8 @@ async function analyzeIn(
   // What an attempt found out is gone before the next one.
   let findings: Findings | undefined;
   while (!findings) findings = await attempt();
-  const done = findings;
-  const built = buildReport(
-    tree,
-    done,
-    skipped.filter((s) => asked(s.file)),
-  );
+  const mine = skipped.filter((s) => asked(s.file));
+  const { done, built } = withScopesForOthers(findings, options, (all) => buildReport(tree, all, mine));
   const report = options.checks ? { ...built, findings: findingsOf(done, built, asked) } : built;
   return {
     report,
@@ -313,6 +315,41 @@ async function analyzeIn(
       return recheck(done, after, made, options);
     },
   };
+}
+
+/**
+ * With `lock-free`, classes get a scope, too, that some callers of a site hold and others do not: no cover comes of it, but then no lock
+ * is held outside of scopes. Only classes stay that serve a site so.
+ */
+function withScopesForOthers(
+  findings: Findings,
+  { transforms = BY_DEFAULT }: AnalyzeOptions,
+  build: (all: Findings) => Report,
+): { done: Findings; built: Report } {
+  const built = build(findings);
+  if (!transforms.includes(lockFree.name)) return { done: findings, built };
+  const needs = built.sites.flatMap(({ id, api, verdict, edit, paths }) =>
+    api === 'nofs' && verdict === 'partial' && edit !== null && paths[0]?.outcome === 'lock-free'
+      ? [{ id, locks: paths[0].locks }]
+      : [],
+  );
+  const ids = new Set(needs.map(({ id }) => id));
+  const wanting = findings.sites.filter((site) => ids.has(siteId(site)));
+  const classesFor = (isServed: (id: string) => boolean): ReadonlyMap<string, number> => {
+    const also = new Map<string, number>();
+    for (const { id, locks } of needs)
+      if (isServed(id)) for (const lock of locks) also.set(lock, (also.get(lock) ?? 0) + 1);
+    return also;
+  };
+  for (let also = classesFor(() => true); also.size > 0; ) {
+    const done = findings.alsoChoosing(also);
+    const judgementOf = judging(done);
+    const free = new Set(wanting.filter((s) => judgementOf(s).verdict === 'lock-free').map(siteId));
+    const serving = classesFor((id) => free.has(id));
+    if (serving.size === also.size) return { done, built: build(done) };
+    also = serving;
+  }
+  return { done: findings, built };
 }
 
 /**
@@ -363,7 +400,7 @@ function recheck(before: Findings, after: Findings, done: Plan, options: Analyze
   const problems: Rechecked[] = [];
   /** By kind of mask: what the scopes in the edited code cover. */
   const covers = new Map<Api, Cover>();
-  const byId = new Map(before.sites.map((s) => [`${s.file.file}:${s.line}:${s.column}`, partsOf(s)]));
+  const byId = new Map(before.sites.map((s) => [siteId(s), partsOf(s)]));
   const functions = byPlace(after.index.functions);
   const place = new Map([...byPlace(before.index.functions)].map(([key, fn]) => [fn, key]));
   const targets = new Set<number>();
@@ -544,8 +581,13 @@ function study(
   // What would need no scope of its own if it were not for these may get one.
   const misplaced = tight.filter(({ inPlace }) => !inPlace);
   const hoisted = new Set(misplaced.map(({ id }) => id));
-  /** `more` are scopes that are proposed already. */
-  const answer = (api: Api, chains: Chains, dangers: Chains, more?: ScopesAt): Question => {
+  /** `more` are scopes that are proposed already; for `also` see `ChoiceOptions`. */
+  const ask = (
+    api: Api,
+    chains: Chains,
+    dangers: Chains,
+    more?: ScopesAt,
+  ): ((also?: ReadonlyMap<string, number>) => Question) => {
     const existing = existingScopes(index, locks, api);
     const there: ScopesAt = more
       ? (fn, node, zero) => existing(fn, node, zero) ?? more(fn, node, zero)
@@ -563,25 +605,46 @@ function study(
         editOf(index, s) !== undefined &&
         (isWholeMask(s.facts.flag) || transforms.includes('masks')),
     );
-    const choice = chooseClasses(wanting, callers, there, locks, chains, regions, index.functions, {
-      minimal,
-      locks: transforms.includes('lock-scope'),
-      tasks: transforms.includes('task-scope'),
-      transactions:
-        api === 'nofs' && transforms.includes('transaction-scope')
-          ? proposeTransactions(index, locks, reclaim, (file, tag) =>
-              newMember(source(file), tag, 'nofs_flags'),
-            )
-          : NO_TRANSACTIONS,
-    });
-    return { api, chains, dangers, existing, regions, choice };
+    const transactions =
+      api === 'nofs' && transforms.includes('transaction-scope')
+        ? proposeTransactions(index, locks, reclaim, (file, tag) =>
+            newMember(source(file), tag, 'nofs_flags'),
+          )
+        : NO_TRANSACTIONS;
+    return (also = new Map()) => {
+      const choice = chooseClasses(wanting, callers, there, locks, chains, regions, index.functions, {
+        minimal,
+        locks: transforms.includes('lock-scope'),
+        tasks: transforms.includes('task-scope'),
+        transactions,
+        also,
+      });
+      return { api, chains, dangers, existing, regions, choice };
+    };
   };
   // A NOIO scope is as good as a NOFS scope, so these come first.
   const io = [...sites, ...tight].some((s) => s.api === 'noio')
     ? new Reclaim(index, locks, tasks, 'noio', waits)
     : undefined;
-  const noio = io && answer('noio', io, new EitherChains(io, reclaim));
-  const nofs = answer('nofs', reclaim, reclaim, noio?.choice.cover.scopes);
+  const noio = io && ask('noio', io, new EitherChains(io, reclaim))();
+  const nofs = ask('nofs', reclaim, reclaim, noio?.choice.cover.scopes);
   const ifReal = new Cover(callers, locks, existingScopes(index, locks, 'nofs', true));
-  return { index, locks, tasks, reclaim, nofs, noio, callers, ifReal, sites, tight, source };
+  const alsoChoosing: Findings['alsoChoosing'] = (also) => ({ ...findings, nofs: nofs(also) });
+  const findings: Findings = {
+    index,
+    locks,
+    tasks,
+    servers: new Servers(index, tasks, waits, reclaim, callers),
+    strangers: new Strangers(index, locks, tasks, reclaim),
+    reclaim,
+    nofs: nofs(),
+    noio,
+    callers,
+    ifReal,
+    sites,
+    tight,
+    source,
+    alsoChoosing,
+  };
+  return findings;
 }

@@ -206,6 +206,11 @@ export class Callers {
     return edge.how !== 'through' && !this.tasks.leavesTask(edge) && !this.isLeaf(edge.from);
   }
 
+  /** Does that part of the kernel keep files or paths that it opened by name? */
+  keepsOthers(group: string): boolean {
+    return this.owners.keepsOthers(group);
+  }
+
   /** Does what a function calls come to none of the functions asked about for the sake of its own caller? */
   private isLeaf(id: number): boolean {
     const { facts, group } = this.index.functions[id]!;

@@ -37,6 +37,11 @@ export interface ChoiceOptions {
   readonly locks: boolean;
   readonly tasks: boolean;
   readonly transactions: ProposedTransactions;
+  /**
+   * Classes that no site needs for its cover, with the number of sites that are reached without a lock, too, and would be free of
+   * locks outside of scopes if all regions of these classes had one.
+   */
+  readonly also: ReadonlyMap<string, number>;
 }
 
 export function scopeId(fn: Fn, lock: string): string {
@@ -56,7 +61,7 @@ export function chooseClasses(
   chains: Chains,
   regions: Regions,
   functions: readonly Fn[],
-  { minimal, locks: useLocks, tasks: useTasks, transactions: begun }: ChoiceOptions,
+  { minimal, locks: useLocks, tasks: useTasks, transactions: begun, also }: ChoiceOptions,
 ): Choice {
   const base = new Cover(callers, locks, existing);
   const relevant = sites.filter((s) => s.fn && s.nodes.length > 0 && !isCovered(s, base));
@@ -179,6 +184,19 @@ export function chooseClasses(
     convertible = convertible.filter((s) => isCovered(s, after));
     if (needed.size === 0) chosen.delete(lock);
     before = needed.size === 0 ? without : after;
+  }
+  for (const [lock, wanting] of [...also].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const isWhole = chosen.has(lock) && !restricted.has(lock);
+    if (!candidates.has(lock) || isWhole || cost.get(lock)! > WIDESPREAD * (wanting + 1)) continue;
+    // Scopes in shared code for the sake of masks that protect nothing would bind others.
+    if (regions.all(lock).some((r) => r.state === 'placeable' && SHARED.test(r.fn.group))) continue;
+    chosen.add(lock);
+    restricted.delete(lock);
+    const places = counted(cost.get(lock)!, 'region');
+    why.set(
+      lock,
+      `Chosen: with scopes in its ${places} no lock is held outside of a scope at ${counted(wanting, 'site')} that some callers reach without one.`,
+    );
   }
   const kept = [...transactions].flatMap(([lock, transaction]) => (chosen.has(lock) ? [transaction] : []));
   const settled = (isWanted: (r: RegionOf) => boolean): Omit<Choice, 'transactions' | 'best' | 'why'> => {

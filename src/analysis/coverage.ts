@@ -116,17 +116,25 @@ export class Cover {
 
   /**
    * From a function up over calls outside any scope to the nearest that `ends` holds for, by default one that nobody
-   * calls. Outermost first; undefined if there is none. What was found out for `ends` is kept: to be the same function each time.
+   * calls, and over functions that `within` holds for. Outermost first; undefined if there is none. What was found out for `ends`
+   * is kept: to be the same function each time, with the same `within`.
    */
-  pathTo(target: number, ends: (node: number) => boolean): Edge[] | undefined {
-    if (ends(target)) return [];
+  pathTo(
+    target: number,
+    ends: (node: number) => boolean,
+    within: (node: number) => boolean = () => true,
+  ): Edge[] | undefined {
+    if (ends(target) && within(target)) return [];
     let below = this.below.get(ends);
     if (!below) {
-      below = this.spread(ends, (mark) => mark === OUTSIDE);
+      below = this.spread(ends, (mark) => mark === OUTSIDE, within);
       this.below.set(ends, below);
     }
     const { place } = this.callers.downwards;
-    return this.pathUp(target, (_, from) => (ends(from) ? 'end' : below[place[from]!] === 1 ? 'on' : 'off'));
+    return this.pathUp(target, (_, from) => {
+      if (below[place[from]!] === 0) return 'off';
+      return ends(from) ? 'end' : 'on';
+    });
   }
 
   /** The same to the nearest call at which one of the locks may be held; `held` is what `heldOnEntry` gave for them. */
@@ -144,6 +152,17 @@ export class Cover {
     });
   }
 
+  /** The function and all that call it outside of any scope, directly or not, over functions that `within` holds for. */
+  outsideAbove(target: number, within: (node: number) => boolean = () => true): number[] {
+    const out = [target];
+    this.pathUp(target, (_, from) => {
+      if (!within(from)) return 'off';
+      out.push(from);
+      return 'on';
+    });
+    return out;
+  }
+
   private pathUp(target: number, meet: (edge: Edge, from: number) => Go): Edge[] | undefined {
     return this.callers.walk(target, (edge, place, at, from) =>
       this.mark(at, place) === OUTSIDE ? meet(edge, from) : 'off',
@@ -155,6 +174,25 @@ export class Cover {
     target: number,
     limit = Number.POSITIVE_INFINITY,
   ): { edge: Edge; scope: OpenScope; path: Edge[] }[] {
+    const out: { edge: Edge; scope: OpenScope; path: Edge[] }[] = [];
+    this.walkToScopes(target, (edge, path) => {
+      out.push({ edge, scope: this.scopeAt(edge)!, path: path() });
+      return out.length >= limit ? 'end' : 'off';
+    });
+    return out;
+  }
+
+  /** The scopes of all such calls, each with a function that has it open. */
+  coveringScopes(target: number): Map<OpenScope, number> {
+    const out = new Map<OpenScope, number>();
+    this.walkToScopes(target, (edge) => {
+      out.set(this.scopeAt(edge)!, edge.from);
+      return 'off';
+    });
+    return out;
+  }
+
+  private walkToScopes(target: number, meet: (edge: Edge, path: () => Edge[]) => Go): void {
     const { callers } = this;
     // Of a covered function every way up ends in a scope; else there may be few of these among many others.
     let isBelow = (_: number): boolean => true;
@@ -166,13 +204,10 @@ export class Cover {
       const { place } = callers.downwards;
       isBelow = (node) => this.belowScopes![place[node]!] === 1;
     }
-    const out: { edge: Edge; scope: OpenScope; path: Edge[] }[] = [];
     callers.walk(target, (edge, place, at, from, path) => {
       if (this.mark(at, place) !== IN_SCOPE) return isBelow(from) ? 'on' : 'off';
-      out.push({ edge, scope: this.scopeAt(edge)!, path: path() });
-      return out.length >= limit ? 'end' : 'off';
+      return meet(edge, path);
     });
-    return out;
   }
 
   /** Is one of the calls of the node in a scope? */
@@ -207,7 +242,11 @@ export class Cover {
   }
 
   /** By place: 1 for the nodes that `starts` holds for, and for all that is called from them over calls with such marks. */
-  private spread(starts: (node: number) => boolean, through: (mark: number) => boolean): Uint8Array {
+  private spread(
+    starts: (node: number) => boolean,
+    through: (mark: number) => boolean,
+    within: (node: number) => boolean = () => true,
+  ): Uint8Array {
     const { nodes, starts: first, into, via } = this.callers.downwards;
     const begins = this.marksByPlace();
     const { marks } = this;
@@ -218,11 +257,11 @@ export class Cover {
       out[place] = 1;
       work.push(place);
     };
-    for (const [i, node] of nodes.entries()) if (starts(node)) meet(i);
+    for (const [i, node] of nodes.entries()) if (starts(node) && within(node)) meet(i);
     for (let at = work.pop(); at !== undefined; at = work.pop()) {
       for (let e = first[at]!; e < first[at + 1]!; e++) {
         const to = into[e]!;
-        if (out[to] === 0 && through(marks[begins[to]! + via[e]!]!)) meet(to);
+        if (out[to] === 0 && through(marks[begins[to]! + via[e]!]!) && within(nodes[to]!)) meet(to);
       }
     }
     return out;

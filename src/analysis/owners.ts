@@ -1,12 +1,13 @@
 import type { Edge, Fn, Index } from '../index/link.js';
 import { BLOCK_LAYER, MOUNTS } from '../kernel/layers.js';
-import { FOREIGN_MEMBERS } from '../kernel/openers.js';
+import { FOREIGN_MEMBERS, MEMORY_FILES, WANTED_OF_OTHERS } from '../kernel/openers.js';
 import type { CallOp, Path } from '../parse/facts.js';
 
 /** Parts of the kernel that open files and paths by trade: having an opener says nothing of what they work on. */
 const VFS = /^(?:fs|mm|include|block|kernel|security|init|lib|ipc)$/;
 
 const MOUNT_NAMES: ReadonlySet<string> = new Set(MOUNTS.map(({ name }) => name));
+const IN_MEMORY: ReadonlySet<string> = new Set(MEMORY_FILES.map(({ name }) => name));
 
 /** End an owner: on the way up from a filesystem's code the block layer was met, or a driver. */
 const BLOCK = '>';
@@ -21,6 +22,34 @@ const FILESYSTEMS = /^fs(?:\/|$)/;
 
 /** Code that says nothing of where a path is. */
 const EVERYWHERE = /^(?:include|lib|kernel)$/;
+
+/** Types of the global variables in which a part of the kernel keeps the filesystem that it mounted for itself. */
+const OWN_MOUNTS = /^(?:vfsmount|super_block)$/;
+
+/** Does the VFS see to it that two objects have the same function in the member (`in->f_op->f != out->f_op->f`)? */
+function comparesMember(index: Index, member: string): boolean {
+  const end = ` ${member.slice(member.lastIndexOf('.') + 1)}`;
+  return index.functions.some(
+    ({ group, facts }) =>
+      group === 'fs' &&
+      facts.cfg.some(
+        ({ op }) => op.k === 'test' && op.on.endsWith(end) && /^== /.test(op.rel) && op.rel.endsWith(end),
+      ),
+  );
+}
+
+/** Is a type of filesystem declared in the function's file? */
+function registersOne({ file }: Fn): boolean {
+  return file.globals.some(([, type]) => type === 'file_system_type');
+}
+
+/** What a local variable is set to: paths, and the functions whose results it gets as `c:name`. */
+function sourcesOf({ facts }: Fn, variable: Path): Path[] {
+  return facts.cfg.flatMap(({ op }) => {
+    if (op.k === 'set' && op.to === variable) return [op.from];
+    return op.k === 'call' && op.to === variable ? [`c:${op.fn}`] : [];
+  });
+}
 
 /** Is what an opener puts into a local variable put by the same function, which hands no part of it to anybody? */
 function putAgain(fn: Fn, opener: CallOp): boolean {
@@ -53,13 +82,16 @@ export class Owners {
   /** By library function: those who call it, through libraries only, for objects of their own; a bit for each. */
   private readonly callers: ReadonlyMap<number, bigint>;
   private readonly bits = new Map<string, bigint>();
+  /** By part of the kernel that works on another filesystem: those that it may work on, where it wants something of them. */
+  private readonly under = new Map<string, ReadonlySet<string>>();
+  private readonly apart: ReadonlySet<string>;
 
   constructor(
     private readonly index: Index,
     /** Does the edge run the callee in the caller's task? */
     private readonly isCaller: (edge: Edge) => boolean,
-    /** The filesystems that are told apart; the others may have each other's objects. */
-    private readonly apart: ReadonlySet<string>,
+    /** Filesystems that are told apart, beside those that stack; the others may have each other's objects. */
+    filesystems: ReadonlySet<string>,
   ) {
     const transient: number[] = [];
     for (const { fn, op, kept } of index.openings) {
@@ -67,10 +99,19 @@ export class Owners {
       if (kept && !putAgain(fn, op)) this.stacking.add(fn.group);
       else transient.push(fn.id);
     }
-    for (const member of FOREIGN_MEMBERS) transient.push(...index.tableOwners(member).keys());
+    for (const member of FOREIGN_MEMBERS)
+      if (!comparesMember(index, member)) transient.push(...index.tableOwners(member).keys());
     this.follow(transient, this.handed, (from, to) => from.group === to.group);
 
-    for (const name of [REST, ...apart]) this.bits.set(name, 1n << BigInt(this.bits.size));
+    const groupsOf = (member: string): Set<string> =>
+      new Set([...index.tableOwners(member).keys()].map((id) => index.functions[id]!.group));
+    for (const { keeper, wants } of WANTED_OF_OTHERS)
+      for (const group of groupsOf(keeper)) this.under.set(group, groupsOf(wants));
+    this.apart = new Set([
+      ...filesystems,
+      ...[...this.stacking].filter((group) => index.filesystems.has(group)),
+    ]);
+    for (const name of [REST, ...this.apart]) this.bits.set(name, 1n << BigInt(this.bits.size));
     this.callers = this.callingFilesystems();
   }
 
@@ -108,6 +149,11 @@ export class Owners {
     }
   }
 
+  /** Does that part of the kernel keep files or paths that it opened by name? */
+  keepsOthers(group: string): boolean {
+    return this.stacking.has(group);
+  }
+
   /** Is it code of a filesystem that has no object of another one? */
   private hasOnlyOwn(fn: Fn): boolean {
     return this.index.filesystems.has(fn.group) && !this.stacking.has(fn.group) && !this.handed.has(fn.id);
@@ -135,11 +181,31 @@ export class Owners {
     return from.group.startsWith('drivers/') ? of + DRIVER : of;
   }
 
-  /** `kern_mount(&type)`: only the filesystem of that type is mounted so. */
-  private mountsOwn({ from, to, node }: Edge): boolean {
-    if (!MOUNT_NAMES.has(this.index.functions[to]!.facts.name)) return false;
-    const { op } = this.index.functions[from]!.facts.cfg[node]!;
-    return op.k === 'call' && /^&v:\w+$/.test(op.args[0] ?? '');
+  /**
+   * Does the call say itself that it is for an object of the caller's own? `kern_mount(&type)` mounts the filesystem of that type
+   * only; a mount or superblock in a global variable is one that the kernel made for itself; and a file in memory is no other's.
+   */
+  private usesOwn({ from, to, node }: Edge): boolean {
+    const fn = this.index.functions[from]!;
+    const { op } = fn.facts.cfg[node]!;
+    if (op.k !== 'call') return false;
+    if (MOUNT_NAMES.has(this.index.functions[to]!.facts.name) && /^&v:\w+$/.test(op.args[0] ?? ''))
+      return true;
+    return op.args.some((arg) => this.isOwn(fn, arg));
+  }
+
+  private isOwn(fn: Fn, path: Path, depth = 0): boolean {
+    const [, name, member] = /^v:(\w+)( .*)?$/.exec(path) ?? [];
+    if (name === undefined) return false;
+    const variable = `v:${name}`;
+    if (!this.index.isLocal(fn, name))
+      return registersOne(fn) && OWN_MOUNTS.test(this.index.typeOf(fn, variable));
+    if (member !== undefined || depth > 0 || fn.facts.params.some(([param]) => param === name)) return false;
+    const sources = sourcesOf(fn, variable);
+    return (
+      sources.length > 0 &&
+      sources.every((from) => IN_MEMORY.has(from.replace(/^c:/, '')) || this.isOwn(fn, from, depth + 1))
+    );
   }
 
   private ofCaller(edge: Edge, owner: string): string | undefined {
@@ -155,7 +221,8 @@ export class Owners {
       if (this.hasOnlyOwn(from)) return undefined;
       of = this.nameOf(to.group);
     }
-    if (owner !== '' && this.mountsOwn(edge)) return this.nameOf(from.group) === of ? '' : undefined;
+    if (owner !== '' && this.usesOwn(edge)) return this.nameOf(from.group) === of ? '' : undefined;
+    if (this.apart.has(of) && this.under.get(from.group)?.has(of) === false) return undefined;
     if (index.filesystems.has(from.group)) {
       return this.nameOf(from.group) === of || !this.hasOnlyOwn(from) ? '' : undefined;
     }

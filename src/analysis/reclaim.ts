@@ -139,6 +139,8 @@ export class Reclaim implements Chains {
   private readonly begun = new Map<string, Pick<ReclaimChain, 'entry' | 'steps'>>();
   /** By worker or kthread that reclaim waits for: the best way to such a wait. */
   private readonly awaited = new Map<number, ReclaimWait>();
+  /** Whatever is waited for, by hardware or tasks, in code that all share, too. */
+  private readonly waitedOn = new Set<string>();
   /** By filesystem: locks of unknown class that its reclaim takes. */
   private readonly unknown = new Map<string, Set<string>>();
   private readonly going: Going;
@@ -273,6 +275,7 @@ export class Reclaim implements Chains {
       if (fn.facts.setsCurrent) this.recordBegin(fn, at, group, entryOf);
       for (const wait of this.waits.in(fn)) {
         if (!runs(wait.node)) continue;
+        if (!SHARED_LAYERS.test(fn.group) || !wait.isOneOfMany) this.waitedOn.add(wait.on);
         const isOwn = (task: number): boolean => {
           const { group: other } = this.index.functions[task]!;
           return other === group || this.index.isLibrary(other);
@@ -520,6 +523,11 @@ export class Reclaim implements Chains {
     const own = this.waitsOf(group)[0];
     if (own || !this.index.isLibrary(group)) return own;
     return [...this.waited.values()].find((w) => w.steps.at(-1)?.file.startsWith(`${group}/`));
+  }
+
+  /** Does any filesystem's reclaim wait for it, whoever ends that? */
+  waitsOn(on: string): boolean {
+    return this.waitedOn.has(on);
   }
 
   /** What else reclaim waits for in that part of the kernel: fields that some task is to wake. Sorted by name. */

@@ -273,3 +273,8 @@ function variableUses(index: Index, fn: Fn, variable: Path): { nodes: number[]; 
     ? { nodes, unclear: '' }
     : { nodes, unclear: `no use of ${variable.slice(2)} was understood` };
 }
+
+/** What a site is called in reports. */
+export function siteId({ file, line, column }: LocatedSite): string {
+  return `${file.file}:${line}:${column}`;
+}

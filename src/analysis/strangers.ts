@@ -133,7 +133,9 @@ export class Strangers {
     if (!group.startsWith('fs/') || this.index.isLibrary(group) || fn.group === group) return true;
     // A macro has no address, and a pointer in one filesystem's object leads to no other filesystem.
     const isOthers = fn.group.startsWith('fs/') && !this.index.isLibrary(fn.group);
-    if (fn.facts.isMacro || isOthers || this.index.isOnlyNamed(fn.id)) return false;
+    if (fn.facts.isMacro || isOthers) return false;
+    // Those who call it are in files that were not read.
+    if (this.index.isOnlyNamed(fn.id) || this.index.isOnlyUncalled(fn.id)) return false;
     const key = `${group} ${fn.id}`;
     let answer = this.answers.get(key);
     if (answer === undefined) {

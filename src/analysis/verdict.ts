@@ -3,7 +3,7 @@ import type { Api } from '../kernel/types.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
 import type { Findings, Question } from './analyze.js';
 import { isCovered, scopeId, scopesOver } from './choice.js';
-import { Cover, existingScopeId, type HeldOnEntry } from './coverage.js';
+import { Cover, existingScopeId, type HeldOnEntry, type OpenScope } from './coverage.js';
 import { conditionalScopesFor, isUnknown, scopesFor } from './locks.js';
 import type { Chains, ReclaimChain } from './reclaim.js';
 import {
@@ -18,21 +18,33 @@ import {
   type Step,
   type Verdict,
 } from './report.js';
-import { editOf, type LocatedSite, partsOf } from './sites.js';
-import { plainName, Strangers } from './strangers.js';
+import { editOf, type LocatedSite, partsOf, siteId } from './sites.js';
+import { plainName, type Strangers } from './strangers.js';
 import { transactionId } from './transactions.js';
 
-/** Turns findings into the report: a verdict with a reason and paths for every site. */
-export function buildReport(tree: KernelTree, findings: Findings, skipped: readonly Skipped[]): Report {
-  const { index, callers, locks, tasks } = findings;
+/** The same function each time it is asked for with the same arguments. */
+function once<A extends string[], T>(make: (...args: A) => T): (...args: A) => T {
+  const made = new Map<string, T>();
+  return (...args) => {
+    const key = args.join(' ');
+    let found = made.get(key);
+    if (found === undefined) {
+      found = make(...args);
+      made.set(key, found);
+    }
+    return found;
+  };
+}
+
+/** Gives what is to be said of a site. */
+export function judging(findings: Findings): (site: LocatedSite) => Judgement {
+  const { index, callers, locks, tasks, servers, strangers } = findings;
   const questions = [findings.nofs, ...(findings.noio ? [findings.noio] : [])];
   const idOf = (node: number): number => callers.functionOf(node).id;
   // What is found out for one of these is kept: each is to be the same function for both kinds of masks.
-  const strangers = new Strangers(index, locks, tasks, findings.reclaim);
   const kept = new Map<string, (node: number) => boolean>();
   const ends: Ends = {
     isRoot: (node) => callers.isRoot(node),
-    isStarted: (node) => tasks.startedAs(idOf(node)) !== undefined,
     isKept: ({ api, fn }) => {
       const group = api === 'nofs' ? (fn?.group ?? '') : '';
       let found = kept.get(group);
@@ -49,6 +61,7 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
       return found;
     },
   };
+  const isNear = once((group: string) => (node: number) => servers.isNear(callers.functionOf(node), group));
   const above = new Map(
     questions.map((question): [Api, Above] => {
       const { api, dangers, choice, existing } = question;
@@ -58,9 +71,34 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
       };
       const now = choice.cover.heldOnEntry(interesting);
       const best = choice.best.heldOnEntry(interesting);
-      return [api, { ...ends, strangers, question, before: new Cover(callers, locks, existing), now, best }];
+      const partOf = (task: Fn, group: string): Part | undefined => {
+        if (tasks.startedAs(task.id) === undefined) return undefined;
+        if (api === 'noio') return 'obstacle';
+        if (!servers.maySleep(task)) return task.group === group ? 'obstacle' : undefined;
+        const body = question.regions.body(task);
+        if (body?.state === 'placeable') return 'scope';
+        return body || task.group === group || servers.mayServe(task) ? 'obstacle' : undefined;
+      };
+      const started = once((part: Part | 'any', group: string) => (node: number) => {
+        const fn = callers.functionOf(node);
+        const found = partOf(fn, group);
+        return part === 'any' ? found !== undefined : found === part;
+      });
+      const before = new Cover(callers, locks, existing);
+      return [api, { ...ends, strangers, question, before, now, best, started, isNear }];
     }),
   );
+  return (site) =>
+    partsOf(site)
+      .map((part) => judge(part, findings, above.get(site.api)!))
+      .reduce(both);
+}
+
+/** Turns findings into the report: a verdict with a reason and paths for every site. */
+export function buildReport(tree: KernelTree, findings: Findings, skipped: readonly Skipped[]): Report {
+  const { index } = findings;
+  const questions = [findings.nofs, ...(findings.noio ? [findings.noio] : [])];
+  const judgementOf = judging(findings);
   const existingIds = new Map<string, Scope>();
   const seen = (id: string, fn: Fn): void => {
     if (existingIds.has(id)) return;
@@ -79,9 +117,7 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
   };
 
   const sites = findings.sites.map((site): Site => {
-    const judged = partsOf(site)
-      .map((part) => judge(part, findings, above.get(site.api)!))
-      .reduce(both);
+    const judged = judgementOf(site);
     for (const path of judged.paths) {
       if (path.outcome !== 'existing' || path.scope === undefined || existingIds.has(path.scope)) continue;
       // Mostly the first step; a callee on the way where it opens the scope for its caller.
@@ -91,7 +127,7 @@ export function buildReport(tree: KernelTree, findings: Findings, skipped: reado
     }
     const fn = site.fn;
     return {
-      id: `${site.file.file}:${site.line}:${site.column}`,
+      id: siteId(site),
       file: site.file.file,
       line: site.line,
       column: site.column,
@@ -215,8 +251,6 @@ function apiOf({ index, locks }: Findings, fn: Fn, id: string): Api {
 /** Where a path may end. */
 interface Ends {
   readonly isRoot: (node: number) => boolean;
-  /** It is the body of a worker, kthread, timer … */
-  readonly isStarted: (node: number) => boolean;
   /** For a site: its address is kept, and callers that aren't known may hold a lock which matters there. */
   readonly isKept: (site: LocatedSite) => (node: number) => boolean;
 }
@@ -231,9 +265,19 @@ interface Above extends Ends {
   readonly now: HeldOnEntry;
   /** Outside of all possible scopes. */
   readonly best: HeldOnEntry;
+  /** Is it the body of a worker or kthread that plays such a part for code of that group? */
+  readonly started: (part: Part | 'any', group: string) => (node: number) => boolean;
+  /** Does it work for code of that group, rather than on it from another part of the kernel, through the VFS? */
+  readonly isNear: (group: string) => (node: number) => boolean;
 }
 
-interface Judgement {
+/**
+ * What the body of a worker or kthread means for the sites below it: an `obstacle`, since reclaim may wait for the task and no
+ * scope can be placed, or a `scope` that can be. A worker that plays no part is as good as a system call.
+ */
+type Part = 'obstacle' | 'scope';
+
+export interface Judgement {
   readonly verdict: Verdict;
   readonly reason: string;
   readonly scopes: string[];
@@ -255,7 +299,7 @@ function both(a: Judgement, b: Judgement): Judgement {
 }
 
 function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
-  const { index, callers, reclaim, locks, tasks } = findings;
+  const { index, callers, reclaim, locks, tasks, servers } = findings;
   const { before } = above;
   const { chains, dangers, choice } = above.question;
   const { cover: after, best } = choice;
@@ -365,13 +409,20 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
     );
   }
   const reclaimLocks = now.filter(isReclaimLock);
-  if (reclaimLocks.length > 0) {
+  /** Scopes could be placed at all of them, but no site needs these: see `withScopesForOthers()`. */
+  const underOthers = (bodies: readonly string[]): Judgement | undefined => {
+    const all = [...reclaimLocks, ...bodies];
+    if (all.length === 0) return undefined;
     const free = best.pathTo(fn.id, above.isRoot) ?? path;
-    const { lock } = holder(after, reclaimLocks);
-    const reason = `${top(free)}() comes here in no scope and under no reclaim lock, others under ${lock}${inAll(reclaimLocks)}`;
-    return answer('partial', 'lock-free', free, reason, reclaimLocks);
-  }
-  const task = after.pathTo(fn.id, above.isStarted);
+    const others = reclaimLocks.length > 0 ? `under ${holder(after, reclaimLocks).lock}` : `in ${bodies[0]}`;
+    const reason = `${top(free)}() comes here in no scope and under no reclaim lock, others ${others}${inAll(reclaimLocks)}`;
+    return answer('partial', 'lock-free', free, reason, all);
+  };
+  const isSure = !isNoio && index.hasKernel;
+  const first = isSure ? undefined : underOthers([]);
+  if (first) return first;
+  const isNear = isNoio ? undefined : above.isNear(fn.group);
+  const task = after.pathTo(fn.id, above.started('obstacle', fn.group), isNear);
   if (task) {
     const started = callers.functionOf(task[0]?.from ?? fn.id);
     const runs = tasks.startedAs(started.id);
@@ -404,13 +455,47 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
       `reclaim waits for ${wait.on} in ${end.function}(), ${who}, and what that one holds up is not known`,
     );
   }
+  const isBody = above.started('scope', fn.group);
+  const bodies = after.pathTo(fn.id, isBody, isNear)
+    ? after
+        .outsideAbove(fn.id, isNear)
+        .filter(isBody)
+        .map((at) => above.question.regions.body(callers.functionOf(at))!.lock)
+    : [];
+  const last = underOthers([...new Set(bodies)].sort());
+  if (last) return last;
   const [reported] = now.filter((lock) => dangers.chainFor(lock, fn.group)?.going);
   const lockdep =
     reported === undefined
       ? ''
       : `; lockdep may report ${reported}, which reclaim takes of inodes that have no user left`;
-  const reason = `outside of any scope from ${top(path)}(); no reclaim lock is held on the way${lockdep}`;
-  return answer('lock-free', 'lock-free', path, reason, reported === undefined ? [] : [reported]);
+  const foreign = after.pathTo(fn.id, above.started('any', fn.group));
+  const elsewhere =
+    foreign === undefined
+      ? ''
+      : `; tasks for which reclaim may wait come here from other parts of the kernel, through the VFS: ${top(foreign)}() for one`;
+  const reason = `outside of any scope from ${top(path)}(); no reclaim lock is held on the way${lockdep}${elsewhere}`;
+  const matters = ({ id, task }: OpenScope, opener: Fn): boolean =>
+    task ? servers.isNear(opener, fn.group) : isReclaimLock(id.slice(id.lastIndexOf(':') + 1));
+  const free = answer('lock-free', 'lock-free', path, reason, reported === undefined ? [] : [reported]);
+  // What some callers hold has scopes that are proposed: it rests on these.
+  const resting = [...after.coveringScopes(fn.id)].flatMap(([scope, opener]) =>
+    scope.state === 'proposed' && matters(scope, callers.functionOf(opener)) ? [scope.id] : [],
+  );
+  const fromElsewhere = foreign && {
+    steps: steps(findings, foreign, fn, node),
+    outcome: 'lock-free' as const,
+    locks: [],
+  };
+  return {
+    ...free,
+    scopes: [...new Set([...ids, ...resting])],
+    paths: [
+      ...free.paths.slice(0, 1),
+      ...(fromElsewhere ? [fromElsewhere] : []),
+      ...free.paths.slice(1),
+    ].slice(0, MAX_PATHS),
+  };
 }
 
 /** The paths to a site that end in a scope. */

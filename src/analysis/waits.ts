@@ -20,6 +20,8 @@ export interface Wait {
   readonly work: readonly number[];
   /** It ends when somebody wakes the field, not when a known function has returned. */
   readonly field: boolean;
+  /** It is for one bit or value of a field that has many. */
+  readonly isOneOfMany: boolean;
 }
 
 /** A work item is put on a workqueue that is declared to be on the way of memory reclaim. */
@@ -106,7 +108,7 @@ export class Waits {
   }
 
   /** Only members and globals: a variable of the function is nobody's but its own. */
-  private classOf(fn: Fn, path: string | undefined): string {
+  classOf(fn: Fn, path: string | undefined): string {
     if (path === undefined || path === '') return '';
     const found = this.index.lockClass(fn, path);
     return found.startsWith('param:') ? '' : found;
@@ -131,12 +133,13 @@ export class Waits {
       if (on === '') continue;
       const field = FIELD_WAITS.has(wait.waitsFor);
       const items = wait.waitsFor === 'workqueue' ? [...(this.queued.get(on)?.keys() ?? [])] : [on];
-      const work = MANY_IN_ONE.has(wait.waitsFor)
+      const isOneOfMany = MANY_IN_ONE.has(wait.waitsFor);
+      const work = isOneOfMany
         ? []
         : field
           ? this.wakers(on).filter((id) => /^(?:worker|kthread)$/.test(this.tasks.startedAs(id) ?? ''))
           : items.flatMap((item) => [...(this.runs.get(item) ?? [])]);
-      if (field || work.length > 0) out.push({ node, on, work, field });
+      if (field || work.length > 0) out.push({ node, on, work, field, isOneOfMany });
     }
     return out;
   }

@@ -182,6 +182,7 @@ export class Index {
   private readonly exported = new Set<number>();
   /** Functions that are stored in members which nobody calls, and those members. */
   readonly uncalled = new Map<number, string[]>();
+  private readonly onlyUncalled = new Set<number>();
   readonly files = new Map<string, FileFacts>();
   /** Flags that a function turns into a mask, with the mask. */
   readonly maskFlags = new Map<string, string>();
@@ -190,6 +191,7 @@ export class Index {
   /** Directories below `fs/` that register a filesystem. */
   readonly filesystems = new Set<string>();
 
+  private readonly tags = new Set<string>();
   private readonly structs = new Map<string, { file: string; fields: ReadonlyMap<string, string> }[]>();
   private readonly aliases = new Map<string, string>();
   private readonly typedefs = new Map<string, string>();
@@ -271,6 +273,7 @@ export class Index {
       if (same) same.push(fn);
       else this.byName.set(facts.name, [fn]);
     }
+    for (const tag of file.tags) this.tags.add(tag);
     for (const [tag, fields] of file.structs) {
       const entry = { file: file.file, fields: new Map(fields) };
       const same = this.structs.get(tag);
@@ -772,6 +775,11 @@ export class Index {
     return this.named.has(id) && !this.addressTaken.has(id) && !this.exported.has(id);
   }
 
+  /** Is it called by somebody who was not seen for no other reason than that it is stored where no file that was read calls it? */
+  isOnlyUncalled(id: number): boolean {
+    return this.onlyUncalled.has(id);
+  }
+
   /** Types of the members of that name, of whatever struct. */
   memberTypes(field: string): ReadonlySet<string> {
     let found = this.typesByMember.get(field);
@@ -783,6 +791,11 @@ export class Index {
       this.typesByMember.set(field, found);
     }
     return found;
+  }
+
+  /** Is it the tag of a struct, not a macro that may stand for any type? */
+  isTag(name: string): boolean {
+    return /[a-z]/.test(name) || this.tags.has(name);
   }
 
   /** Is it a struct that some file defines? */
@@ -946,6 +959,7 @@ export class Index {
           kind === 'name' &&
           (via === `?${field}` || (member === field && via.endsWith(field)));
         if (isSeen && this.callers[id]!.some(isMeant)) continue;
+        if (!this.escaped.has(id)) this.onlyUncalled.add(id);
         this.escaped.add(id);
         const fields = this.uncalled.get(id);
         if (fields) fields.push(field.slice(1));

@@ -65,10 +65,14 @@ export class Signatures {
   private alike(one: string, other: string, declared: boolean): boolean {
     const a = this.index.resolveTypedef(one);
     const b = this.index.resolveTypedef(other);
-    const isKnown = (t: string): boolean => t !== '' && (t !== 'void' || declared) && /[a-z]/.test(t);
+    const isKnown = (t: string): boolean => (t !== 'void' || declared) && this.index.isTag(t);
     // What the header of a typedef says that was not read, most probably a number.
     const mayBeNumber = (t: string): boolean =>
       SCALAR.test(t) || ((!declared || t.endsWith('_t')) && !this.index.isStruct(t));
-    return a === b || !isKnown(a) || !isKnown(b) || (mayBeNumber(a) && mayBeNumber(b));
+    // A pointer to text is no number.
+    const isText = (t: string): boolean => declared && t === 'char';
+    return (
+      a === b || !isKnown(a) || !isKnown(b) || (mayBeNumber(a) && mayBeNumber(b) && isText(a) === isText(b))
+    );
   }
 }

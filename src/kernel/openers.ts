@@ -54,7 +54,27 @@ export function openerOf({
 }
 
 /**
- * Members to which the VFS hands files of two filesystems, since 4.5 (`vfs_copy_file_range()`, fs/read_write.c); of the
- * one that is not its own a filesystem may only read.
+ * Members to which the VFS hands files of two filesystems (`vfs_copy_file_range()`, fs/read_write.c), from 4.5 until it began to compare their
+ * members with each other (5.19); of the one that is not its own a filesystem may only read.
  */
 export const FOREIGN_MEMBERS: readonly string[] = ['file_operations.copy_file_range'];
+
+/** Functions that make a file in memory, for the caller's own use: no filesystem's but tmpfs'. */
+export const MEMORY_FILES: readonly { name: string; source: string }[] = [
+  'shmem_file_setup',
+  'shmem_kernel_file_setup',
+  'shmem_file_setup_with_mnt',
+].map((name) => ({ name, source: 'include/linux/shmem_fs.h' }));
+
+/**
+ * What implements the member `keeper` keeps files of its own on another filesystem, if that implements the member `wants`; it refuses
+ * any other.
+ */
+export const WANTED_OF_OTHERS: readonly { keeper: string; wants: string; source: string }[] = [
+  // cachefiles_add_cache(), since 5.17
+  {
+    keeper: 'fscache_cache_ops.lookup_cookie',
+    wants: 'inode_operations.tmpfile',
+    source: 'fs/cachefiles/cache.c',
+  },
+];

@@ -104,7 +104,7 @@ export const REGISTRARS: readonly Registrar[] = [
   ]),
   ...rows('include/linux/interrupt.h', [
     ['request_irq', 1, 'irq'],
-    ['request_any_context_irq', 1, 'irq'],
+    ['request_any_context_irq', 1, 'kthread'],
     ['request_threaded_irq', 1, 'irq'],
     ['request_threaded_irq', 2, 'kthread'],
     ['devm_request_irq', 2, 'irq'],

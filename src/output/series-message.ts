@@ -283,7 +283,7 @@ export function downgradeMessage(group: DowngradeGroup, prefix: string, report: 
   const subjects = proofsOf(group, sites, report).map((proof) => `${prefix}: drop ${flag} ${proof}`);
   subjects.push(`${prefix}: drop redundant ${flag}`);
   const paragraphs =
-    group.proof === 'lock-free' ? lockFree(sites, kind) : entrances(sites, kind, group, report);
+    group.proof === 'lock-free' ? lockFree(sites, kind, group) : entrances(sites, kind, group, report);
   return { subjects, body: paragraphs.join('\n\n') };
 }
 
@@ -471,13 +471,18 @@ function listItem(text: string): string {
     .replace(/^ {4}/, '  - ');
 }
 
-function lockFree(sites: readonly Site[], flag: string): string[] {
+function lockFree(sites: readonly Site[], flag: string, { needs }: DowngradeGroup): string[] {
   const starts = new Map<string, [string, string]>();
   for (const { steps } of sites.flatMap((site) => site.paths)) {
     const first = steps[0];
     if (first) starts.set(`${first.function} ${first.file}`, [`${first.function}()`, first.file]);
   }
-  const none = `No path to ${sentence(functionsOf(sites), 'and')} holds a lock that memory reclaim takes, so there is nothing that ${flag} keeps reclaim away from.`;
+  const classes = [...new Set(needs.map(({ lock }) => lock))];
+  const others =
+    classes.length === 0
+      ? 'No path'
+      : `Some callers hold ${sentence(classes, 'or')}: these are in a scope now. No other path`;
+  const none = `${others} to ${sentence(functionsOf(sites), 'and')} holds a lock that memory reclaim takes, so there is nothing that ${flag} keeps reclaim away from.`;
   return starts.size === 0 ? [none] : [`${none} The paths begin in:`, capped([...starts.values()])];
 }
 

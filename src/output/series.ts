@@ -36,7 +36,7 @@ export interface ScopeGroup {
 /** Masks of one subsystem that a patch drops. */
 export interface DowngradeGroup {
   readonly downgrades: readonly Downgrade[];
-  /** The new scopes that prove them; empty if existing scopes or the lack of a lock do. */
+  /** The new scopes that prove them, or leave no other path under a lock; empty if existing scopes or the lack of a lock do. */
   readonly needs: readonly ScopePlan[];
   readonly proof: 'new' | 'existing' | 'lock-free';
 }
@@ -226,7 +226,8 @@ function downgradeGroups(
   for (const downgrade of part.downgrades) {
     const needs = downgrade.scopes.flatMap((id) => scopes.get(id) ?? []);
     const last = Math.max(-1, ...needs.map((scope) => places.get(scope.id) ?? -1));
-    const proof = needs.length > 0 ? 'new' : downgrade.scopes.length > 0 ? 'existing' : 'lock-free';
+    const isFree = downgrade.transform === 'lock-free';
+    const proof = isFree ? 'lock-free' : needs.length > 0 ? 'new' : 'existing';
     const subsystem = subsystemOf(downgrade.file);
     const key = [last, proof, subsystem].join('\n');
     let group = groups.get(key);

@@ -114,6 +114,7 @@ class Extraction {
   private readonly lines: readonly number[];
   private readonly functions: FunctionFacts[] = [];
   private readonly structs = new Map<string, Map<string, string>>();
+  private readonly tags = new Set<string>();
   private readonly typedefs: [string, string][] = [];
   private readonly globals: [string, string][] = [];
   private readonly prototypes: [string, string, string[]][] = [];
@@ -162,6 +163,7 @@ class Extraction {
       lines: this.lines,
       functions: this.functions,
       structs: [...this.structs].map(([tag, fields]) => [tag, [...fields]] as const),
+      tags: [...this.tags],
       typedefs: this.typedefs,
       globals: this.globals,
       prototypes: this.prototypes,
@@ -237,6 +239,7 @@ class Extraction {
     if (type === 'struct_specifier' || type === 'union_specifier') {
       const named = childByField(cst, node, 'name');
       const tag = named >= 0 ? textOf(cst, named) : anonymous;
+      if (named >= 0 && !/[a-z]/.test(tag)) this.tags.add(tag);
       const body = childByField(cst, node, 'body');
       if (body >= 0 && tag !== '') this.fields(tag, body);
       return tag;

@@ -212,6 +212,8 @@ export interface FileFacts {
   readonly functions: readonly FunctionFacts[];
   /** Struct tag → field → type (struct tag, typedef name or `fn` for a function pointer). */
   readonly structs: readonly (readonly [tag: string, fields: readonly (readonly [string, string])[]])[];
+  /** Of all that stand after `struct` or `union` those without a small letter, which would pass for macros. */
+  readonly tags: readonly string[];
   readonly typedefs: readonly (readonly [name: string, type: string])[];
   readonly globals: readonly (readonly [name: string, type: string])[];
   /** Prototypes: name, return type, parameter types. */

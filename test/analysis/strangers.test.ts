@@ -113,6 +113,18 @@ describe('callers that are not known', () => {
     expect(boot('__visible __init')).toEqual([]);
   });
 
+  it('take no other struct for what they are given, whatever the case of its name', () => {
+    const taking = (type: string): string[] =>
+      called(
+        'info->hook = find_hook(); info->hook(inode);',
+        `int d_other(${type} *other)\n{\n\treturn 0;\n}\n`,
+        ['d_other'],
+      );
+    expect(taking('struct ADAPTER')).toEqual([]);
+    // A macro, or a typedef that was not read, may stand for any.
+    expect(taking('ADAPTER')).toEqual(['d_other']);
+  });
+
   it('are no casts', () => {
     expect(called('use((sector_t)(inode));', 'typedef unsigned long long sector_t;\n')).toEqual([]);
   });

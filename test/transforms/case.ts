@@ -59,6 +59,7 @@ export const KINDS = [
   'vmalloc-scope',
   'hoist',
   'plumbing',
+  'lock-free',
 ] as const;
 
 /** A folder in one of these; see the README.md there. */

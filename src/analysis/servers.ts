@@ -1,0 +1,113 @@
+import type { Fn, Index } from '../index/link.js';
+import type { RunsIn } from '../kernel/types.js';
+import { ENDS_IO, WAKE_BY_NAME } from '../kernel/waits.js';
+import type { Callers } from './callers.js';
+import type { Reclaim } from './reclaim.js';
+import { SHARED } from './regions.js';
+import type { Tasks } from './tasks.js';
+import type { Waits } from './waits.js';
+
+const SLEEPS: ReadonlySet<RunsIn | undefined> = new Set(['worker', 'kthread', 'task-work']);
+const NEVER_SLEEPS: ReadonlySet<RunsIn | undefined> = new Set(['timer', 'rcu', 'softirq', 'irq']);
+
+/**
+ * Workers and kthreads that reclaim may wait for, though it isn't seen to: they end I/O, or wake somebody who waits for the same field as
+ * reclaim does. A network filesystem's server on the same machine is such a one, or a driver that keeps its blocks in a file. What is
+ * none of these uses a filesystem as a system call does. Looked at is what the worker's own part of the kernel does for it; of
+ * a part that serves everybody (the VFS, mm, the block layer), its own file.
+ */
+export class Servers {
+  private readonly answers = new Map<number, boolean>();
+  private readonly uses = new Map<string, ReadonlySet<string>>();
+  private readonly near = new Map<string, ReadonlySet<string>>();
+
+  constructor(
+    private readonly index: Index,
+    private readonly tasks: Tasks,
+    private readonly waits: Waits,
+    private readonly reclaim: Reclaim,
+    private readonly callers: Callers,
+  ) {}
+
+  /**
+   * Does the function work for that part of the kernel: as code of its own, of a library that it uses, of what all use, or of what
+   * the two call by name? Any other comes to it through the VFS only: for a file server, a driver on a file, a cache, one filesystem is
+   * as good as another.
+   */
+  isNear(fn: Fn, group: string): boolean {
+    if (fn.group === group || this.index.isLibrary(group)) return true;
+    if (this.index.isLibrary(fn.group) && !this.isOfSome(fn.group)) return true;
+    return this.servants(group).has(fn.group) || this.usedBy(fn.group).has(group);
+  }
+
+  /** Is it a library of some filesystems (jbd2, netfs), rather than code that all of them use? */
+  private isOfSome(group: string): boolean {
+    return group.includes('/') && this.index.isLibrary(group);
+  }
+
+  /** What works for a part of the kernel: what it calls by name, and what libraries among these call in turn. */
+  private servants(group: string): ReadonlySet<string> {
+    let found = this.near.get(group);
+    if (!found) {
+      const all = new Set(this.usedBy(group));
+      for (const other of all) if (this.isOfSome(other)) for (const next of this.usedBy(other)) all.add(next);
+      found = all;
+      this.near.set(group, found);
+    }
+    return found;
+  }
+
+  /**
+   * Parts of the kernel of which that part calls functions by name. A filesystem in which it shows files (debugfs) does not work for it, nor does
+   * what keeps files of its own on any.
+   */
+  private usedBy(group: string): ReadonlySet<string> {
+    let found = this.uses.get(group);
+    if (!found) {
+      const { callees, filesystems, functions } = this.index;
+      const called = functions
+        .filter((fn) => fn.group === group)
+        .flatMap(({ id }) => callees[id]!)
+        .flatMap(({ kind, to }) => (kind === 'direct' ? [functions[to]!.group] : []));
+      found = new Set(called.filter((other) => !filesystems.has(other) && !this.callers.keepsOthers(other)));
+      this.uses.set(group, found);
+    }
+    return found;
+  }
+
+  /** What may not, allocates nothing that would, whatever the paths say. */
+  maySleep(body: Fn): boolean {
+    return !NEVER_SLEEPS.has(this.tasks.startedAs(body.id));
+  }
+
+  /** May reclaim of some filesystem wait for the task that the function is the body of? */
+  mayServe(body: Fn): boolean {
+    let answer = this.answers.get(body.id);
+    if (answer === undefined) {
+      answer = !SLEEPS.has(this.tasks.startedAs(body.id)) || this.serves(body);
+      this.answers.set(body.id, answer);
+    }
+    return answer;
+  }
+
+  private serves(body: Fn): boolean {
+    const { index, waits } = this;
+    const isShared = SHARED.test(body.group);
+    const isOwn = (fn: Fn): boolean => (isShared ? fn.file === body.file : fn.group === body.group);
+    const seen = new Set([body.id]);
+    for (const id of seen) {
+      const fn = index.functions[id]!;
+      for (const [, op] of fn.facts.calls) {
+        if (ENDS_IO.has(op.fn)) return true;
+        const wake = WAKE_BY_NAME.get(op.fn);
+        if (wake && this.reclaim.waitsOn(waits.classOf(fn, op.args[wake.arg]))) return true;
+      }
+      for (const { kind, to } of index.callees[id]!) {
+        const called = index.functions[to]!;
+        // What is called at boot alone keeps nobody waiting later.
+        if (kind !== 'name' && isOwn(called) && !called.facts.isInit) seen.add(to);
+      }
+    }
+    return false;
+  }
+}
