@@ -7,6 +7,8 @@ import { SHARED } from './regions.js';
 import type { Tasks } from './tasks.js';
 import type { Waits } from './waits.js';
 
+const ENDING: ReadonlySet<string> = new Set(ENDS_IO.map(({ name }) => name));
+
 const SLEEPS: ReadonlySet<RunsIn | undefined> = new Set(['worker', 'kthread', 'task-work']);
 const NEVER_SLEEPS: ReadonlySet<RunsIn | undefined> = new Set(['timer', 'rcu', 'softirq', 'irq']);
 
@@ -18,8 +20,8 @@ const NEVER_SLEEPS: ReadonlySet<RunsIn | undefined> = new Set(['timer', 'rcu', '
  */
 export class Servers {
   private readonly answers = new Map<number, boolean>();
-  private readonly uses = new Map<string, ReadonlySet<string>>();
-  private readonly near = new Map<string, ReadonlySet<string>>();
+  private readonly calls = new Map<string, ReadonlySet<string>>();
+  private readonly near = new Map<string, Set<string>>();
 
   constructor(
     private readonly index: Index,
@@ -37,7 +39,7 @@ export class Servers {
   isNear(fn: Fn, group: string): boolean {
     if (fn.group === group || this.index.isLibrary(group)) return true;
     if (this.index.isLibrary(fn.group) && !this.isOfSome(fn.group)) return true;
-    return this.servants(group).has(fn.group) || this.usedBy(fn.group).has(group);
+    return this.servants(group).has(fn.group) || this.callsOf(fn.group).has(group);
   }
 
   /** Is it a library of some filesystems (jbd2, netfs), rather than code that all of them use? */
@@ -45,32 +47,39 @@ export class Servers {
     return group.includes('/') && this.index.isLibrary(group);
   }
 
-  /** What works for a part of the kernel: what it calls by name, and what libraries among these call in turn. */
+  /**
+   * What works for a part of the kernel: what it calls by name, and what libraries among these call in turn. A filesystem in which it shows files
+   * (debugfs) does not work for it, nor does what keeps files of its own on any.
+   */
   private servants(group: string): ReadonlySet<string> {
     let found = this.near.get(group);
     if (!found) {
-      const all = new Set(this.usedBy(group));
-      for (const other of all) if (this.isOfSome(other)) for (const next of this.usedBy(other)) all.add(next);
-      found = all;
+      found = new Set<string>();
+      const all = new Set([group]);
+      for (const one of all) {
+        for (const other of this.callsOf(one)) {
+          if (this.index.filesystems.has(other) || this.callers.keepsOthers(other)) continue;
+          found.add(other);
+          if (this.isOfSome(other)) all.add(other);
+        }
+      }
       this.near.set(group, found);
     }
     return found;
   }
 
-  /**
-   * Parts of the kernel of which that part calls functions by name. A filesystem in which it shows files (debugfs) does not work for it, nor does
-   * what keeps files of its own on any.
-   */
-  private usedBy(group: string): ReadonlySet<string> {
-    let found = this.uses.get(group);
+  /** Parts of the kernel of which that part calls functions by name. */
+  private callsOf(group: string): ReadonlySet<string> {
+    let found = this.calls.get(group);
     if (!found) {
-      const { callees, filesystems, functions } = this.index;
-      const called = functions
-        .filter((fn) => fn.group === group)
-        .flatMap(({ id }) => callees[id]!)
-        .flatMap(({ kind, to }) => (kind === 'direct' ? [functions[to]!.group] : []));
-      found = new Set(called.filter((other) => !filesystems.has(other) && !this.callers.keepsOthers(other)));
-      this.uses.set(group, found);
+      const { callees, functions } = this.index;
+      const mine = functions.filter((fn) => fn.group === group);
+      found = new Set(
+        mine.flatMap(({ id }) =>
+          callees[id]!.flatMap(({ kind, to }) => (kind === 'direct' ? [functions[to]!.group] : [])),
+        ),
+      );
+      this.calls.set(group, found);
     }
     return found;
   }
@@ -98,7 +107,7 @@ export class Servers {
     for (const id of seen) {
       const fn = index.functions[id]!;
       for (const [, op] of fn.facts.calls) {
-        if (ENDS_IO.has(op.fn)) return true;
+        if (ENDING.has(op.fn)) return true;
         const wake = WAKE_BY_NAME.get(op.fn);
         if (wake && this.reclaim.waitsOn(waits.classOf(fn, op.args[wake.arg]))) return true;
       }

@@ -206,28 +206,34 @@ export const WAKES: readonly WakePrimitive[] = [
 ];
 
 /**
- * Functions that end I/O, which somebody else may wait for: of a page or buffer (include/linux/pagemap.h, buffer_head.h), a bio
- * (include/linux/bio.h) or a request (include/linux/blk-mq.h, scsi_cmnd.h); what others call to do so does it by one of these. Plain
- * unlocking is not among them: who locks a page or buffer for itself unlocks it, too.
+ * Functions that end I/O, of a page, buffer, bio or request, which somebody else may wait for; what others call to do so does it by one of
+ * these. Plain unlocking is not among them: who locks a page or buffer for itself unlocks it, too.
  */
-export const ENDS_IO: ReadonlySet<string> = new Set([
-  'folio_end_read',
-  'folio_end_writeback',
-  'end_page_writeback',
-  'folio_end_private_2',
-  'end_page_fscache',
-  'end_buffer_read_sync',
-  'end_buffer_write_sync',
-  'end_buffer_async_write',
-  'bio_endio',
-  'bio_io_error',
-  'blk_mq_end_request',
-  '__blk_mq_end_request',
-  'blk_mq_end_request_batch',
-  'blk_mq_complete_request',
-  'blk_mq_complete_request_remote',
-  'scsi_done',
-]);
+export const ENDS_IO: readonly { readonly name: string; readonly source: string }[] = (
+  [
+    [
+      'include/linux/pagemap.h',
+      ['folio_end_read', 'folio_end_writeback', 'end_page_writeback', 'folio_end_private_2', 'page_endio'],
+    ],
+    ['include/linux/netfs.h', ['end_page_fscache']],
+    [
+      'include/linux/buffer_head.h',
+      ['end_buffer_read_sync', 'end_buffer_write_sync', 'end_buffer_async_write'],
+    ],
+    ['include/linux/bio.h', ['bio_endio', 'bio_io_error']],
+    [
+      'include/linux/blk-mq.h',
+      [
+        'blk_mq_end_request',
+        '__blk_mq_end_request',
+        'blk_mq_end_request_batch',
+        'blk_mq_complete_request',
+        'blk_mq_complete_request_remote',
+      ],
+    ],
+    ['include/scsi/scsi_cmnd.h', ['scsi_done']],
+  ] as const
+).flatMap(([source, names]) => names.map((name) => ({ name, source })));
 
 export const QUEUERS: readonly Queuer[] = (
   [

@@ -190,4 +190,70 @@ int other_init(struct file_system_type *type) { return kern_mount(${argument}); 
     expect(library.filter((name) => name === 'notify_change')).toHaveLength(1);
     expect(library).toEqual(expect.arrayContaining(['beta_write', 'gamma_write']));
   });
+
+  describe('a call that says itself that the object is the caller’s own', () => {
+    /** Names above alpha_setattr() of what another part of the kernel does. */
+    const reaching = (more: Readonly<Record<string, string>>): string[] => {
+      const index = linked({ 'fs/attr.c': VFS, 'fs/alpha/inode.c': filesystem('alpha'), ...more });
+      const callers = new Callers(index, new Tasks(index), [functionIn(index, 'alpha_setattr').id]);
+      return [...callers.closure].map((node) => callers.functionOf(node).facts.name);
+    };
+
+    it('is for a mount in a global variable of what registers a filesystem', () => {
+      const sockets = (declares: string): string[] =>
+        reaching({
+          'include/linux/mount.h': 'struct vfsmount { struct inode *root; };',
+          'net/socket.c': `${declares}
+static struct vfsmount *sock_mnt;
+int sock_open(void) { return notify_change(sock_mnt->root); }
+int sock_of(struct vfsmount *mnt) { return notify_change(mnt->root); }`,
+        });
+      expect(sockets('static struct file_system_type sock_type;')).not.toContain('sock_open');
+      expect(sockets('static struct file_system_type sock_type;')).toContain('sock_of');
+      expect(sockets('')).toContain('sock_open');
+    });
+
+    it('is for a file that was made in memory, and nothing else', () => {
+      const keys = (made: string): string[] =>
+        reaching({
+          'security/keys.c': `int key_write(int n) { struct inode *f = ${made}; return notify_change(f); }`,
+        });
+      expect(keys('shmem_kernel_file_setup("", n, 0)')).not.toContain('key_write');
+      expect(keys('dentry_open(n)')).toContain('key_write');
+      expect(
+        reaching({
+          'security/keys.c':
+            'int key_write(int n) { struct inode *f = shmem_file_setup("", n, 0); if (n) f = dentry_open(n); return notify_change(f); }',
+        }),
+      ).toContain('key_write');
+    });
+
+    it('is for a file that has the same function, where the VFS compares these', () => {
+      const beta = `${filesystem('beta')} static const struct file_operations beta_file = { .copy_file_range = beta_ioctl };`;
+      const check = (test: string): string =>
+        `int check(struct file *in, struct file *out) { if (${test}) return -18; return 0; }`;
+      const types =
+        'struct file_operations { int (*copy_file_range)(struct inode *i); };\nstruct file { struct file_operations *f_op; };\n';
+      const compares = check('in->f_op->copy_file_range != out->f_op->copy_file_range');
+      const tests = check('!out->f_op->copy_file_range');
+      expect(reaching({ 'fs/beta/inode.c': beta, 'fs/copy.c': types + tests })).toContain('beta_ioctl');
+      expect(reaching({ 'fs/beta/inode.c': beta, 'fs/copy.c': types + compares })).not.toContain(
+        'beta_ioctl',
+      );
+    });
+
+    it('is for no filesystem without what a cache wants of the one that it is on', () => {
+      const cache = {
+        'fs/cachefiles/io.c': `
+struct fscache_cache_ops { int (*lookup_cookie)(struct inode *inode); };
+int cache_open(void) { f = filp_open(n, 0, 0); return 0; }
+int cache_write(struct inode *inode) { return notify_change(inode); }
+static const struct fscache_cache_ops cache_ops = { .lookup_cookie = cache_write };`,
+      };
+      expect(reaching(cache)).not.toContain('cache_write');
+      const able =
+        'int alpha_tmpfile(void) { return 0; } static const struct inode_operations t = { .tmpfile = alpha_tmpfile };';
+      expect(reaching({ ...cache, 'fs/alpha/dir.c': able })).toContain('cache_write');
+    });
+  });
 });

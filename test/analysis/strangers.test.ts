@@ -125,6 +125,34 @@ describe('callers that are not known', () => {
     expect(taking('ADAPTER')).toEqual(['d_other']);
   });
 
+  it('take no number for a pointer to text', () => {
+    const taking = (type: string): string[] =>
+      called(
+        'int (*cb)(const char *) = pick(inode); cb(info->name);',
+        `int d_other(${type} other)\n{\n\treturn 0;\n}\n`,
+        ['d_other'],
+      );
+    expect(taking('const char *')).toEqual(['d_other']);
+    expect(taking('unsigned long ')).toEqual([]);
+  });
+
+  it('call nothing that is only stored where no file that was read calls it', () => {
+    const stored = (more: string): string[] =>
+      called(
+        'info->hook = find_hook(); info->hook(inode);',
+        `struct d_ops { int (*never)(struct inode *inode); };
+int d_stored(struct inode *inode)
+{
+	return 0;
+}
+static struct d_ops d_table = { .never = d_stored };
+${more}`,
+        ['d_stored'],
+      );
+    expect(stored('')).toEqual([]);
+    expect(stored('void *d_away(void) { return d_stored; }\n')).toEqual(['d_stored']);
+  });
+
   it('are no casts', () => {
     expect(called('use((sector_t)(inode));', 'typedef unsigned long long sector_t;\n')).toEqual([]);
   });

@@ -20,10 +20,11 @@ import {
   SCOPE_APIS,
   SCOPE_BY_TASK_FLAG,
 } from '../../src/kernel/masks.js';
+import { MEMORY_FILES, WANTED_OF_OTHERS } from '../../src/kernel/openers.js';
 import { PSEUDO_LOCKS } from '../../src/kernel/pseudo-locks.js';
 import { ASSIGNED_TABLES, RECLAIM_ENTRIES } from '../../src/kernel/reclaim-contexts.js';
 import { CALLBACK_FIELDS, REGISTRARS } from '../../src/kernel/tasks.js';
-import { QUEUERS, WAITS, WAKES } from '../../src/kernel/waits.js';
+import { ENDS_IO, QUEUERS, WAITS, WAKES } from '../../src/kernel/waits.js';
 import { describeKernel, KERNEL_VERSIONS, type KernelVersion } from '../kernel-trees.js';
 
 interface Named {
@@ -46,6 +47,12 @@ const LISTS: Readonly<Record<string, readonly Named[]>> = {
   creators: CREATORS,
   mounts: MOUNTS,
   queuers: QUEUERS,
+  endsIo: ENDS_IO,
+  memoryFiles: MEMORY_FILES,
+  wantedOfOthers: WANTED_OF_OTHERS.map(({ wants, source }) => ({
+    name: wants.slice(wants.indexOf('.') + 1),
+    source,
+  })),
   masks: MASKS,
   maskConstraints: MASK_CONSTRAINTS,
   scopeSaves: SCOPE_APIS.map(({ save, source }) => ({ name: save, source })),
@@ -87,6 +94,7 @@ const ABSENT: Readonly<Record<KernelVersion, readonly string[]>> = {
     'allocators vrealloc',
     'assignedTables shrinker_alloc',
     'assignedTables shrinker_register',
+    'endsIo folio_end_read',
     'flagRestorers memalloc_flags_restore',
     'flagSetters memalloc_flags_save',
     'guardForms scoped_cond_guard',
@@ -131,6 +139,9 @@ const ABSENT: Readonly<Record<KernelVersion, readonly string[]>> = {
   ],
   '6.12': [
     'allocators __getblk_gfp',
+    'endsIo end_buffer_async_write',
+    'endsIo end_page_fscache',
+    'endsIo page_endio',
     'layers __alloc_pages',
     'layers __alloc_pages_bulk',
     'layers __folio_alloc',
