@@ -404,17 +404,17 @@ function recheck(before: Findings, after: Findings, done: Plan, options: Analyze
   const functions = byPlace(after.index.functions);
   const place = new Map([...byPlace(before.index.functions)].map(([key, fn]) => [fn, key]));
   const targets = new Set<number>();
-  const downgraded = done.downgrades.flatMap((d) => {
-    // What was dropped for want of a lock is in no scope.
-    if (d.transform === lockFree.name) return [];
-    return (byId.get(d.site) ?? []).flatMap((site) => {
+  const all = done.downgrades.flatMap((d) =>
+    (byId.get(d.site) ?? []).flatMap((site) => {
       const now = site.fn && functions.get(place.get(site.fn) ?? '');
       if (!site.fn || !now) return [];
       targets.add(now.id);
       const { api, nodes, fn: was } = site;
-      return [{ api, nodes, was, now, what: 'whose mask was dropped' }];
-    });
-  });
+      const isFree = d.transform === lockFree.name;
+      return [{ site, isFree, api, nodes, was, now, what: 'whose mask was dropped' }];
+    }),
+  );
+  const [free, downgraded] = split(all, ({ isFree }) => isFree);
   const byScope = new Map(before.tight.map((tight) => [tight.id, tight]));
   const unwrapped = done.removals.flatMap((removal) => {
     const tight = removal.kind === 'scope' ? byScope.get(removal.id) : undefined;
@@ -437,6 +437,18 @@ function recheck(before: Findings, after: Findings, done: Plan, options: Analyze
         message: `after the edit an allocation ${what} is outside of a scope`,
       });
     }
+  }
+  // What was dropped for want of a lock may be in no scope.
+  const judgementOf = free.length > 0 ? judging(after) : undefined;
+  for (const { site, nodes, was, now } of free) {
+    const at = nodes.map((node) => sameCall(was, node, now)).filter((node) => node >= 0);
+    const judged = judgementOf!({ ...site, fn: now, nodes: at });
+    if (judged.verdict === 'lock-free' || judged.verdict === 'covered') continue;
+    problems.push({
+      file: now.file.file,
+      function: now.facts.name,
+      message: `after the edit an allocation whose mask was dropped may be made under a reclaim lock: ${judged.reason}`,
+    });
   }
   const again = planOf(after, buildReport({ root: '', version: '' }, after, []), options);
   for (const left of [...again.scopes, ...again.downgrades, ...again.removals]) {

@@ -376,14 +376,24 @@ describe('planPatches', () => {
   });
 
   it('puts lock-free sites into a patch of their own', () => {
-    const free = { ...downgrade('mm/cache.c', 'demo_cache', []), scopes: [] };
+    const free = { ...downgrade('mm/cache.c', 'demo_cache', []), scopes: [], transform: 'lock-free' };
     const [patch] = planPatches({ scopes: [], downgrades: [free], removals: [] }, render, REPORT);
     expect(patch!.subject).toBe('mm: drop GFP_NOFS where no reclaim lock is held');
     expect(patch!.body).toMatch(/^No path to demo_cache\(\) holds a lock/);
   });
 
+  it('says which locks other callers hold, and comes behind their scopes', () => {
+    const free = { ...downgrade('mm/cache.c', 'demo_cache', [SCOPES.dir]), transform: 'lock-free' };
+    const patches = planPatches({ scopes: [SCOPES.dir], downgrades: [free], removals: [] }, render, REPORT);
+    expect(patches).toHaveLength(2);
+    expect(patches[1]!.subject).toBe('mm: drop GFP_NOFS where no reclaim lock is held');
+    expect(patches[1]!.body.replace(/\n/g, ' ')).toMatch(
+      /^Some callers hold .*: these are in a scope now\. No other path to demo_cache\(\) holds a lock/,
+    );
+  });
+
   it('names the kind where masks have several forms', () => {
-    const free = { ...downgrade('mm/cache.c', 'demo_cache', []), scopes: [] };
+    const free = { ...downgrade('mm/cache.c', 'demo_cache', []), scopes: [], transform: 'lock-free' };
     const form = { ...free, site: 'form' };
     const sites = REPORT.sites.filter((site) => site.id === free.site);
     const both = { ...REPORT, sites: [...sites, { ...sites[0]!, id: 'form', flag: '~__GFP_FS' }] };
@@ -469,7 +479,7 @@ describe('planPatches', () => {
   });
 
   it('claims no scope in the cover letter for what was dropped for want of a lock', () => {
-    const free = { ...downgrade('mm/cache.c', 'demo_cache', []), scopes: [] };
+    const free = { ...downgrade('mm/cache.c', 'demo_cache', []), scopes: [], transform: 'lock-free' };
     const checked = (plan: Plan) => {
       const cover = seriesCover({ plan }, REPORT);
       return [cover.subject, cover.body.split('\n\n').at(-1)!.replace(/\n/g, ' ')];
