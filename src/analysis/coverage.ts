@@ -137,8 +137,16 @@ export class Cover {
     });
   }
 
-  /** The same to the nearest call at which one of the locks may be held; `held` is what `heldOnEntry` gave for them. */
-  pathToHolder(target: number, wanted: readonly string[], held: HeldOnEntry): Edge[] | undefined {
+  /**
+   * The same to the nearest call at which one of the locks may be held; `held` is what `heldOnEntry` gave for them, and `interesting`
+   * what it was given.
+   */
+  pathToHolder(
+    target: number,
+    wanted: readonly string[],
+    held: HeldOnEntry,
+    interesting: (lock: string, fn: Fn) => readonly string[],
+  ): Edge[] | undefined {
     const { callers, locks } = this;
     const isUnder = held.under(wanted);
     const isWanted = new Set(wanted);
@@ -147,7 +155,9 @@ export class Cover {
     return this.pathUp(target, ({ node }, from) => {
       if (open[place[from]!] === 0) return 'off';
       const fn = callers.functionOf(from);
-      const holds = locks.classes(fn).some((lock) => isWanted.has(lock) && locks.mayHold(fn, lock, node));
+      const holds = locks
+        .classes(fn)
+        .some((lock) => interesting(lock, fn).some((l) => isWanted.has(l)) && locks.mayHold(fn, lock, node));
       return holds ? 'end' : isUnder(from) ? 'on' : 'off';
     });
   }

@@ -1,9 +1,11 @@
 import type { Fn, Index } from '../index/link.js';
+import { OF_A_FILESYSTEM_TYPE } from '../kernel/layers.js';
 import type { RunsIn } from '../kernel/types.js';
 import { ENDS_IO, WAKE_BY_NAME } from '../kernel/waits.js';
 import type { Callers } from './callers.js';
 import type { Reclaim } from './reclaim.js';
 import { SHARED } from './regions.js';
+import { holderOf } from './strangers.js';
 import type { Tasks } from './tasks.js';
 import type { Waits } from './waits.js';
 
@@ -40,6 +42,17 @@ export class Servers {
     if (fn.group === group || this.index.isLibrary(group)) return true;
     if (this.index.isLibrary(fn.group) && !this.isOfSome(fn.group)) return true;
     return this.servants(group).has(fn.group) || this.callsOf(fn.group).has(group);
+  }
+
+  /**
+   * Is the lock, of those that have a class for each type of filesystem, one of another type? So it is where another filesystem
+   * holds it, and that has objects of its own only.
+   */
+  isOthers(name: string, group: string): boolean {
+    const holder = holderOf(name);
+    if (holder === undefined || holder === group || !OF_A_FILESYSTEM_TYPE.test(name)) return false;
+    const { filesystems } = this.index;
+    return filesystems.has(holder) && filesystems.has(group) && !this.callers.keepsOthers(holder);
   }
 
   /** Is it a library of some filesystems (jbd2, netfs), rather than code that all of them use? */

@@ -16,9 +16,18 @@ const MAX_HANDED_DOWN = 3;
 
 const HELD_IN = ' held in ';
 
-/** A lock of unknown class without its holder. */
+/** A lock with the part of the kernel that holds it, where that makes a difference. */
+export function heldIn(lock: string, group: string): string {
+  return `${lock}${HELD_IN}${group}`;
+}
+
+/** Such a lock without its holder. */
 export function plainName(name: string): string {
   return name.split(HELD_IN)[0]!;
+}
+
+export function holderOf(name: string): string | undefined {
+  return name.split(HELD_IN)[1];
 }
 
 /** Filesystems, and what they share. */
@@ -72,7 +81,7 @@ export class Strangers {
    */
   classesOf(fn: Fn, lock: string, depth = 0): string[] {
     const { index, locks, reclaim } = this;
-    const unknown = [`${lock}${HELD_IN}${fn.group}`];
+    const unknown = [heldIn(lock, fn.group)];
     const member = memberOf(lock);
     if (member !== undefined) {
       const owners = reclaim.reclaimLocks.flatMap((l) =>
@@ -96,7 +105,8 @@ export class Strangers {
 
   /** May such a one be a lock that reclaim of a certain filesystem takes? */
   mayMatter(name: string, group: string): boolean {
-    const [lock, holder = group] = name.split(HELD_IN) as [string, string?];
+    const lock = plainName(name);
+    const holder = holderOf(name) ?? group;
     if (holder !== group && holder.startsWith('fs/') && !this.index.isLibrary(holder)) return false;
     const member = memberOf(lock);
     return (

@@ -1,4 +1,5 @@
 import type { Edge, Fn, Index } from '../index/link.js';
+import { OF_A_FILESYSTEM_TYPE } from '../kernel/layers.js';
 import type { Api } from '../kernel/types.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
 import type { Findings, Question } from './analyze.js';
@@ -19,7 +20,7 @@ import {
   type Verdict,
 } from './report.js';
 import { editOf, type LocatedSite, partsOf, siteId } from './sites.js';
-import { plainName, type Strangers } from './strangers.js';
+import { heldIn, plainName, type Strangers } from './strangers.js';
 import { transactionId } from './transactions.js';
 
 /** The same function each time it is asked for with the same arguments. */
@@ -65,9 +66,20 @@ export function judging(findings: Findings): (site: LocatedSite) => Judgement {
   const above = new Map(
     questions.map((question): [Api, Above] => {
       const { api, dangers, choice, existing } = question;
+      const unknown = new Map<string, readonly string[]>();
       const interesting = (lock: string, fn: Fn): readonly string[] => {
-        if (!isUnknown(lock)) return dangers.chains(lock).length > 0 ? [lock] : [];
-        return api === 'nofs' ? strangers.classesOf(fn, lock) : [lock];
+        if (!isUnknown(lock)) {
+          if (dangers.chains(lock).length === 0) return [];
+          return [OF_A_FILESYSTEM_TYPE.test(lock) ? heldIn(lock, fn.group) : lock];
+        }
+        if (api === 'noio') return [lock];
+        const key = `${fn.id} ${lock}`;
+        let found = unknown.get(key);
+        if (!found) {
+          found = strangers.classesOf(fn, lock);
+          unknown.set(key, found);
+        }
+        return found;
       };
       const now = choice.cover.heldOnEntry(interesting);
       const best = choice.best.heldOnEntry(interesting);
@@ -85,7 +97,7 @@ export function judging(findings: Findings): (site: LocatedSite) => Judgement {
         return part === 'any' ? found !== undefined : found === part;
       });
       const before = new Cover(callers, locks, existing);
-      return [api, { ...ends, strangers, question, before, now, best, started, isNear }];
+      return [api, { ...ends, strangers, question, before, now, best, interesting, started, isNear }];
     }),
   );
   return (site) =>
@@ -265,6 +277,8 @@ interface Above extends Ends {
   readonly now: HeldOnEntry;
   /** Outside of all possible scopes. */
   readonly best: HeldOnEntry;
+  /** Names of a lock that a function takes, as they are in both: none if no reclaim takes it. */
+  readonly interesting: (lock: string, fn: Fn) => readonly string[];
   /** Is it the body of a worker or kthread that plays such a part for code of that group? */
   readonly started: (part: Part | 'any', group: string) => (node: number) => boolean;
   /** Does it work for code of that group, rather than on it from another part of the kernel, through the VFS? */
@@ -349,11 +363,13 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
   const locksUnder = (cover: Cover, onEntry: ReadonlySet<string> | undefined): string[] => {
     const here = locks
       .classes(fn)
-      .filter((lock) => site.nodes.some((n) => !cover.scopes(fn, n) && locks.mayHold(fn, lock, n)));
+      .filter((lock) => site.nodes.some((n) => !cover.scopes(fn, n) && locks.mayHold(fn, lock, n)))
+      .flatMap((lock) => above.interesting(lock, fn));
     return [...new Set([...here, ...(onEntry ?? [])])].sort();
   };
   // What reclaim takes of an inode that has no user left is worth a scope, for lockdep, but nobody waits for it.
-  const isReclaimLock = (lock: string): boolean => dangers.endangers(lock, fn.group);
+  const isReclaimLock = (name: string): boolean =>
+    dangers.endangers(plainName(name), fn.group) && !servers.isOthers(name, fn.group);
   const isNoio = site.api === 'noio';
   const now = locksUnder(after, above.now.of(fn.id));
   const stuck = locksUnder(best, above.best.of(fn.id)).filter(isReclaimLock);
@@ -371,16 +387,20 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
     paths: [{ steps: steps(findings, way, fn, node), outcome, locks: on }, ...paths].slice(0, MAX_PATHS),
   });
   const holder = (cover: Cover, wanted: readonly string[]): { way: readonly Edge[]; lock: string } => {
-    const is = (lock: string): boolean => wanted.includes(lock);
+    const is = (lock: string): boolean => above.interesting(lock, fn).some((name) => wanted.includes(name));
     const own = locks
       .classes(fn)
       .find((lock) => is(lock) && site.nodes.some((n) => !cover.scopes(fn, n) && locks.mayHold(fn, lock, n)));
     if (own !== undefined) return { way: [], lock: own };
-    const way = cover.pathToHolder(fn.id, wanted, cover === best ? above.best : above.now) ?? path;
-    return { way, lock: heldAt(findings, way[0], wanted) ?? wanted[0]! };
+    const way =
+      cover.pathToHolder(fn.id, wanted, cover === best ? above.best : above.now, above.interesting) ?? path;
+    return { way, lock: heldAt(findings, way[0], wanted, above.interesting) ?? plainName(wanted[0]!) };
   };
-  const inAll = (found: readonly string[]): string =>
-    found.length > 1 ? `; in all ${found.length} reclaim locks may be held` : '';
+  const plain = (names: readonly string[]): string[] => [...new Set(names.map(plainName))];
+  const inAll = (names: readonly string[]): string => {
+    const n = plain(names).length;
+    return n > 1 ? `; in all ${n} reclaim locks may be held` : '';
+  };
 
   const away = best.pathTo(fn.id, above.isKept(site));
   // Of the two obstacles the nearer one is named.
@@ -395,7 +415,7 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
     const reason = isNoio
       ? `${top(way)}() may hold ${lock}, on which ${chains.chainFor(lock, fn.group) ? 'IO' : 'reclaim'} blocks, and no scope can be placed there${inAll(stuck)}`
       : `${top(way)}() may hold ${lock} and no scope can be placed there${inAll(stuck)}`;
-    return answer('partial', 'lock-held', way, reason, stuck);
+    return answer('partial', 'lock-held', way, reason, plain(stuck));
   }
   const [unknown] = now.filter(
     (lock) => isUnknown(lock) && (isNoio || above.strangers.mayMatter(lock, fn.group)),
@@ -411,7 +431,7 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
   const reclaimLocks = now.filter(isReclaimLock);
   /** Scopes could be placed at all of them, but no site needs these: see `withScopesForOthers()`. */
   const underOthers = (bodies: readonly string[]): Judgement | undefined => {
-    const all = [...reclaimLocks, ...bodies];
+    const all = [...plain(reclaimLocks), ...bodies];
     if (all.length === 0) return undefined;
     const free = best.pathTo(fn.id, above.isRoot) ?? path;
     const others = reclaimLocks.length > 0 ? `under ${holder(after, reclaimLocks).lock}` : `in ${bodies[0]}`;
@@ -464,7 +484,7 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
     : [];
   const last = underOthers([...new Set(bodies)].sort());
   if (last) return last;
-  const [reported] = now.filter((lock) => dangers.chainFor(lock, fn.group)?.going);
+  const [reported] = plain(now).filter((lock) => dangers.chainFor(lock, fn.group)?.going);
   const lockdep =
     reported === undefined
       ? ''
@@ -568,10 +588,12 @@ function heldAt(
   { callers, locks }: Findings,
   edge: Edge | undefined,
   wanted: readonly string[],
+  interesting: Above['interesting'],
 ): string | undefined {
   if (!edge) return undefined;
   const fn = callers.functionOf(edge.from);
-  return locks.classes(fn).find((lock) => wanted.includes(lock) && locks.mayHold(fn, lock, edge.node));
+  const is = (lock: string): boolean => interesting(lock, fn).some((name) => wanted.includes(name));
+  return locks.classes(fn).find((lock) => is(lock) && locks.mayHold(fn, lock, edge.node));
 }
 
 /** `?v:sbi locks`, `param:0 lock` for a reader: `sbi->locks`, `lock of argument 1`. */

@@ -3,6 +3,7 @@ import { Callers } from '../../src/analysis/callers.js';
 import { Locks } from '../../src/analysis/locks.js';
 import { Reclaim } from '../../src/analysis/reclaim.js';
 import { Servers } from '../../src/analysis/servers.js';
+import { heldIn } from '../../src/analysis/strangers.js';
 import { Tasks } from '../../src/analysis/tasks.js';
 import { Waits } from '../../src/analysis/waits.js';
 import { functionIn, linked } from './linked.js';
@@ -115,5 +116,25 @@ describe('what works for a filesystem', () => {
 
   it('is no driver that comes through the VFS, no other filesystem, nothing that keeps files on one', () => {
     expect(['d_write', 'y_show', 'keep_put'].filter(isNear)).toEqual([]);
+  });
+});
+
+describe('a lock with a class for each type of filesystem', () => {
+  const opens = 'void z_mount(void) { f = filp_open(n, 0, 0); }';
+  const { servers } = serversIn({ 'fs/z/z.c': `static struct file_system_type z_type; ${opens}` });
+  const isOthers = (lock: string, holder: string): boolean => servers.isOthers(heldIn(lock, holder), 'fs/x');
+
+  it('is another filesystem’s where that holds it', () => {
+    expect(isOthers('inode.i_rwsem', 'fs/y')).toBe(true);
+    expect(isOthers('inode.i_rwsem', 'fs/x')).toBe(false);
+  });
+
+  it('may be this one’s where the VFS holds it, or a filesystem that opens files by name', () => {
+    expect(isOthers('inode.i_rwsem', 'fs')).toBe(false);
+    expect(isOthers('inode.i_rwsem', 'fs/z')).toBe(false);
+  });
+
+  it('is told apart from one that is the same for all', () => {
+    expect(isOthers('dquot.dq_lock', 'fs/y')).toBe(false);
   });
 });
