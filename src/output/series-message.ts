@@ -473,9 +473,10 @@ function listItem(text: string): string {
 
 function lockFree(sites: readonly Site[], flag: string, { needs }: DowngradeGroup): string[] {
   const starts = new Map<string, [string, string]>();
-  for (const { steps } of sites.flatMap((site) => site.paths)) {
+  for (const { steps, outcome } of sites.flatMap((site) => site.paths)) {
     const first = steps[0];
-    if (first) starts.set(`${first.function} ${first.file}`, [`${first.function}()`, first.file]);
+    if (first && outcome === 'lock-free')
+      starts.set(`${first.function} ${first.file}`, [`${first.function}()`, first.file]);
   }
   const classes = [...new Set(needs.map(({ lock }) => lock))];
   const others =

@@ -392,6 +392,23 @@ describe('planPatches', () => {
     );
   });
 
+  it('lists where the paths without a lock begin, and no others', () => {
+    const free = { ...downgrade('mm/cache.c', 'demo_cache', []), transform: 'lock-free' };
+    const path = (name: string, outcome: 'lock-free' | 'existing') => ({
+      steps: [{ function: name, file: 'mm/cache.c', line: 1 }],
+      outcome,
+      locks: [],
+    });
+    const paths = [path('demo_free', 'lock-free'), path('demo_scoped', 'existing')];
+    const sites = REPORT.sites.map((site) => (site.id === free.site ? { ...site, paths } : site));
+    const [patch] = planPatches({ scopes: [], downgrades: [free], removals: [] }, render, {
+      ...REPORT,
+      sites,
+    });
+    expect(patch!.body).toContain('demo_free()');
+    expect(patch!.body).not.toContain('demo_scoped()');
+  });
+
   it('names the kind where masks have several forms', () => {
     const free = { ...downgrade('mm/cache.c', 'demo_cache', []), scopes: [], transform: 'lock-free' };
     const form = { ...free, site: 'form' };
