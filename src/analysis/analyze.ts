@@ -328,11 +328,12 @@ function withScopesForOthers(
 ): { done: Findings; built: Report } {
   const built = build(findings);
   if (!transforms.includes(lockFree.name)) return { done: findings, built };
-  const needs = built.sites.flatMap(({ id, api, verdict, edit, paths }) =>
-    api === 'nofs' && verdict === 'partial' && edit !== null && paths[0]?.outcome === 'lock-free'
+  const needs = built.sites.flatMap(({ id, api, flag, verdict, edit, paths }) => {
+    const isEdited = api === 'nofs' && edit !== null && isWholeMask(flag);
+    return isEdited && verdict === 'partial' && paths[0]?.outcome === 'lock-free'
       ? [{ id, locks: paths[0].locks }]
-      : [],
-  );
+      : [];
+  });
   const ids = new Set(needs.map(({ id }) => id));
   const wanting = findings.sites.filter((site) => ids.has(siteId(site)));
   const classesFor = (isServed: (id: string) => boolean): ReadonlyMap<string, number> => {
@@ -450,7 +451,10 @@ function recheck(before: Findings, after: Findings, done: Plan, options: Analyze
       message: `after the edit an allocation whose mask was dropped may be made under a reclaim lock: ${judged.reason}`,
     });
   }
-  const again = planOf(after, buildReport({ root: '', version: '' }, after, []), options);
+  const second = withScopesForOthers(after, options, (all) =>
+    buildReport({ root: '', version: '' }, all, []),
+  );
+  const again = planOf(second.done, second.built, options);
   for (const left of [...again.scopes, ...again.downgrades, ...again.removals]) {
     problems.push({
       file: left.file,

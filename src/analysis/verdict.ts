@@ -495,8 +495,10 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
       ? ''
       : `; tasks for which reclaim may wait come here from other parts of the kernel, through the VFS: ${top(foreign)}() for one`;
   const reason = `outside of any scope from ${top(path)}(); no reclaim lock is held on the way${lockdep}${elsewhere}`;
-  const matters = ({ id, task }: OpenScope, opener: Fn): boolean =>
-    task ? servers.isNear(opener, fn.group) : isReclaimLock(id.slice(id.lastIndexOf(':') + 1));
+  // Any in code that works for it: under that other locks may be held. Elsewhere those around its own locks.
+  const matters = ({ id }: OpenScope, opener: Fn): boolean =>
+    servers.isNear(opener, fn.group) ||
+    isReclaimLock(heldIn(id.slice(id.lastIndexOf(':') + 1), opener.group));
   const free = answer('lock-free', 'lock-free', path, reason, reported === undefined ? [] : [reported]);
   // What some callers hold has scopes that are proposed: it rests on these.
   const resting = [...after.coveringScopes(fn.id)].flatMap(([scope, opener]) =>

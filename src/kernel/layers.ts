@@ -242,7 +242,7 @@ const CALLS_BACK = /^mempool_|^kmem_cache_(?:create|destroy)$/;
  * Names of the functions that come to no code of a filesystem or driver on behalf of their caller. Direct reclaim runs in a scope of its own
  * (`memalloc_noreclaim_save()`, mm/page_alloc.c); who frees memory calls nobody back; what a task has plugged is handed to a
  * worker when it sleeps (`blk_flush_plug(tsk->plug, true)`, kernel/sched/core.c). Who is told before memory runs out
-(`register_oom_notifier()`) is no filesystem.
+ * (`register_oom_notifier()`) is no filesystem.
  */
 export const LEAVES: ReadonlySet<string> = new Set(
   LAYERS.filter(

@@ -104,6 +104,7 @@ export const REGISTRARS: readonly Registrar[] = [
   ]),
   ...rows('include/linux/interrupt.h', [
     ['request_irq', 1, 'irq'],
+    // In a thread where the controller of the line sleeps.
     ['request_any_context_irq', 1, 'kthread'],
     ['request_threaded_irq', 1, 'irq'],
     ['request_threaded_irq', 2, 'kthread'],
