@@ -1,15 +1,13 @@
 import type { Fn, Index } from '../index/link.js';
 import { OF_A_FILESYSTEM_TYPE } from '../kernel/layers.js';
 import type { RunsIn } from '../kernel/types.js';
-import { ENDS_IO, WAKE_BY_NAME } from '../kernel/waits.js';
+import { ENDING, WAKE_BY_NAME } from '../kernel/waits.js';
 import type { Callers } from './callers.js';
+import { wayInOwnPart } from './own-part.js';
 import type { Reclaim } from './reclaim.js';
-import { SHARED } from './regions.js';
 import { holderOf } from './strangers.js';
 import type { Tasks } from './tasks.js';
 import type { Waits } from './waits.js';
-
-const ENDING: ReadonlySet<string> = new Set(ENDS_IO.map(({ name }) => name));
 
 const SLEEPS: ReadonlySet<RunsIn | undefined> = new Set(['worker', 'kthread', 'task-work']);
 const NEVER_SLEEPS: ReadonlySet<RunsIn | undefined> = new Set(['timer', 'rcu', 'softirq', 'irq']);
@@ -113,23 +111,11 @@ export class Servers {
   }
 
   private serves(body: Fn): boolean {
-    const { index, waits } = this;
-    const isShared = SHARED.test(body.group);
-    const isOwn = (fn: Fn): boolean => (isShared ? fn.file === body.file : fn.group === body.group);
-    const seen = new Set([body.id]);
-    for (const id of seen) {
-      const fn = index.functions[id]!;
-      for (const [, op] of fn.facts.calls) {
-        if (ENDING.has(op.fn)) return true;
-        const wake = WAKE_BY_NAME.get(op.fn);
-        if (wake && this.reclaim.waitsOn(waits.classOf(fn, op.args[wake.arg]))) return true;
-      }
-      for (const { kind, to } of index.callees[id]!) {
-        const called = index.functions[to]!;
-        // What is called at boot alone keeps nobody waiting later.
-        if (kind !== 'name' && isOwn(called) && !called.facts.isInit) seen.add(to);
-      }
-    }
-    return false;
+    const way = wayInOwnPart(this.index, body, (fn, op) => {
+      if (ENDING.has(op.fn)) return true;
+      const wake = WAKE_BY_NAME.get(op.fn);
+      return wake !== undefined && this.reclaim.waitsOn(this.waits.classOf(fn, op.args[wake.arg]));
+    });
+    return way !== undefined;
   }
 }

@@ -1,6 +1,8 @@
 import type { Fn, Index } from '../index/link.js';
+import { ENDING, FOR_RECLAIM, IN_SOFTIRQ } from '../kernel/waits.js';
 import type { Locks } from './locks.js';
 import { isUnknown } from './locks.js';
+import { type CallAt, wayInOwnPart } from './own-part.js';
 import type { Chains } from './reclaim.js';
 import type { Step } from './report.js';
 import type { Tasks } from './tasks.js';
@@ -10,14 +12,14 @@ import type { Waits } from './waits.js';
 export interface TaskReason {
   /**
    * `waited`: reclaim waits for it. `flushed`: who holds a lock that reclaim takes waits for it. `queue`: it is queued on a workqueue
-   * that is declared to be on the way of reclaim.
+   * that is declared to be on the way of reclaim. `ends`: it ends I/O.
    */
-  readonly how: 'waited' | 'flushed' | 'queue';
-  /** The lock class for `flushed`, the class of the workqueue for `queue`; `''` for `waited`. */
+  readonly how: 'waited' | 'flushed' | 'queue' | 'ends';
+  /** The lock class for `flushed`, the class of the workqueue for `queue`, what ends the I/O for `ends`; `''` for `waited`. */
   readonly on: string;
-  /** From the entry of reclaim to where it waits, or takes the lock; for `queue` where that is made and where it is used. */
+  /** From the entry of reclaim to where it waits, or takes the lock; for `queue` where that is made and where it is used, for `ends` from the body to the call. */
   readonly steps: readonly Step[];
-  /** What reclaim does at the head of the chain; `''` for `queue`. */
+  /** What reclaim does at the head of the chain; `''` for `queue` and `ends`. */
   readonly context: string;
   /** For `flushed`: who waits under the lock. */
   readonly by?: Step;
@@ -59,6 +61,7 @@ export class TaskBodies {
   why(fn: Fn): TaskReason | undefined {
     const runs = this.tasks.startedAs(fn.id);
     if (runs !== 'worker' && runs !== 'kthread') return undefined;
+    if (this.waits.queuedOn(IN_SOFTIRQ, fn.id)) return undefined;
     const wait = this.chains.waitForTask(fn.id);
     if (wait) return { how: 'waited', on: '', steps: wait.steps, context: wait.entry.context };
     const flush = this.flushed.get(fn.id);
@@ -71,10 +74,27 @@ export class TaskBodies {
         context: chain.entry.context,
         by: flush.at,
       };
-    const queued = this.waits.reclaimQueueOf(fn.id);
-    if (!queued) return undefined;
-    const steps = [queued.made, queued.queued].map(({ fn: id, node }) => this.step(id, node));
-    return { how: 'queue', on: queued.queue, steps, context: '' };
+    const queued = this.waits.queuedOn(FOR_RECLAIM, fn.id);
+    if (queued) {
+      const places = [queued.made, queued.queued].filter((place) => place !== undefined);
+      const steps = places.map(({ fn: id, node }) => this.step(id, node));
+      return { how: 'queue', on: queued.queue, steps, context: '' };
+    }
+    const end = this.endOfIo(fn);
+    const last = end?.at(-1)?.fn.facts.cfg[end.at(-1)!.node]?.op;
+    if (!end || last?.k !== 'call') return undefined;
+    const steps = end.map(({ fn: { id }, node }) => this.step(id, node));
+    return { how: 'ends', on: `${last.fn}()`, steps, context: '' };
+  }
+
+  /** The way to where the task itself ends the I/O of a page, buffer, bio or request. Reclaim waits for pages that are locked or under writeback. */
+  private endOfIo(body: Fn): readonly CallAt[] | undefined {
+    return wayInOwnPart(
+      this.index,
+      body,
+      (_, op) => ENDING.has(op.fn),
+      (edge) => !this.tasks.leavesTask(edge),
+    );
   }
 
   /** A name for what is waited for, in the place of a lock class: `xlog_cil_push_work()`. */

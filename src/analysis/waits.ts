@@ -4,7 +4,9 @@ import { REGISTRARS_BY_NAME } from '../kernel/tasks.js';
 import type { RunsIn } from '../kernel/types.js';
 import {
   FOR_RECLAIM,
+  IN_SOFTIRQ,
   QUEUERS_BY_NAME,
+  SOFTIRQ_QUEUES,
   WAIT_BY_NAME,
   WAKE_BY_NAME,
   WORKQUEUE_MAKER_BY_NAME,
@@ -24,12 +26,12 @@ export interface Wait {
   readonly isOneOfMany: boolean;
 }
 
-/** A work item is put on a workqueue that is declared to be on the way of memory reclaim. */
-export interface QueuedForReclaim {
+/** A work item is put on a workqueue that is made with some flag. */
+export interface Queued {
   /** The workqueue, named as a lock class is: `ceph_msgr_wq`. */
   readonly queue: string;
-  /** The call that makes the workqueue, and one that puts the item on it. */
-  readonly made: Place;
+  /** The call that makes the workqueue, where it is none of the kernel's own, and one that puts the item on it. */
+  readonly made: Place | undefined;
   readonly queued: Place;
 }
 
@@ -41,6 +43,8 @@ export interface Place {
 
 /** One field has many bits, and who clears one of them is not known to be who clears the other. */
 const MANY_IN_ONE = new Set(['bit', 'variable']);
+
+type QueueFlag = typeof FOR_RECLAIM | typeof IN_SOFTIRQ;
 
 const FIELD_WAITS = new Set(['condition', 'bit', 'variable', 'completion']);
 
@@ -56,11 +60,14 @@ export class Waits {
   private readonly runs = new Map<string, Set<number>>();
   /** Class of a workqueue → classes of the items queued there, each with one such call. */
   private readonly queued = new Map<string, Map<string, Place>>();
-  /** Class of a workqueue for reclaim → where it is made. */
-  private readonly forReclaim = new Map<string, Place>();
+  /** Flag → class of a workqueue that has it → where that is made. */
+  private readonly made = new Map<QueueFlag, Map<string, Place | undefined>>([
+    [FOR_RECLAIM, new Map()],
+    [IN_SOFTIRQ, new Map(SOFTIRQ_QUEUES.map(({ name }) => [name, undefined]))],
+  ]);
   private readonly woken = new Map<string, Set<number>>();
   private readonly ending = new Map<string, readonly number[]>();
-  private queuedForReclaim: Map<number, QueuedForReclaim> | undefined;
+  private readonly workers = new Map<QueueFlag, ReadonlyMap<number, Queued>>();
   /** Functions that wait for a work item or workqueue. */
   readonly flushers = new Set<Fn>();
   private readonly interrupts = new Map<string, boolean>();
@@ -83,9 +90,11 @@ export class Waits {
           if (queue !== '' && work !== '') this.queued.set(queue, items);
         }
         const maker = WORKQUEUE_MAKER_BY_NAME.get(op.fn);
-        if (maker && (maker.flagsArg === undefined || op.args[maker.flagsArg]?.includes(FOR_RECLAIM))) {
-          const queue = this.classOf(fn, op.to);
-          if (queue !== '' && !this.forReclaim.has(queue)) this.forReclaim.set(queue, { fn: fn.id, node });
+        const queue = maker ? this.classOf(fn, op.to) : '';
+        if (maker && queue !== '') {
+          const flags = maker.flagsArg === undefined ? FOR_RECLAIM : (op.args[maker.flagsArg] ?? '');
+          for (const [flag, queues] of this.made)
+            if (flags.includes(flag) && !queues.has(queue)) queues.set(queue, { fn: fn.id, node });
         }
         if (/^work(?:queue)?$/.test(WAIT_BY_NAME.get(op.fn)?.waitsFor ?? '')) this.flushers.add(fn);
         const wake = WAKE_BY_NAME.get(op.fn);
@@ -176,17 +185,18 @@ export class Waits {
     return out;
   }
 
-  /** Where a worker's item is put on a workqueue that memory reclaim may wait for. */
-  reclaimQueueOf(worker: number): QueuedForReclaim | undefined {
-    if (!this.queuedForReclaim) {
-      this.queuedForReclaim = new Map();
-      for (const [queue, made] of this.forReclaim) {
+  /** The workqueue with that flag which the worker may be queued on. */
+  queuedOn(flag: QueueFlag, worker: number): Queued | undefined {
+    let found = this.workers.get(flag);
+    if (!found) {
+      const all = new Map<number, Queued>();
+      for (const [queue, made] of this.made.get(flag)!)
         for (const [item, queued] of this.queued.get(queue) ?? [])
-          for (const fn of this.runs.get(item) ?? [])
-            if (!this.queuedForReclaim.has(fn)) this.queuedForReclaim.set(fn, { queue, made, queued });
-      }
+          for (const fn of this.runs.get(item) ?? []) if (!all.has(fn)) all.set(fn, { queue, made, queued });
+      found = all;
+      this.workers.set(flag, found);
     }
-    return this.queuedForReclaim.get(worker);
+    return found.get(worker);
   }
 
   /** Do only interrupts and the like end the wait, so that it is one for the hardware and no task holds it up? */

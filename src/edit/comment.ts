@@ -114,23 +114,28 @@ function* wordings(evidence: ScopeEvidence): Generator<string> {
 
 /** Of a task that reclaim is not seen to wait for itself. */
 function* taskWordings(
-  { how, on, by }: TaskReason,
+  { how, on, by, steps }: TaskReason,
   context: string,
   tails: readonly string[],
 ): Generator<string> {
   const lock = lockName({ lock: on, lockText: '' });
-  const leads =
-    how === 'queue'
-      ? [
-          `Runs on ${on}, a workqueue that memory reclaim may wait for.`,
-          'Memory reclaim may wait for this work.',
-        ]
-      : [
-          `${by!.function}() waits for this under ${lock}, which reclaim takes${contextPhrase(context)}.`,
-          `${by!.function}() waits for this under ${lock}, a reclaim lock.`,
-        ];
+  const leads = {
+    waited: [],
+    queue: [
+      `Runs on ${on}, a workqueue that memory reclaim may wait for.`,
+      'Memory reclaim may wait for this work.',
+    ],
+    ends: [
+      `Ends I/O that memory reclaim may wait for: ${on} in ${steps.at(-1)!.function}().`,
+      'Ends I/O that memory reclaim may wait for.',
+    ],
+    flushed: [
+      `${by?.function}() waits for this under ${lock}, which reclaim takes${contextPhrase(context)}.`,
+      `${by?.function}() waits for this under ${lock}, a reclaim lock.`,
+    ],
+  }[how];
   for (const text of leads) for (const tail of tails) yield `${text} ${tail}`;
-  yield leads.at(-1)!;
+  yield* leads.slice(-1);
 }
 
 function lead(evidence: ScopeEvidence, here: boolean, route: string): string {

@@ -235,6 +235,8 @@ export const ENDS_IO: readonly { readonly name: string; readonly source: string 
   ] as const
 ).flatMap(([source, names]) => names.map((name) => ({ name, source })));
 
+export const ENDING: ReadonlySet<string> = new Set(ENDS_IO.map(({ name }) => name));
+
 export const QUEUERS: readonly Queuer[] = (
   [
     ['queue_work', 0, 1],
@@ -268,8 +270,17 @@ export const WORKQUEUE_MAKERS: readonly WorkqueueMaker[] = (
   ...(flagsArg === undefined ? {} : { flagsArg }),
 }));
 
-/** The flag of a workqueue that memory reclaim may wait for. */
+/** The flag of a workqueue that memory reclaim may wait for; the makers without flags give it. */
 export const FOR_RECLAIM = 'WQ_MEM_RECLAIM';
+
+/** The flag of a workqueue whose items run as softirqs do (include/linux/workqueue.h, 6.9 and later): a scope would be the interrupted task's. */
+export const IN_SOFTIRQ = 'WQ_BH';
+
+/** The kernel's own workqueues that have that flag. */
+export const SOFTIRQ_QUEUES = ['system_bh_wq', 'system_bh_highpri_wq'].map((name) => ({
+  name,
+  source: 'include/linux/workqueue.h',
+}));
 
 export const WORKQUEUE_MAKER_BY_NAME: ReadonlyMap<string, WorkqueueMaker> = new Map(
   WORKQUEUE_MAKERS.map((m) => [m.name, m]),

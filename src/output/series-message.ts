@@ -218,6 +218,11 @@ function taskMessage(
       `${name} runs on ${task.on}, which is made with WQ_MEM_RECLAIM: memory reclaim may wait for what is queued there.`,
       placeList(task.steps, report),
     ],
+    ends: [
+      `${name} ends I/O with ${task.on}:`,
+      chainList(task.steps),
+      'Memory reclaim waits for pages that are locked or under writeback, so it may wait for this task.',
+    ],
   }[task.how];
   const covered = coveredBy([scope], report, plan);
   const masks =

@@ -24,7 +24,7 @@ import { MEMORY_FILES, WANTED_OF_OTHERS } from '../../src/kernel/openers.js';
 import { PSEUDO_LOCKS } from '../../src/kernel/pseudo-locks.js';
 import { ASSIGNED_TABLES, RECLAIM_ENTRIES } from '../../src/kernel/reclaim-contexts.js';
 import { CALLBACK_FIELDS, REGISTRARS } from '../../src/kernel/tasks.js';
-import { ENDS_IO, QUEUERS, WAITS, WAKES } from '../../src/kernel/waits.js';
+import { ENDS_IO, QUEUERS, SOFTIRQ_QUEUES, WAITS, WAKES } from '../../src/kernel/waits.js';
 import { describeKernel, KERNEL_VERSIONS, type KernelVersion } from '../kernel-trees.js';
 
 interface Named {
@@ -48,6 +48,7 @@ const LISTS: Readonly<Record<string, readonly Named[]>> = {
   mounts: MOUNTS,
   queuers: QUEUERS,
   endsIo: ENDS_IO,
+  softirqQueues: SOFTIRQ_QUEUES,
   memoryFiles: MEMORY_FILES,
   wantedOfOthers: WANTED_OF_OTHERS.map(({ wants, source }) => ({
     name: wants.slice(wants.indexOf('.') + 1),
@@ -132,6 +133,8 @@ const ABSENT: Readonly<Record<KernelVersion, readonly string[]>> = {
     'layers vmalloc_user_noprof',
     'layers vzalloc_noprof',
     'registrars call_rcu_hurry',
+    'softirqQueues system_bh_highpri_wq',
+    'softirqQueues system_bh_wq',
     'waits disable_delayed_work_sync',
     'waits disable_work_sync',
     'waits kthread_stop_put',
