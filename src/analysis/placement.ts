@@ -22,7 +22,7 @@ export interface Refusal {
   readonly refused: string;
 }
 
-/** A point as the search works with it: before or after a statement, by index. */
+/** A point as the search works with it: before or after a statement, by index; after a `return` is once its value is there. */
 interface Point {
   readonly at: 'before' | 'after';
   readonly statement: number;
@@ -68,12 +68,14 @@ function placeTight(fn: Fn, lock: string, locks: Locks, prefer: PlacementMode): 
   const modes: PlacementMode[] =
     guarded.length > 0 ? ['inside'] : prefer === 'around' ? ['around', 'inside'] : ['inside', 'around'];
   const acts = new Set(effects.map((e) => e.node));
+  const callsUnder = (node: number): boolean =>
+    facts.cfg[node]!.op.k === 'call' && (held.entry[node]?.low ?? 0) >= 1;
   let why = 'no save and restore balance on every path';
   for (const mode of modes) {
     for (const hoisted of [true, false]) {
       const points =
         guarded.length > 0
-          ? insideGuards(facts, effects)
+          ? insideGuards(facts, effects, callsUnder)
           : mode === 'around'
             ? around(facts, effects, held, hoisted)
             : inside(facts, effects, held, hoisted);
@@ -191,7 +193,7 @@ export function placeAroundBody(fn: Fn, matters: (node: number) => boolean): Pla
   let why = '';
   for (const start of new Set([early, 0])) {
     const saves: Point[] = [{ at: 'before', statement: starts[start]! }];
-    const restores = exitsBehind(facts, facts.statements[starts[start]!]!.start, starts.at(-1)!);
+    const restores = exitsBehind(facts, facts.statements[starts[start]!]!.start, starts.at(-1)!, matters);
     const scoped = balances(facts, saves, restores, matters);
     if (typeof scoped === 'string') {
       why = scoped;
@@ -211,10 +213,15 @@ function inBody(facts: FunctionFacts): number[] {
 }
 
 /** The points where a function is left by what stands behind an offset: its returns, and the end of its last statement. */
-function exitsBehind(facts: FunctionFacts, offset: number, lastOne: number): Point[] {
+function exitsBehind(
+  facts: FunctionFacts,
+  offset: number,
+  lastOne: number,
+  matters: (node: number) => boolean,
+): Point[] {
   const restores: Point[] = [...facts.statements.keys()]
     .filter((i) => facts.statements[i]!.kind === 'return' && facts.statements[i]!.start > offset)
-    .map((statement) => ({ at: 'before', statement }));
+    .map((statement) => atReturn(facts, statement, matters));
   let last = lastOne;
   while (facts.statements[last]!.kind === 'label') {
     const inner = facts.statements.findIndex((s) => s.parent === last);
@@ -224,6 +231,13 @@ function exitsBehind(facts: FunctionFacts, offset: number, lastOne: number): Poi
   return facts.statements[last]!.kind === 'return'
     ? restores
     : [...restores, { at: 'after', statement: last }];
+}
+
+/** Where a scope ends that a `return` leaves: before it, or once its value is there where something that `matters` is done for that. */
+function atReturn(facts: FunctionFacts, statement: number, matters: (node: number) => boolean): Point {
+  const { from, to } = facts.statements[statement]!;
+  for (let node = from; node < to; node++) if (matters(node)) return { at: 'after', statement };
+  return { at: 'before', statement };
 }
 
 function placed(
@@ -246,7 +260,7 @@ export function placeFrom(fn: Fn, node: number): Placement | Refusal {
   const { facts } = fn;
   const from = facts.cfg[node]!.statement;
   const save: Point = { at: 'before', statement: from };
-  const restores = exitsBehind(facts, facts.statements[from]!.start, inBody(facts).at(-1)!);
+  const restores = exitsBehind(facts, facts.statements[from]!.start, inBody(facts).at(-1)!, () => false);
   const scoped = balances(facts, [save], restores, () => false);
   return typeof scoped === 'string' ? { refused: scoped } : placed([save], restores, facts, scoped);
 }
@@ -310,7 +324,8 @@ function around(
       saves.push({ at: 'before', statement: s });
     } else {
       if ((held.entry[e.node]?.low ?? 1) > 1) continue;
-      if (kind !== 'expression') return 'the lock is not released by a statement of its own';
+      if (kind !== 'expression' && kind !== 'return')
+        return 'the lock is not released by a statement of its own';
       restores.push({ at: 'after', statement: s });
     }
   }
@@ -350,7 +365,7 @@ function inside(
     const s = element(facts, e.node);
     if (s < 0) return 'the lock is released outside any statement';
     // What a function that releases the lock does before that is still under it.
-    const after = !e.direct && facts.statements[s]!.kind === 'expression';
+    const after = !e.direct && /^(?:expression|return)$/.test(facts.statements[s]!.kind);
     restores.push({ at: after ? 'after' : 'before', statement: s });
   }
   // Locked and unlocked at once (to wait for its holder): nothing runs in between.
@@ -365,7 +380,11 @@ function inside(
 }
 
 /** Behind each `guard()`, or in the body of a `scoped_guard()`, and before whatever leaves that block. */
-function insideGuards(facts: FunctionFacts, effects: readonly NodeEffect[]): Points | string {
+function insideGuards(
+  facts: FunctionFacts,
+  effects: readonly NodeEffect[],
+  matters: (node: number) => boolean,
+): Points | string {
   const { statements, cfg } = facts;
   const inner = (block: number): number[] =>
     [...statements.keys()].filter((i) => statements[i]!.parent === block);
@@ -388,7 +407,8 @@ function insideGuards(facts: FunctionFacts, effects: readonly NodeEffect[]): Poi
     }
     const left = element(facts, at);
     const { kind } = statements[left]!;
-    if (kind === 'return' || kind === 'jump') restores.push({ at: 'before', statement: left });
+    if (kind === 'return') restores.push(atReturn(facts, left, matters));
+    else if (kind === 'jump') restores.push({ at: 'before', statement: left });
     else if (kind === 'block') restores.push({ at: 'after', statement: inner(left).at(-1)! });
     else restores.push({ at: 'after', statement: inner(left)[0]! });
   }
@@ -463,6 +483,20 @@ function balances(
           }
         });
       }
+    } else if (s.kind === 'return') {
+      // The value is there, and the function is not left yet.
+      const leaves = (n: number): boolean => isInside(n) && cfg[n]!.op.k === 'ret';
+      const target = Array.from({ length: s.to - s.from }, (_, k) => s.from + k).find(leaves) ?? -1;
+      if (target < 0) return false;
+      for (const [i, node] of cfg.entries()) {
+        if (!isInside(i) && !inserted.has(i)) continue;
+        node.next.forEach((to, k) => {
+          if (to !== target) return;
+          node.next[k] = at;
+          any = true;
+        });
+      }
+      cfg.push({ op: { k: 'nop' }, next: [target], statement: -1 });
     } else {
       let target = -1;
       const isOf = (n: number): boolean => {

@@ -12,7 +12,7 @@ export interface StatementRange {
   readonly end: number;
 }
 
-/** Save or restore to be written before or after one statement. */
+/** Save or restore to be written before or after one statement; after a `return` means between its value and the return. */
 export interface ScopePoint {
   readonly at: 'before' | 'after';
   readonly statement: StatementRange;

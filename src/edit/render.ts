@@ -9,6 +9,7 @@ import { flagsName, isNameTaken } from './names.js';
 import { compareScopes, compareText, scopeSpan } from './order.js';
 import type { Downgrade, FileChange, Plan, ScopePlan, ScopePoint } from './plan.js';
 import { EditRefused } from './refusal.js';
+import { isSplitReturn, splitReturns } from './returns.js';
 import { type FunctionText, readFunction, type Statement, UnreadableBody } from './statements.js';
 import { columns, lineStart } from './tokens.js';
 
@@ -107,6 +108,7 @@ function renderFunction(out: MagicString, file: string, text: string, scopes: re
     const nesting = [...scopes].sort(outerFirst);
     const nameOf = new Map(variables.flatMap((v) => v.scopes.map((scope) => [scope.id, v] as const)));
 
+    const split = new Set<Statement>();
     // In the order of the text, so that the first save on a lock gets the whole comment.
     const explained = new Set<string>();
     const saves = nesting
@@ -137,8 +139,10 @@ function renderFunction(out: MagicString, file: string, text: string, scopes: re
         const value = nameOf.get(scope.id)?.name ?? scope.kept!.place;
         const line = `memalloc_${scope.api}_restore(${value});`;
         place(layout, fn, statementOf(point), point, [line], [0, -depth], false, refuse);
+        if (isSplitReturn(text, point)) split.add(statementOf(point));
       }
     });
+    if (split.size > 0) splitReturns(out, text, fn, layout, [...split], refuse);
     declareVariables(text, fn, layout, variables);
     layout.write(out);
   } catch (error) {
