@@ -36,7 +36,7 @@ function scopePlan({ source }: Findings, { api, chains }: Question, region: Regi
     lock,
     ...(task ? { task } : {}),
     lockText: task ? lock : lockText(region, source(fn.file.file)),
-    reclaim: chain ? chain.steps : task!.how === 'queue' ? [] : task!.steps,
+    reclaim: chain ? chain.steps : /^(?:queue|ends)$/.test(task!.how) ? [] : task!.steps,
     context: chain ? chain.entry.context : task!.context,
     saves: placement!.saves,
     restores: placement!.restores,

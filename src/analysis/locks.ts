@@ -14,6 +14,7 @@ import { TASK_FLAGS } from '../parse/facts.js';
 import { Flags, type HandedFlags } from './flags.js';
 import { Rolled } from './rolled.js';
 import { StandIns } from './stand-ins.js';
+import { isState, stateEffects } from './state-locks.js';
 import { type Effect, type Exit, netEffect, type Run, run, type Success } from './states.js';
 import { TaskHeld } from './task-held.js';
 import { type Zero, zeroIn, zeroPaths } from './zero.js';
@@ -162,8 +163,11 @@ export class Locks {
         this.own.set(id, [...(this.own.get(id) ?? []), ...proposed]);
       }
     } else {
+      const states = stateEffects(index);
       for (const fn of index.functions) {
         const effects = this.direct(fn);
+        for (const effect of states.get(fn.id) ?? [])
+          effects.push({ ...effect, success: 'void', direct: true, hops: 0 });
         if (effects.length > 0) this.own.set(fn.id, effects);
       }
     }
@@ -176,6 +180,37 @@ export class Locks {
     this.makers = index.functions.filter((fn) => this.makesStandIn(fn));
     this.standIns = new StandIns(index, this.makers, (fn, node) => this.returnsStandIn(fn, node));
     this.summarise([...(more?.effects ?? this.own).keys()]);
+    if (!more) this.giveUpStates();
+  }
+
+  /** A state that a task ends which did not begin it is handed from task to task: what runs meanwhile is not seen. */
+  private giveUpStates(): void {
+    const { functions, callers } = this.index;
+    const handedOn = new Set<string>();
+    for (const [id, summary] of this.summaries)
+      for (const [lock, { act, success }] of summary) {
+        if (!isState(lock) || act !== 'release' || functions[id]!.facts.isMacro) continue;
+        const edges = callers[id]!;
+        // What ends it sometimes is not followed into its callers.
+        if (
+          success === 'maybe' ||
+          edges.length === 0 ||
+          edges.some(({ how, kind }) => how !== 'call' || kind === 'name')
+        )
+          handedOn.add(lock);
+      }
+    if (handedOn.size === 0) return;
+    for (const [id, effects] of this.own)
+      if (effects.some((e) => handedOn.has(e.lock)))
+        this.own.set(
+          id,
+          effects.filter((e) => !handedOn.has(e.lock)),
+        );
+    for (const summary of this.summaries.values()) for (const lock of handedOn) summary.delete(lock);
+    for (const variants of this.zeroSummaries.values())
+      for (const summary of variants.values()) for (const lock of handedOn) summary.delete(lock);
+    this.combined.clear();
+    this.runs.clear();
   }
 
   /** Effects of the function's own primitives and guards. */

@@ -14,6 +14,7 @@ import { type Certainty, Flags, type HandedFlags } from './flags.js';
 import { Going } from './going.js';
 import { isUnknown, type Locks } from './locks.js';
 import type { Step } from './report.js';
+import { isState } from './state-locks.js';
 import type { Tasks } from './tasks.js';
 import { type Wait, Waits } from './waits.js';
 
@@ -290,7 +291,12 @@ export class Reclaim implements Chains {
           if (!isSeen(one) && isOwn(to)) add(one);
         }
         // The waits of the VFS, of mm and of the block layer are theirs, and for pages and buffers.
-        if (wait.field && !SHARED_LAYERS.test(fn.group) && !this.waits.endsInInterrupt(wait.on)) {
+        if (
+          wait.field &&
+          !SHARED_LAYERS.test(fn.group) &&
+          !this.waits.endsInInterrupt(wait.on) &&
+          !this.isForState(fn, wait.node)
+        ) {
           this.recordWait(wait.on, wait.node, at, group, entryOf);
         }
       }
@@ -413,6 +419,11 @@ export class Reclaim implements Chains {
   /** How reclaim comes to wait for a worker or kthread, if it does. */
   waitForTask(task: number): ReclaimWait | undefined {
     return this.awaited.get(task);
+  }
+
+  /** Is it a wait for a state of which it is known who holds it up? */
+  private isForState(fn: Fn, node: number): boolean {
+    return this.locks.acquisitions(fn).some((a) => a.node === node && a.blocking && isState(a.lock));
   }
 
   private recordBegin(fn: Fn, at: Reached, group: string, entryOf: ReadonlyMap<number, ReclaimEntry>): void {

@@ -298,3 +298,12 @@ export const WAITS_UNTIL: ReadonlyMap<string, number> = new Map(
 
 export const WAIT_BY_NAME: ReadonlyMap<string, WaitPrimitive> = new Map(WAITS.map((w) => [w.name, w]));
 export const WAKE_BY_NAME: ReadonlyMap<string, WakePrimitive> = new Map(WAKES.map((w) => [w.name, w]));
+
+/** Macros that assign their second argument to the first. */
+export const WRITES: readonly { readonly name: string; readonly source: string }[] = [
+  { name: 'WRITE_ONCE', source: 'include/asm-generic/rwonce.h' },
+  { name: 'smp_store_release', source: 'include/asm-generic/barrier.h' },
+  { name: 'smp_store_mb', source: 'include/asm-generic/barrier.h' },
+];
+
+export const WRITE_NAMES: ReadonlySet<string> = new Set(WRITES.map(({ name }) => name));

@@ -6,6 +6,12 @@ import type { CfgNode, Op, Path, Statement, StatementKind, TestOp } from './fact
 import { argumentsOf, pathOf } from './paths.js';
 
 /** An edge whose end is not known yet: successor `slot` of `node`, or one more successor for -1. */
+/** The loose ends where a condition holds, and where it does not. */
+interface Branches {
+  readonly yes: Loose[];
+  readonly no: Loose[];
+}
+
 type Loose = readonly [node: number, slot: number];
 
 interface Jump {
@@ -52,7 +58,8 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
   const labels = new Map<string, { node: number; depth: number }>();
   let breaks: { out: Loose[]; depth: number } | undefined;
   let continues: { out: Loose[]; depth: number } | undefined;
-  let cases: { dispatch: number; hasDefault: boolean } | undefined;
+  /** Of the `switch` around: what is asked, the ends of the cases that it is not, and the node of `default`. */
+  let cases: { on: Path; others: Loose[]; fallback: number } | undefined;
 
   const join = (target: number, from: readonly Loose[]): void => {
     for (const [node, slot] of from) {
@@ -70,7 +77,7 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
   const dropGuards = (depth: number): void => {
     for (let i = guards.length - 1; i >= depth; i--) emit({ k: 'unguard', ...guards[i]! });
   };
-  const branch = (on: Path, rel: TestOp['rel'], flip = false): { yes: Loose[]; no: Loose[] } => {
+  const branch = (on: Path, rel: TestOp['rel'], flip = false): Branches => {
     const node = emit({ k: 'test', on, rel });
     cfg[node]!.next.push(-1, -1);
     const yes: Loose[] = [[node, 0]];
@@ -210,11 +217,18 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
     }
     const name = callee >= 0 && cst.type[callee] === 'identifier' ? textOf(cst, callee) : '';
     if (name === '' && callee >= 0) evaluate(callee);
-    // wait_event(queue, trylock(lock)): comes back with the lock.
+    // wait_event(queue, trylock(lock)): comes back with the lock. Any other condition is asked first: who finds that it holds goes on.
     const until = args[WAITS_UNTIL.get(name) ?? -1];
     const takes = until !== undefined && isLockCall(until) ? until : -1;
+    let holds: Loose[] = [];
     const values = args.map((arg) => {
       if (arg === takes) return '';
+      if (arg === until) {
+        const { yes, no } = condition(arg);
+        if (no.length > 0) holds = yes;
+        loose = no.length > 0 ? no : yes;
+        return '';
+      }
       const value = evaluate(arg);
       if (value === '' && LOCK_BY_NAME.has(name)) return elementPath(arg);
       return value[0] === '@' ? pathOf(cst, arg, original) : value;
@@ -235,6 +249,10 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
       const { yes, no } = condition(takes);
       join(at, no);
       loose = yes;
+    }
+    if (holds.length > 0) {
+      loose = [...loose, ...holds];
+      emit(NOP);
     }
     if (NO_RETURN.has(name)) loose = [];
     return `@${at}`;
@@ -269,7 +287,7 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
   };
 
   /** Emits the condition; the loose ends for "true" and "false". */
-  const condition = (node: number): { yes: Loose[]; no: Loose[] } => {
+  const condition = (node: number): Branches => {
     if (node < 0) return { yes: loose, no: [] };
     switch (cst.type[node]) {
       case 'parenthesized_expression': {
@@ -327,28 +345,17 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
         }
         const value = evaluate(left);
         const constant = evaluate(right);
+        if (operator === '==' || operator === '!=') {
+          const { yes, no } = equals(value, constant);
+          return operator === '==' ? { yes, no } : { yes: no, no: yes };
+        }
         if (constant === '#0') {
-          if (operator === '==') return branch(value, 'nz', true);
-          if (operator === '!=') return branch(value, 'nz');
           if (operator === '<') return branch(value, 'neg');
           if (operator === '>=') return branch(value, 'neg', true);
           if (operator === '>') return branch(value, 'pos');
           if (operator === '<=') return branch(value, 'pos', true);
         }
-        if (operator === '==' || operator === '!=') {
-          if (constant === '#neg') return branch(value, '=neg', operator === '!=');
-          const both = [value, constant];
-          const field = both
-            .map((path) => /^v:current (\w+)$/.exec(path)?.[1])
-            .find((name) => name !== undefined);
-          const variable = both.find((path) => /^v:\w+$/.test(path));
-          if (field !== undefined && variable !== undefined)
-            return branch(variable, `=task ${field}`, operator === '!=');
-          if (both.every((path) => /^v:[\w ]+$/.test(path)))
-            return branch(value, `== ${constant}`, operator === '!=');
-        }
-        // Which values are compared with which is not followed, but that they are.
-        const tested = branch(value === '' || value[0] === '#' ? constant : value, '?');
+        const tested = compared(value, constant);
         const flags = testedFlags(node);
         const last = cfg.at(-1)!;
         if (flags && last.op.k === 'test') cfg[cfg.length - 1] = { ...last, op: { ...last.op, flags } };
@@ -356,6 +363,22 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
       }
     }
     return branch(evaluate(node), 'nz');
+  };
+
+  /** Which values are compared is not followed, but that they are. */
+  const compared = (value: Path, constant: Path): Branches =>
+    branch(value === '' || value[0] === '#' ? constant : value, '?');
+
+  /** Emits the test whether two values are equal. */
+  const equals = (value: Path, constant: Path): Branches => {
+    if (constant === '#0') return branch(value, 'nz', true);
+    if (constant === '#neg') return branch(value, '=neg');
+    const both = [value, constant];
+    const field = both.map((path) => /^v:current (\w+)$/.exec(path)?.[1]).find((name) => name !== undefined);
+    const variable = both.find((path) => /^v:\w+$/.test(path));
+    if (field !== undefined && variable !== undefined) return branch(variable, `=task ${field}`);
+    if (both.every((path) => /^v:[\w ]+$/.test(path))) return branch(value, `== ${constant}`);
+    return compared(value, constant);
   };
 
   const withoutParentheses = (node: number): number => {
@@ -377,7 +400,7 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
   };
 
   const loop = (
-    test: (() => { yes: Loose[]; no: Loose[] }) | undefined,
+    test: (() => Branches) | undefined,
     body: number,
     self: number,
     update: number,
@@ -520,11 +543,11 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
         const test = childByField(cst, node, 'condition');
         const iterator = !/^while\b/.test(original.slice(record.start, record.start + 6));
         const run = iterator
-          ? (): { yes: Loose[]; no: Loose[] } => {
+          ? (): Branches => {
               evaluate(test);
               return branch('', '?');
             }
-          : (): { yes: Loose[]; no: Loose[] } => condition(test);
+          : (): Branches => condition(test);
         loop(run, childByField(cst, node, 'body'), self, -1, true);
         break;
       }
@@ -550,24 +573,30 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
         break;
       }
       case 'switch_statement': {
-        evaluate(childByField(cst, node, 'condition'));
+        const on = evaluate(childByField(cst, node, 'condition'));
         const saved = [breaks, cases] as const;
         breaks = { out: [], depth: guards.length };
-        cases = { dispatch: emit(NOP), hasDefault: false };
+        emit(NOP);
+        cases = { on, others: loose, fallback: -1 };
         loose = [];
         statement(childByField(cst, node, 'body'), self);
         loose = [...loose, ...breaks.out];
-        if (!cases.hasDefault) loose.push([cases.dispatch, -1]);
+        if (cases.fallback < 0) loose.push(...cases.others);
+        else join(cases.fallback, cases.others);
         [breaks, cases] = saved;
         break;
       }
       case 'case_statement': {
         const value = childByField(cst, node, 'value');
-        if (cases) {
-          loose = [...loose, [cases.dispatch, -1]];
-          if (value < 0) cases.hasDefault = true;
+        if (cases && value >= 0) {
+          const before = loose;
+          loose = cases.others;
+          const { yes, no } = equals(cases.on, evaluate(value));
+          cases.others = no;
+          loose = [...before, ...yes];
         }
-        emit(NOP);
+        const at = emit(NOP);
+        if (cases && value < 0) cases.fallback = at;
         inBlock(
           children(cst, node).filter((c) => {
             const t = cst.type[c]!;

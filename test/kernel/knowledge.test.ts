@@ -24,7 +24,7 @@ import { MEMORY_FILES, WANTED_OF_OTHERS } from '../../src/kernel/openers.js';
 import { PSEUDO_LOCKS } from '../../src/kernel/pseudo-locks.js';
 import { ASSIGNED_TABLES, RECLAIM_ENTRIES } from '../../src/kernel/reclaim-contexts.js';
 import { CALLBACK_FIELDS, REGISTRARS } from '../../src/kernel/tasks.js';
-import { ENDS_IO, QUEUERS, SOFTIRQ_QUEUES, WAITS, WAKES } from '../../src/kernel/waits.js';
+import { ENDS_IO, QUEUERS, SOFTIRQ_QUEUES, WAITS, WAKES, WRITES } from '../../src/kernel/waits.js';
 import { describeKernel, KERNEL_VERSIONS, type KernelVersion } from '../kernel-trees.js';
 
 interface Named {
@@ -49,6 +49,7 @@ const LISTS: Readonly<Record<string, readonly Named[]>> = {
   queuers: QUEUERS,
   endsIo: ENDS_IO,
   softirqQueues: SOFTIRQ_QUEUES,
+  writes: WRITES,
   memoryFiles: MEMORY_FILES,
   wantedOfOthers: WANTED_OF_OTHERS.map(({ wants, source }) => ({
     name: wants.slice(wants.indexOf('.') + 1),
