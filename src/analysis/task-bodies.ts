@@ -1,5 +1,5 @@
 import type { Fn, Index } from '../index/link.js';
-import { ENDING, FOR_RECLAIM, IN_SOFTIRQ } from '../kernel/waits.js';
+import { ENDING, FOR_RECLAIM } from '../kernel/waits.js';
 import type { Locks } from './locks.js';
 import { isUnknown } from './locks.js';
 import { type CallAt, wayInOwnPart } from './own-part.js';
@@ -61,7 +61,7 @@ export class TaskBodies {
   why(fn: Fn): TaskReason | undefined {
     const runs = this.tasks.startedAs(fn.id);
     if (runs !== 'worker' && runs !== 'kthread') return undefined;
-    if (this.waits.queuedOn(IN_SOFTIRQ, fn.id)) return undefined;
+    if (this.waits.isSoftirq(fn.id)) return undefined;
     const wait = this.chains.waitForTask(fn.id);
     if (wait) return { how: 'waited', on: '', steps: wait.steps, context: wait.entry.context };
     const flush = this.flushed.get(fn.id);

@@ -185,6 +185,16 @@ export class Waits {
     return out;
   }
 
+  /** Is the worker queued as a softirq, and in no other way? */
+  isSoftirq(worker: number): boolean {
+    if (!this.queuedOn(IN_SOFTIRQ, worker)) return false;
+    const inSoftirq = this.made.get(IN_SOFTIRQ)!;
+    return ![...this.queued].some(
+      ([queue, items]) =>
+        !inSoftirq.has(queue) && [...items.keys()].some((item) => this.runs.get(item)?.has(worker)),
+    );
+  }
+
   /** The workqueue with that flag which the worker may be queued on. */
   queuedOn(flag: QueueFlag, worker: number): Queued | undefined {
     let found = this.workers.get(flag);
