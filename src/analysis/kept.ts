@@ -1,10 +1,18 @@
 import { createHash } from 'node:crypto';
 import type { Plan } from '../edit/plan.js';
-import type { Cache } from '../index/cache.js';
-import type { Listed } from '../index/load.js';
+import { type Cache, contentHash } from '../index/cache.js';
+import { keepFacts, keptFacts, type Listed } from '../index/load.js';
+import { type Move, moveBetween, translated } from '../index/moved.js';
+import { senseOf } from '../index/sense.js';
 import type { Witness } from '../index/witness.js';
+import { extractFacts } from '../parse/extract.js';
+import { packFacts, unpackFacts } from '../parse/pack.js';
+import { readSource } from '../tree/files.js';
 import { type Analysis, type AnalyzeOptions, BY_DEFAULT } from './api.js';
 import type { Report } from './report.js';
+
+/** So many files may have changed for what was kept of the last state to be looked at. */
+const MAX_MOVED = 20;
 
 /** Reports and plans of earlier runs, and what a self-check found, each for one state of the tree and one set of options. */
 export class KeptResults {
@@ -49,8 +57,19 @@ export class KeptResults {
     return value;
   };
 
+  /** What was kept of this state, or of the last one if only comments and white space have changed since. */
   private get<T>(name: string): T | undefined {
-    const bytes = this.cache.results.get(this.key(name));
+    const found = this.read<T>(this.key(name, 'is'));
+    if (found !== undefined || this.witness.changed.size === 0) return found;
+    const before = this.read<T>(this.key(name, 'was'));
+    const moves = before === undefined ? undefined : this.moves;
+    const value = moves && translated(before!, moves);
+    if (value !== undefined) this.put(name, value);
+    return value;
+  }
+
+  private read<T>(key: string): T | undefined {
+    const bytes = this.cache.results.get(key);
     if (!bytes) return undefined;
     try {
       return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')) as T;
@@ -59,15 +78,47 @@ export class KeptResults {
     }
   }
 
+  private moved: { readonly moves: ReadonlyMap<string, Move> | undefined } | undefined;
+
+  /** Where the code of each changed file stands now; undefined where one says something else. */
+  private get moves(): ReadonlyMap<string, Move> | undefined {
+    this.moved ??= { moves: this.findMoves() };
+    return this.moved.moves;
+  }
+
+  private findMoves(): ReadonlyMap<string, Move> | undefined {
+    const { changed } = this.witness;
+    if (changed.size > MAX_MOVED) return undefined;
+    const moves = new Map<string, Move>();
+    for (const [file, was] of changed) {
+      const before = keptFacts(this.cache, file, was);
+      const source = before && readSource(this.options.tree, file);
+      if (!source || !('text' in source)) return undefined;
+      const { text } = source;
+      const hash = contentHash(Buffer.from(text, 'latin1'));
+      // It has just changed once more.
+      if (hash !== this.witness.hash(file)) return undefined;
+      const sense = senseOf(text);
+      if (sense !== before.sense) return undefined;
+      const now = packFacts(extractFacts(file, text));
+      const move = moveBetween(before.facts, unpackFacts(now));
+      if (!move) return undefined;
+      // So that the next change can be compared with this one.
+      keepFacts(this.cache, file, hash, sense, now);
+      moves.set(file, move);
+    }
+    return moves;
+  }
+
   private put(name: string, value: unknown): void {
-    const key = this.key(name);
+    const key = this.key(name, 'is');
     if (this.witness.stands()) this.cache.results.put(key, Buffer.from(JSON.stringify(value), 'utf8'));
     this.cache.flush();
   }
 
-  private state: string | undefined;
+  private readonly states: Partial<Record<'is' | 'was', string>> = {};
 
-  private key(name: string): string {
+  private key(name: string, when: 'is' | 'was'): string {
     const {
       tree,
       paths,
@@ -78,7 +129,7 @@ export class KeptResults {
       checks = false,
       nolockdep = false,
     } = this.options;
-    this.state ??= this.witness.digest();
+    this.states[when] ??= this.witness.digest(when);
     const asked = {
       version: tree.version,
       paths,
@@ -89,7 +140,7 @@ export class KeptResults {
       checks,
       nolockdep,
     };
-    const text = JSON.stringify([name, this.state, asked, this.listed.skipped]);
+    const text = JSON.stringify([name, this.states[when], asked, this.listed.skipped]);
     return createHash('sha256').update(text).digest('hex');
   }
 }

@@ -69,6 +69,8 @@ export interface StatTable {
   readonly isNew: boolean;
   /** `contentHash` of the file, if it is certain without reading it. One `stat`. */
   known(file: string): string | undefined;
+  /** `contentHash` of what the file was when somebody last looked, whatever it is now. */
+  was(file: string): string | undefined;
   /**
    * Reads the file, and remembers what it looked like if it can't have changed meanwhile.
    * @throws the system error of a file that can't be read.
@@ -357,6 +359,9 @@ class ResultStore implements Store {
 /** The owner of stat tables: how they are written is all that a program must know. */
 const TABLE_FORMAT = 'stat-table-1';
 
+/** No file looks like that. */
+const UNSURE = '';
+
 class Stats implements StatTable {
   private seen: Map<string, { readonly look: string; readonly hash: string }> | undefined;
   private changed = false;
@@ -382,6 +387,10 @@ class Stats implements StatTable {
     return this.unchanged(file)?.hash;
   }
 
+  was(file: string): string | undefined {
+    return this.entries().get(file)?.hash;
+  }
+
   read(file: string): { bytes: Buffer; hash: string } {
     const { bytes, seen } = readSeen(this.roots, file, this.now);
     this.note(file, seen);
@@ -401,8 +410,7 @@ class Stats implements StatTable {
   }
 
   note(file: string, { look, hash, sure }: Seen): void {
-    if (sure) this.entries().set(file, { look, hash });
-    else this.entries().delete(file);
+    this.entries().set(file, { look: sure ? look : UNSURE, hash });
     this.changed = true;
   }
 

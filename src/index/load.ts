@@ -8,6 +8,7 @@ import { listFiles } from '../tree/files.js';
 import { type KernelTree, MODULE, placeOf } from '../tree/kernel-tree.js';
 import type { Cache, Roots } from './cache.js';
 import { type ParseJob, WORD_HASHES, wordHash } from './parse-worker.js';
+import { SENSE_LENGTH } from './sense.js';
 import type { Witness } from './witness.js';
 
 /**
@@ -264,10 +265,10 @@ export async function parseAll(
   const skipped: Skipped[] = [];
   for (const result of await threads.run('parseFiles', tasks, report)) {
     for (const [file, seen] of result.seen) keeping!.witness.note(file, seen);
-    for (const { packed, hash } of result.facts) {
+    for (const { packed, hash, sense } of result.facts) {
       const read = unpackFacts(packed);
       facts.set(read.file, read);
-      keeping?.cache.facts.put(`${hash} ${read.file}`, Buffer.from(packed, 'latin1'));
+      if (keeping) keepFacts(keeping.cache, read.file, hash, sense, packed);
     }
     skipped.push(...result.skipped);
   }
@@ -275,12 +276,27 @@ export async function parseAll(
   return { facts: files.flatMap((file) => facts.get(file) ?? []), skipped };
 }
 
+/** Keeps the packed facts of a file of that content, and what `senseOf` says of it. */
+export function keepFacts(cache: Cache, file: string, hash: string, sense: string, packed: string): void {
+  cache.facts.put(`${hash} ${file}`, Buffer.from(sense + packed, 'latin1'));
+}
+
 /** The facts of a file of that content; its name stands in them, too. */
 function fromCache(cache: Cache, file: string, hash: string): FileFacts | undefined {
+  return keptFacts(cache, file, hash)?.facts;
+}
+
+/** The same, and what `senseOf` says of the file. */
+export function keptFacts(
+  cache: Cache,
+  file: string,
+  hash: string,
+): { readonly facts: FileFacts; readonly sense: string } | undefined {
   const bytes = cache.facts.get(`${hash} ${file}`);
   if (!bytes) return undefined;
   try {
-    return unpackFacts(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1'));
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+    return { facts: unpackFacts(text.slice(SENSE_LENGTH)), sense: text.slice(0, SENSE_LENGTH) };
   } catch {
     return undefined;
   }

@@ -5,6 +5,7 @@ import { packFacts } from '../parse/pack.js';
 import { sourceOf } from '../tree/files.js';
 import { placeOf, reasonOf } from '../tree/kernel-tree.js';
 import { type Roots, readSeen, type Seen, unreadable } from './cache.js';
+import { senseOf } from './sense.js';
 
 /** What a thread is given: tree-relative files. */
 export interface ParseJob {
@@ -15,8 +16,8 @@ export interface ParseJob {
 }
 
 export interface ParseResult {
-  /** As `packFacts` made them, with the `contentHash` of what they were read from, if `witness` asks for it. */
-  readonly facts: { readonly packed: string; readonly hash: string }[];
+  /** As `packFacts` made them, with the `contentHash` of what they were read from and its `senseOf`, if `witness` asks for it. */
+  readonly facts: { readonly packed: string; readonly hash: string; readonly sense: string }[];
   readonly skipped: Skipped[];
   /** What the files were, in order, if `witness` asks for it. */
   readonly seen: (readonly [file: string, seen: Seen])[];
@@ -39,6 +40,7 @@ export function parseFiles({ roots, files, witness }: ParseJob): ParseResult {
       facts.push({
         packed: packFacts(extractFacts(file, source.text)),
         hash: witness ? seen.at(-1)![1].hash : '',
+        sense: witness ? senseOf(source.text) : '',
       });
   }
   return { facts, skipped, seen };

@@ -7,6 +7,8 @@ import type { Seen, StatTable } from './cache.js';
  */
 export class Witness {
   private readonly seen = new Map<string, Seen>();
+  /** `contentHash` that files had when somebody last looked at the tree, of those that have another one now. */
+  private readonly before = new Map<string, string>();
   private contradicted = false;
   private allSeen = false;
 
@@ -17,7 +19,12 @@ export class Witness {
 
   /** Looks at every file, and reads those of which the looks don't say what is in them. */
   survey(): void {
-    for (const file of this.files) this.seen.set(file, this.stats.see(file));
+    for (const file of this.files) {
+      const was = this.stats.was(file);
+      const seen = this.stats.see(file);
+      this.seen.set(file, seen);
+      if (was !== undefined && was !== seen.hash) this.before.set(file, was);
+    }
     this.allSeen = true;
   }
 
@@ -42,8 +49,16 @@ export class Witness {
     return this.seen.get(file)?.hash;
   }
 
-  /** Names the state: the names of the files, and what is in each. Those that nobody looked at are read. */
-  digest(): string {
+  /** Files that changed since somebody last looked at the tree, with the `contentHash` they had. */
+  get changed(): ReadonlyMap<string, string> {
+    return this.before;
+  }
+
+  /**
+   * Names the state: the names of the files, and what is in each, or `was` when somebody last looked. Those that nobody looked at are
+   * read.
+   */
+  digest(when: 'is' | 'was' = 'is'): string {
     const digest = createHash('sha256');
     for (const file of this.files) {
       let seen = this.seen.get(file);
@@ -51,7 +66,8 @@ export class Witness {
         seen = this.stats.see(file);
         this.seen.set(file, seen);
       }
-      digest.update(`${file}\0${seen.hash}\n`);
+      const hash = when === 'was' ? (this.before.get(file) ?? seen.hash) : seen.hash;
+      digest.update(`${file}\0${hash}\n`);
     }
     return digest.digest('hex');
   }

@@ -88,7 +88,7 @@ describe('the results of an earlier run', () => {
   });
 
   it.each<[string, (tree: { root: string; edit: Edit }) => void]>([
-    ['a file that was asked for', ({ edit }) => edit(SITE_FILE, (text) => `\n\n${text}`)],
+    ['a file that was asked for', ({ edit }) => edit(SITE_FILE, (text) => `${text}\nint demofs_more;\n`)],
     ['a header', ({ edit }) => edit('include/linux/fs.h', (text) => `${text}\nstruct more { int a; };\n`)],
     [
       'a file that becomes a caller',
@@ -118,6 +118,42 @@ describe('the results of an earlier run', () => {
     expect(second.analyses()).toBe(1);
     expect(second.said).toBe(await anew());
     expect((await run()).analyses()).toBe(0);
+  });
+
+  it('move with the code where only comments and white space have changed', async () => {
+    const { run, anew, edit } = setting();
+    await run();
+    const changes: ((text: string) => string)[] = [
+      (text) => `/* One line,\n * another. */\n\n${text}`,
+      (text) => text.replaceAll(/^(.*GFP_NOFS.*)$/gm, '\t// Why?\n$1 /* Because. */   '),
+      (text) => text.replaceAll(/;\n/g, ';\n\n/* "no\'string */\n'),
+      (text) => text.replaceAll(/\/\*(?:(?!\*\/)[\s\S])*\*\/\n/g, '\n'),
+      (text) => `${text}\n/* The end. */\n`,
+    ];
+    for (const change of changes) {
+      edit(SITE_FILE, change);
+      edit('include/linux/fs.h', (text) => `${text}/* More. */\n`);
+      const { said: moved, analyses } = await run();
+      expect([changes.indexOf(change), analyses()]).toEqual([changes.indexOf(change), 0]);
+      expect(moved).toBe(await anew());
+    }
+    edit(SITE_FILE, (text) => `${text}int demofs_more;\n`);
+    expect((await run()).analyses()).toBe(1);
+  });
+
+  it.each<[string, (text: string) => string]>([
+    ['code moves within its line', (text) => text.replace('GFP_NOFS', '/* Why? */ GFP_NOFS')],
+    ['a line is indented', (text) => text.replace(/^\t/m, '\t\t')],
+    ['a line is broken', (text) => text.replace(/ = kmalloc/, ' =\n\t\tkmalloc')],
+    ['what looks like a comment is a string', (text) => text.replace('/* b */', '/* a */')],
+  ])('do not where %s', async (_, change) => {
+    const { run, anew, edit } = setting();
+    edit(SITE_FILE, (text) => `${text}char s[] = "/* b */";\n`);
+    await run();
+    edit(SITE_FILE, change);
+    const { said: now, analyses } = await run();
+    expect(analyses()).toBe(1);
+    expect(now).toBe(await anew());
   });
 
   it('hold for the same contents with other times, and in another place', async () => {
