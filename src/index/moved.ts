@@ -16,9 +16,11 @@ export function moveBetween(before: FileFacts, now: FileFacts): Move | undefined
   const [old, current] = [placesIn(before), placesIn(now)];
   if (old.length !== current.length) return undefined;
   const lines = new Map<number, number>();
-  for (const [i, place] of old.entries()) {
-    const line = lineAt(before.lines, place);
-    const to = lineAt(now.lines, current[i]!);
+  const pairs = [
+    ...old.map((place, i) => [lineAt(before.lines, place), lineAt(now.lines, current[i]!)] as const),
+    ...before.functions.map((fn, i) => [fn.line, now.functions[i]!.line] as const),
+  ];
+  for (const [line, to] of pairs) {
     if ((lines.get(line) ?? to) !== to) return undefined;
     lines.set(line, to);
   }
