@@ -3,6 +3,7 @@ import { gfpArgument, KEPT_MASKS, MASKLESS_ALLOCATORS } from '../kernel/allocato
 import { LAYER_BY_NAME } from '../kernel/layers.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import type { Api } from '../kernel/types.js';
+import type { FunctionFacts } from '../parse/facts.js';
 import { inModule } from '../tree/kernel-tree.js';
 import type { ScopesAt } from './coverage.js';
 import { isUnknown, type Locks, scopeClass } from './locks.js';
@@ -256,26 +257,26 @@ export class Regions {
 }
 
 /**
- * Do scopes of that kind which the function, or what it calls, opens and closes cross one that is open at these nodes? Then as many of them
- * may be open where it ends as where it begins, but not the same: a restore would put back what was before the other.
+ * Do scopes of that kind which the function, or what it calls, opens and closes cross one that is open at these nodes? From where that is
+ * opened to where it is closed each of them must be closed that was opened, and no other: a restore would put back what was before the other.
  */
 export function crosses(locks: Locks, fn: Fn, open: Uint8Array, api: Api): boolean {
   // What may have been opened for all that is known is no start of anything: nobody is seen to close it either.
   const effects = new Map<number, Effect[]>();
   for (const e of locks.effects(fn))
-    if (e.lock === scopeClass(api) && !(e.act === 'acquire' && e.success === 'maybe'))
+    if (open[e.node] === 1 && e.lock === scopeClass(api) && !(e.act === 'acquire' && e.success === 'maybe'))
       effects.set(e.node, [...(effects.get(e.node) ?? []), e]);
   if (effects.size === 0) return false;
-  const { entry } = run(fn.facts, effects);
-  const depths = new Set<string>();
-  for (const [from, { next }] of fn.facts.cfg.entries()) {
-    for (const to of next) {
-      if (to < 0 || open[from] === open[to]) continue;
-      const at = entry[to];
-      if (at) depths.add(`${at.low} ${at.high}`);
+  // Every way out of it is an exit, where nothing may be left and nothing be closed.
+  const cfg = fn.facts.cfg.map((node) => ({ ...node, next: [...node.next] }));
+  for (const [at, { next }] of fn.facts.cfg.entries())
+    for (const [side, to] of next.entries()) {
+      if (to < 0 || open[at] !== 1 || open[to] === 1) continue;
+      cfg[at]!.next[side] = cfg.length;
+      cfg.push({ op: { k: 'nop' }, next: [to, 1], statement: -1 });
     }
-  }
-  return depths.size > 1;
+  const withExits = Object.create(fn.facts, { cfg: { value: cfg } }) as FunctionFacts;
+  return run(withExits, effects).exits.some((e) => e.depth !== 0 || e.pending !== '');
 }
 
 /** How the nodes of `a` lie to those of `b`. */
