@@ -1,7 +1,7 @@
 import type { ScopePoint, StatementRange } from '../edit/plan.js';
 import type { Fn } from '../index/link.js';
 import type { CfgNode, FunctionFacts, Path, Statement } from '../parse/facts.js';
-import type { Locks } from './locks.js';
+import { isScope, type Locks } from './locks.js';
 import { type Effect, type Run, run } from './states.js';
 
 /** Where a scope stands relative to the acquire and release of its lock. */
@@ -116,6 +116,8 @@ const MAX_MOVED_ON = 4;
 function placeOutside(fn: Fn, lock: string, locks: Locks, inside: readonly number[]): Placement | undefined {
   const { facts } = fn;
   if (facts.broken || facts.isMacro || inside.length === 0 || locks.differsByArm(fn, lock)) return undefined;
+  // What starts and ends scopes itself need not leave this one open, for all that is seen: what was started may be a stand-in.
+  if (locks.effects(fn).some((e) => isScope(e.lock))) return undefined;
   const effects = locks.effects(fn).filter((e) => e.lock === lock);
   const isInside = new Set(inside);
   const pointsOf = (act: Effect['act'], at: Point['at'], levels: number): Point[] => {
