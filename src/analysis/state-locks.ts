@@ -128,7 +128,10 @@ function conditionBefore(
     let at = first;
     while (at >= first && at < wait) {
       const { op, next } = cfg[at]!;
-      at = next[op.k === 'test' && !holds(op.rel, value) ? 1 : 0]!;
+      const to = next[op.k === 'test' && !holds(op.rel, value) ? 1 : 0]!;
+      // A condition that goes round is not followed: whoever asks may wait.
+      if (to <= at) return true;
+      at = to;
     }
     return at === wait;
   };

@@ -67,7 +67,12 @@ function returnType(text: string, start: number): string | undefined {
 /** The variable of that type and a usual name among the declarations that the function begins with. */
 function resultOf(text: string, fn: FunctionText, type: string): string | undefined {
   const [, base, pointers] = /^(.*?) ?(\**)$/.exec(type)!;
-  const names = leadingDeclarations(fn.root).flatMap(({ start, end }) => {
+  const leading = leadingDeclarations(fn.root);
+  // A block may have another variable of that name.
+  const inner = fn.statements.filter((s) => s.kind === 'declaration' && !leading.includes(s));
+  const isHidden = (name: string): boolean =>
+    inner.some(({ start, end }) => new RegExp(`\\b${name}\\b`).test(text.slice(start, end)));
+  const names = leading.flatMap(({ start, end }) => {
     const declaration = text.slice(start, end);
     const head = new RegExp(`^${base!.replaceAll(' ', '\\s+')}\\s`).exec(declaration);
     if (!head || fn.conditionalDepth(start) > 0) return [];
@@ -82,7 +87,7 @@ function resultOf(text: string, fn: FunctionText, type: string): string | undefi
       return found && found[1] === pointers ? [found[2]!] : [];
     });
   });
-  return RESULTS.find((name) => names.includes(name));
+  return RESULTS.find((name) => names.includes(name) && !isHidden(name));
 }
 
 function declareResult(text: string, fn: FunctionText, layout: Layout, type: string): string {

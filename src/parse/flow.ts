@@ -6,13 +6,13 @@ import type { CfgNode, Op, Path, Statement, StatementKind, TestOp } from './fact
 import { argumentsOf, pathOf } from './paths.js';
 
 /** An edge whose end is not known yet: successor `slot` of `node`, or one more successor for -1. */
+type Loose = readonly [node: number, slot: number];
+
 /** The loose ends where a condition holds, and where it does not. */
 interface Branches {
   readonly yes: Loose[];
   readonly no: Loose[];
 }
-
-type Loose = readonly [node: number, slot: number];
 
 interface Jump {
   readonly from: readonly Loose[];

@@ -82,7 +82,7 @@ for (const version of KERNEL_VERSIONS) {
                 !/^unsigned int (?:\w+_)?no(?:fs|io)_flags\d*(?: = 0)?;$|^nofs_flags\d* = \w+->\w+_nofs_flags;$/.test(
                   line,
                 ) &&
-                !/^[\w ]+ \**ret;$/.test(line),
+                !/^(?!return\b)[\w ]+ \**ret;$/.test(line),
             )
             .map((line) => line.replace(/[{}]/g, '').trim())
             .filter((line) => line !== '');
