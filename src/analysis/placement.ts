@@ -1,6 +1,6 @@
 import type { ScopePoint, StatementRange } from '../edit/plan.js';
 import type { Fn } from '../index/link.js';
-import type { CfgNode, FunctionFacts, Path, Statement } from '../parse/facts.js';
+import type { FunctionFacts, OpenNode, Path, Statement } from '../parse/facts.js';
 import { isScope, type Locks } from './locks.js';
 import { type Effect, type Run, run } from './states.js';
 
@@ -459,7 +459,7 @@ function balances(
   restores: readonly Point[],
   belongs: (node: number) => boolean,
 ): Pick<Placement, 'open' | 'conditional'> | string {
-  const cfg: CfgNode[] = facts.cfg.map((n) => ({ ...n, next: [...n.next] }));
+  const cfg: OpenNode[] = facts.cfg.map((n) => ({ ...n, next: [...n.next] }));
   const effects = new Map<number, Effect[]>();
   /** The statements that the inserted nodes stand at. */
   const inserted = new Map<number, Statement>();

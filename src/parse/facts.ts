@@ -69,9 +69,14 @@ export type Op = CallOp | SetOp | TestOp | ReturnOp | GuardOp | { readonly k: 'n
 export interface CfgNode {
   readonly op: Op;
   /** Indices of the successors. Node 0 is the entry, node 1 the exit. */
-  readonly next: number[];
+  readonly next: readonly number[];
   /** Index into `FunctionFacts.statements`, or -1. */
   readonly statement: number;
+}
+
+/** The same while it is made. */
+export interface OpenNode extends CfgNode {
+  readonly next: number[];
 }
 
 export type StatementKind =

@@ -2,7 +2,7 @@ import { NO_RETURN, TRUTH } from '../kernel/expressions.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { WAITS_UNTIL } from '../kernel/waits.js';
 import { type Cst, childByField, children, firstChar, textOf } from './cst.js';
-import type { CfgNode, Op, Path, Statement, StatementKind, TestOp } from './facts.js';
+import type { CfgNode, Op, OpenNode, Path, Statement, StatementKind, TestOp } from './facts.js';
 import { argumentsOf, pathOf } from './paths.js';
 
 /** An edge whose end is not known yet: successor `slot` of `node`, or one more successor for -1. */
@@ -44,7 +44,7 @@ const NOP: Op = { k: 'nop' };
  * returns what that call does.
  */
 export function buildFlow(cst: Cst, body: number, original: string, isMacro = false): Flow {
-  const cfg: CfgNode[] = [
+  const cfg: OpenNode[] = [
     { op: NOP, next: [], statement: -1 },
     { op: NOP, next: [], statement: -1 },
   ];

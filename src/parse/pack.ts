@@ -7,12 +7,14 @@ import type {
   Path,
   Statement,
   StatementKind,
+  TestOp,
 } from './facts.js';
 
 /**
  * The facts of one file as one latin1 string: small, quick to hand to another thread or to keep in a file, and read back
- * bit by bit. A header (JSON, without the bodies) and, after a newline, the bodies one after the other; of each the calls,
- * what else the control flow does, and the statements are texts of their own, and each is read when it is asked for.
+ * bit by bit. A header (JSON, without the bodies) and, after a newline, numbers: the lines, then the bodies one after the other; of
+ * each the calls, what else the control flow does, and the statements, each of which is read when it is asked for. A string in a
+ * body is a number, its place among the `strings` of the file.
  */
 
 type Packed = readonly [
@@ -39,6 +41,7 @@ type Packed = readonly [
 
 interface Header extends Omit<FileFacts, 'functions' | 'lines'> {
   readonly packed: readonly Packed[];
+  readonly strings: readonly string[];
   readonly linesLength: number;
 }
 
@@ -71,15 +74,88 @@ const KIND_NUMBER = new Map(STATEMENT_KINDS.map((kind, i) => [kind, i]));
 
 const NOP: Op = { k: 'nop' };
 
+/** Numbers, each in as few bytes as it needs: seven bits in each, the lowest first, and a bit that says that there are more. */
+class Writer {
+  private readonly bytes: number[] = [];
+  private readonly places = new Map<string, number>();
+
+  get length(): number {
+    return this.bytes.length;
+  }
+
+  get strings(): string[] {
+    return [...this.places.keys()];
+  }
+
+  toString(): string {
+    return Buffer.from(this.bytes).toString('latin1');
+  }
+
+  /** Numbers from 0 on. */
+  put(...numbers: readonly number[]): void {
+    for (let number of numbers) {
+      for (; number > 127; number = Math.floor(number / 128)) this.bytes.push((number % 128) + 128);
+      this.bytes.push(number);
+    }
+  }
+
+  string(string: string): void {
+    let place = this.places.get(string);
+    if (place === undefined) {
+      place = this.places.size;
+      this.places.set(string, place);
+    }
+    this.put(place);
+  }
+
+  /** May be absent, which is not the same as none. */
+  list(strings: readonly string[] | undefined): void {
+    this.put(strings ? strings.length + 1 : 0);
+    for (const string of strings ?? []) this.string(string);
+  }
+}
+
+class Reader {
+  constructor(
+    private readonly text: string,
+    public at: number,
+    private readonly strings: readonly string[],
+  ) {}
+
+  number(): number {
+    const { text } = this;
+    let byte = text.charCodeAt(this.at++);
+    if (byte < 128) return byte;
+    let value = byte - 128;
+    for (let unit = 128; ; unit *= 128) {
+      byte = text.charCodeAt(this.at++);
+      if (byte < 128) return value + byte * unit;
+      value += (byte - 128) * unit;
+    }
+  }
+
+  string(): string {
+    return this.strings[this.number()]!;
+  }
+
+  list(): string[] | undefined {
+    const length = this.number() - 1;
+    return length < 0 ? undefined : Array.from({ length }, () => this.string());
+  }
+}
+
 export function packFacts(facts: FileFacts): string {
-  const bodies: string[] = [];
+  const body = new Writer();
+  // Steps are shorter than offsets.
+  for (const [i, at] of facts.lines.entries()) body.put(at - (facts.lines[i - 1] ?? 0));
+  const linesLength = body.length;
   const packed = facts.functions.map((f): Packed => {
-    const calls = packCalls(f.calls);
-    const flow = JSON.stringify(f.cfg.map(packNode));
-    const statements = JSON.stringify(
-      f.statements.flatMap((s) => [KIND_NUMBER.get(s.kind)!, s.start, s.end, s.parent, s.from, s.to]),
-    );
-    bodies.push(calls, flow, statements);
+    const begin = body.length;
+    putCalls(body, f.calls);
+    const calls = body.length;
+    for (const node of f.cfg) putNode(body, node);
+    const flow = body.length;
+    putStatements(body, f.statements);
     const bits =
       (f.isMacro ? MACRO : 0) |
       (f.isStatic ? STATIC : 0) |
@@ -109,110 +185,188 @@ export function packFacts(facts: FileFacts): string {
       f.testedParams,
       f.arms ?? 0,
       f.cfg.length,
-      calls.length,
-      flow.length,
-      statements.length,
+      calls - begin,
+      flow - calls,
+      body.length - flow,
     ];
   });
-  const { functions: _, lines, ...rest } = facts;
-  // Steps are shorter than offsets.
-  const steps = JSON.stringify(lines.map((at, i) => at - (lines[i - 1] ?? 0)));
-  const header: Header = { ...rest, packed, linesLength: steps.length };
-  return `${JSON.stringify(header)}\n${steps}${bodies.join('')}`;
+  const { functions: _, lines: __, ...rest } = facts;
+  const header: Header = { ...rest, packed, strings: body.strings, linesLength };
+  return `${JSON.stringify(header)}\n${body}`;
 }
 
-/** Ends each field of a call. Paths are made of names and of what stands in `facts.ts`: it is in none. */
-const END = '\x01';
-
-/** Calls are what is read most often: the fields one after the other, the arguments after their number. */
-function packCalls(calls: FunctionFacts['calls']): string {
-  const fields: (string | number)[] = [];
-  for (const [node, { fn, target, args, to, start, end }] of calls)
-    fields.push(node, fn, target, to, start, end - start, args.length, ...args);
-  fields.push('');
-  return fields.join(END);
+function putCalls(body: Writer, calls: FunctionFacts['calls']): void {
+  body.put(calls.length);
+  for (const [node, { fn, target, args, to, start, end }] of calls) {
+    body.put(node);
+    body.string(fn);
+    body.string(target);
+    body.string(to);
+    body.put(start, end - start, args.length);
+    for (const arg of args) body.string(arg);
+  }
 }
 
-function unpackCalls(text: string, from: number, to: number): [number, CallOp][] {
+const NO_ARGUMENTS: readonly Path[] = [];
+
+function readCalls(body: Reader): [number, CallOp][] {
   const out: [number, CallOp][] = [];
-  let at = from;
-  const field = (): string => {
-    const end = text.indexOf(END, at);
-    const found = text.slice(at, end);
-    at = end + 1;
-    return found;
-  };
-  const number = (): number => {
-    let value = 0;
-    for (let digit = text.charCodeAt(at++) - 48; digit >= 0; digit = text.charCodeAt(at++) - 48)
-      value = value * 10 + digit;
-    return value;
-  };
-  while (at < to) {
-    const node = number();
-    const fn = field();
-    const target = field();
-    const result = field();
-    const start = number();
-    const end = start + number();
-    const args: Path[] = [];
-    for (let n = number(); n > 0; n--) args.push(field());
-    out.push([node, { k: 'call', fn, target, args, to: result, start, end }]);
+  for (let left = body.number(); left > 0; left--) {
+    const node = body.number();
+    const fn = body.string();
+    const target = body.string();
+    const to = body.string();
+    const start = body.number();
+    const end = start + body.number();
+    let args: readonly Path[] = NO_ARGUMENTS;
+    const n = body.number();
+    if (n > 0) args = Array.from({ length: n }, () => body.string());
+    out.push([node, { k: 'call', fn, target, args, to, start, end }]);
   }
   return out;
 }
 
-/** `[kind, statement, next…, what the kind has]`; a call says no more than that it is the next one. */
-function packNode({ op, next, statement }: CfgNode): unknown[] {
-  const head = [statement, ...next];
+/** Kinds of nodes by number, fewer than 8. A call says no more than that it is the next one. */
+const OPS: readonly Op['k'][] = ['nop', 'call', 'set', 'test', 'ret', 'guard', 'unguard'];
+
+function putNode(body: Writer, { op, next, statement }: CfgNode): void {
+  body.put(OPS.indexOf(op.k) + next.length * 8, statement + 1, ...next);
   switch (op.k) {
     case 'nop':
-      return [0, head];
     case 'call':
-      return [1, head];
+      return;
     case 'set':
-      return [2, head, op.to, op.from, op.start, ...(op.adds ? [op.adds] : [])];
+      body.string(op.to);
+      body.string(op.from);
+      body.put(op.start);
+      body.list(op.adds);
+      return;
     case 'test':
-      return [3, head, op.on, op.rel, ...(op.flags ? [op.flags] : [])];
+      body.string(op.on);
+      body.string(op.rel);
+      body.list(op.flags);
+      return;
     case 'ret':
-      return [4, head, op.value];
+      body.string(op.value);
+      return;
     case 'guard':
     case 'unguard':
-      return [op.k === 'guard' ? 5 : 6, head, op.cls, op.arg, op.start];
+      body.string(op.cls);
+      body.string(op.arg);
+      body.put(op.start);
   }
+}
+
+function readNode(body: Reader, nextCall: () => CallOp): CfgNode {
+  const head = body.number();
+  const statement = body.number() - 1;
+  const successors = head >> 3;
+  const next =
+    successors === 1 ? only(body.number()) : Array.from({ length: successors }, () => body.number());
+  const op = readOp(body, OPS[head & 7]!, nextCall);
+  return { op, next, statement };
+}
+
+/** By number: the array of that number alone. Most nodes have one successor, and nodes of all functions share these. */
+const singles: (readonly number[])[] = [];
+
+function only(number: number): readonly number[] {
+  singles[number] ??= [number];
+  return singles[number];
+}
+
+function readOp(body: Reader, k: Op['k'], nextCall: () => CallOp): Op {
+  switch (k) {
+    case 'nop':
+      return NOP;
+    case 'call':
+      return nextCall();
+    case 'set': {
+      const to = body.string();
+      const from = body.string();
+      const start = body.number();
+      const adds = body.list();
+      return adds ? { k, to, from, start, adds } : { k, to, from, start };
+    }
+    case 'test': {
+      const on = body.string();
+      const rel = body.string() as TestOp['rel'];
+      const flags = body.list();
+      return flags ? { k, on, rel, flags } : { k, on, rel };
+    }
+    case 'ret':
+      return { k, value: body.string() };
+    case 'guard':
+    case 'unguard':
+      return { k, cls: body.string(), arg: body.string(), start: body.number() };
+  }
+}
+
+function putStatements(body: Writer, statements: readonly Statement[]): void {
+  body.put(statements.length);
+  for (const { kind, start, end, parent, from, to } of statements)
+    body.put(KIND_NUMBER.get(kind)!, start, end - start, parent + 1, from, to);
+}
+
+function readStatements(body: Reader): Statement[] {
+  const out: Statement[] = [];
+  for (let left = body.number(); left > 0; left--) {
+    const kind = STATEMENT_KINDS[body.number()]!;
+    const start = body.number();
+    const end = start + body.number();
+    const parent = body.number() - 1;
+    out.push({ kind, start, end, parent, from: body.number(), to: body.number() });
+  }
+  return out;
+}
+
+/** One of each string that all files have: most stand in many. */
+const pool = new Map<string, string>();
+
+function pooled(string: string): string {
+  const found = pool.get(string);
+  if (found !== undefined) return found;
+  pool.set(string, string);
+  return string;
 }
 
 /** Reads back what `packFacts` made. Throws on anything else. */
 export function unpackFacts(text: string): FileFacts {
   const newline = text.indexOf('\n');
-  const { packed, linesLength, ...rest } = JSON.parse(text.slice(0, newline)) as Header;
-  let at = newline + 1;
-  const linesAt = at;
-  at += linesLength;
+  const { packed, strings, linesLength, ...rest } = JSON.parse(text.slice(0, newline)) as Header;
+  // Without the header, which is not needed any more.
+  const body = Buffer.from(text.slice(newline + 1), 'latin1').toString('latin1');
+  const all = strings.map(pooled);
+  let at = linesLength;
   const functions = packed.map((p) => {
-    const fn = new PackedFunction(p, text, at);
+    const fn = new PackedFunction(p, body, at, all);
     at += p[16] + p[17] + p[18];
     return fn;
   });
-  if (at !== text.length) throw new Error('packed facts of another length than they say');
+  if (at !== body.length) throw new Error('packed facts of another length than they say');
   let lines: readonly number[] | undefined;
   return {
     ...rest,
     functions,
     get lines(): readonly number[] {
-      if (!lines) {
-        let sum = 0;
-        lines = (JSON.parse(text.slice(linesAt, linesAt + linesLength)) as number[]).map(
-          (step) => (sum += step),
-        );
-      }
+      lines ??= readLines(body, linesLength);
       return lines;
     },
   };
 }
 
+function readLines(text: string, length: number): number[] {
+  const body = new Reader(text, 0, []);
+  const out: number[] = [];
+  for (let sum = 0; body.at < length; ) {
+    sum += body.number();
+    out.push(sum);
+  }
+  return out;
+}
+
 /** Nodes that are kept unpacked, over all functions, before the oldest go. */
-const MAX_NODES = 600_000;
+const MAX_NODES = 1_000_000;
 const unpacked = new Map<PackedFunction, number>();
 let nodesUnpacked = 0;
 
@@ -245,17 +399,18 @@ class PackedFunction implements FunctionFacts {
   readonly memberReads: FunctionFacts['memberReads'];
   readonly testedParams: FunctionFacts['testedParams'];
   declare readonly arms?: NonNullable<FunctionFacts['arms']>;
+  private callsRead: FunctionFacts['calls'] | undefined;
   private flow: readonly CfgNode[] | undefined;
   private statementsRead: readonly Statement[] | undefined;
   private readonly nodes: number;
   private readonly flowAt: number;
   private readonly statementsAt: number;
-  private readonly statementsEnd: number;
 
   constructor(
     packed: Packed,
     private readonly text: string,
     private readonly callsAt: number,
+    private readonly strings: readonly string[],
   ) {
     this.name = packed[0];
     this.bits = packed[1];
@@ -275,7 +430,6 @@ class PackedFunction implements FunctionFacts {
     this.nodes = packed[15];
     this.flowAt = callsAt + packed[16];
     this.statementsAt = this.flowAt + packed[17];
-    this.statementsEnd = this.statementsAt + packed[18];
   }
 
   get isMacro(): boolean {
@@ -323,31 +477,18 @@ class PackedFunction implements FunctionFacts {
   }
 
   get calls(): FunctionFacts['calls'] {
-    if (this.flow) {
-      const out: [number, CallOp][] = [];
-      for (const [node, { op }] of this.flow.entries()) if (op.k === 'call') out.push([node, op]);
-      return out;
-    }
-    return unpackCalls(this.text, this.callsAt, this.flowAt);
+    this.callsRead ??= readCalls(new Reader(this.text, this.callsAt, this.strings));
+    return this.callsRead;
   }
 
   get cfg(): readonly CfgNode[] {
     if (this.flow) return this.flow;
-    const calls = this.calls;
+    const { calls } = this;
     let call = 0;
-    type Node = [kind: number, head: number[], ...rest: never[]];
-    const flow = (JSON.parse(this.text.slice(this.flowAt, this.statementsAt)) as Node[]).map(
-      ([kind, head, a, b, c, d]): CfgNode => {
-        const [statement, ...next] = head as [number, ...number[]];
-        let op: Op = NOP;
-        if (kind === 1) op = calls[call++]![1];
-        else if (kind === 2) op = { k: 'set', to: a!, from: b!, start: c!, ...(d ? { adds: d } : {}) };
-        else if (kind === 3) op = { k: 'test', on: a!, rel: b!, ...(c ? { flags: c } : {}) };
-        else if (kind === 4) op = { k: 'ret', value: a! };
-        else if (kind > 4) op = { k: kind === 5 ? 'guard' : 'unguard', cls: a!, arg: b!, start: c! };
-        return { op, next, statement };
-      },
-    );
+    const nextCall = (): CallOp => calls[call++]![1];
+    const body = new Reader(this.text, this.flowAt, this.strings);
+    const flow: CfgNode[] = [];
+    for (let n = this.nodes; n > 0; n--) flow.push(readNode(body, nextCall));
     this.flow = flow;
     remember(this, this.nodes);
     return flow;
@@ -360,19 +501,7 @@ class PackedFunction implements FunctionFacts {
 
   get statements(): readonly Statement[] {
     if (this.statementsRead) return this.statementsRead;
-    const numbers = JSON.parse(this.text.slice(this.statementsAt, this.statementsEnd)) as number[];
-    const out: Statement[] = [];
-    for (let i = 0; i < numbers.length; i += 6) {
-      const [kind, start, end, parent, from, to] = numbers.slice(i, i + 6) as [
-        number,
-        number,
-        number,
-        number,
-        number,
-        number,
-      ];
-      out.push({ kind: STATEMENT_KINDS[kind]!, start, end, parent, from, to });
-    }
+    const out = readStatements(new Reader(this.text, this.statementsAt, this.strings));
     this.statementsRead = out;
     remember(this, this.nodes);
     return out;
