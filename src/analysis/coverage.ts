@@ -35,10 +35,10 @@ export class Cover {
   private readonly known = new Map<number, boolean>();
   /** By the number of an edge: what is known of the call. */
   private marks: Uint8Array;
-  /** By what a path is to end at: which nodes are below such a one, see `spread`. */
-  private readonly below = new Map<(node: number) => boolean, Uint8Array>();
-  private belowScopes: Uint8Array | undefined;
-  private open: Uint8Array | undefined;
+  /** By what a path is to end at: how far below such a one nodes are, see `spread`. */
+  private readonly below = new Map<(node: number) => boolean, Uint16Array>();
+  private belowScopes: Uint16Array | undefined;
+  private open: Uint16Array | undefined;
   private byPlace = new Int32Array(0);
 
   constructor(
@@ -130,11 +130,26 @@ export class Cover {
       below = this.spread(ends, (mark) => mark === OUTSIDE, within);
       this.below.set(ends, below);
     }
-    const { place } = this.callers.downwards;
-    return this.pathUp(target, (_, from) => {
-      if (below[place[from]!] === 0) return 'off';
-      return ends(from) ? 'end' : 'on';
-    });
+    const { callers } = this;
+    const { place } = callers.downwards;
+    const path: Edge[] = [];
+    for (let at = target; ; ) {
+      // Of those that are nearest to an end the first.
+      let nearest = Number.POSITIVE_INFINITY;
+      let call = -1;
+      const end = callers.callsEnd(at);
+      for (let c = callers.callsBegin(at); c < end; c += 2) {
+        const far = below[place[callers.callFrom(c)]!]!;
+        if (far === 0 || far >= nearest || this.mark(at, callers.callPlace(c)) !== OUTSIDE) continue;
+        nearest = far;
+        call = c;
+      }
+      if (call < 0) return undefined;
+      const from = callers.callFrom(call);
+      path.push({ ...callers.edges(at)[callers.callPlace(call)]!, from, to: at });
+      if (nearest === 1) return path.reverse();
+      at = from;
+    }
   }
 
   /**
@@ -149,15 +164,21 @@ export class Cover {
   ): Edge[] | undefined {
     const { callers, locks } = this;
     const isUnder = held.under(wanted);
+    const mayBeHeld = held.atCall(wanted);
     const isWanted = new Set(wanted);
     const open = this.outside();
     const { place } = callers.downwards;
-    return this.pathUp(target, ({ node }, from) => {
-      if (open[place[from]!] === 0) return 'off';
+    return callers.walk(target, (edge, call, at, from) => {
+      if (this.mark(at, call) !== OUTSIDE || open[place[from]!] === 0) return 'off';
       const fn = callers.functionOf(from);
-      const holds = locks
-        .classes(fn)
-        .some((lock) => interesting(lock, fn).some((l) => isWanted.has(l)) && locks.mayHold(fn, lock, node));
+      const holds =
+        mayBeHeld(at, call) &&
+        locks
+          .classes(fn)
+          .some(
+            (lock) =>
+              interesting(lock, fn).some((l) => isWanted.has(l)) && locks.mayHold(fn, lock, edge.node),
+          );
       return holds ? 'end' : isUnder(from) ? 'on' : 'off';
     });
   }
@@ -165,18 +186,12 @@ export class Cover {
   /** The function and all that call it outside of any scope, directly or not, over functions that `within` holds for. */
   outsideAbove(target: number, within: (node: number) => boolean = () => true): number[] {
     const out = [target];
-    this.pathUp(target, (_, from) => {
-      if (!within(from)) return 'off';
+    this.callers.walk(target, (_, place, at, from) => {
+      if (this.mark(at, place) !== OUTSIDE || !within(from)) return 'off';
       out.push(from);
       return 'on';
     });
     return out;
-  }
-
-  private pathUp(target: number, meet: (edge: Edge, from: number) => Go): Edge[] | undefined {
-    return this.callers.walk(target, (edge, place, at, from) =>
-      this.mark(at, place) === OUTSIDE ? meet(edge, from) : 'off',
-    );
   }
 
   /** The calls inside a scope that are nearest above a function: they are what covers it. At most `limit`, nearest first. */
@@ -212,7 +227,7 @@ export class Cover {
         (mark) => mark !== IN_SCOPE,
       );
       const { place } = callers.downwards;
-      isBelow = (node) => this.belowScopes![place[node]!] === 1;
+      isBelow = (node) => this.belowScopes![place[node]!] !== 0;
     }
     callers.walk(target, (edge, place, at, from, path) => {
       if (this.mark(at, place) !== IN_SCOPE) return isBelow(from) ? 'on' : 'off';
@@ -242,8 +257,8 @@ export class Cover {
     return this.byPlace;
   }
 
-  /** By place: 1 for the nodes to which some path leads that is in no scope. */
-  private outside(): Uint8Array {
+  /** By place: not 0 for the nodes to which some path leads that is in no scope. */
+  private outside(): Uint16Array {
     this.open ??= this.spread(
       (node) => this.callers.isRoot(node),
       (mark) => mark !== IN_SCOPE,
@@ -251,27 +266,32 @@ export class Cover {
     return this.open;
   }
 
-  /** By place: 1 for the nodes that `starts` holds for, and for all that is called from them over calls with such marks. */
+  /**
+   * By place: 1 for the nodes that `starts` holds for, and for all that is called from them over calls with such marks one more than the
+   * number of these calls, on the shortest way; 0 for all others.
+   */
   private spread(
     starts: (node: number) => boolean,
     through: (mark: number) => boolean,
     within: (node: number) => boolean = () => true,
-  ): Uint8Array {
+  ): Uint16Array {
     const { nodes, starts: first, into, via } = this.callers.downwards;
     const begins = this.marksByPlace();
     const { marks } = this;
-    const out = new Uint8Array(nodes.length);
-    const work: number[] = [];
-    const meet = (place: number): void => {
-      if (out[place] === 1) return;
-      out[place] = 1;
-      work.push(place);
-    };
-    for (const [i, node] of nodes.entries()) if (starts(node) && within(node)) meet(i);
-    for (let at = work.pop(); at !== undefined; at = work.pop()) {
+    const out = new Uint16Array(nodes.length);
+    const queue: number[] = [];
+    for (const [i, node] of nodes.entries()) {
+      if (!starts(node) || !within(node)) continue;
+      out[i] = 1;
+      queue.push(i);
+    }
+    for (let q = 0; q < queue.length; q++) {
+      const at = queue[q]!;
       for (let e = first[at]!; e < first[at + 1]!; e++) {
         const to = into[e]!;
-        if (out[to] === 0 && through(marks[begins[to]! + via[e]!]!) && within(nodes[to]!)) meet(to);
+        if (out[to] !== 0 || !through(marks[begins[to]! + via[e]!]!) || !within(nodes[to]!)) continue;
+        out[to] = out[at]! + 1;
+        queue.push(to);
       }
     }
     return out;
@@ -360,7 +380,7 @@ export class Cover {
         }
       }
     }
-    return new HeldOnEntry(names, place, held, words);
+    return new HeldOnEntry(names, place, held, words, heldAtCalls);
   }
 }
 
@@ -391,12 +411,24 @@ export class HeldOnEntry {
     private readonly place: Int32Array,
     private readonly held: Uint32Array,
     private readonly words: number,
+    /** Of a node: those of its calls at which classes are held, or on the way of a callback, with the numbers of these. */
+    private readonly atCalls: (node: number) => ReadonlyMap<number, readonly number[]>,
   ) {}
 
   of(node: number): ReadonlySet<string> {
     const at = (this.place[node] ?? -1) * this.words;
     const isSet = (n: number): boolean => (this.held[at + (n >> 5)]! & (1 << (n & 31))) !== 0;
     return new Set(at < 0 ? [] : this.names.all.filter((_, n) => isSet(n)));
+  }
+
+  /** Tells whether one of the classes may be held at a call, or on the way of a callback. */
+  atCall(wanted: readonly string[]): (node: number, place: number) => boolean {
+    const { names } = this;
+    const numbers = new Set(wanted.flatMap((lock) => (names.has(lock) ? [names.number(lock)] : [])));
+    return (node, place) =>
+      this.atCalls(node)
+        .get(place)
+        ?.some((n) => numbers.has(n)) ?? false;
   }
 
   /** Tells whether one of the classes may be held on entry of a node. */
