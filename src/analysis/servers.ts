@@ -20,7 +20,7 @@ const NEVER_SLEEPS: ReadonlySet<RunsIn | undefined> = new Set(['timer', 'rcu', '
  */
 export class Servers {
   private readonly answers = new Map<number, boolean>();
-  private readonly calls = new Map<string, ReadonlySet<string>>();
+  private calls: ReadonlyMap<string, ReadonlySet<string>> | undefined;
   private readonly near = new Map<string, Set<string>>();
 
   constructor(
@@ -39,7 +39,7 @@ export class Servers {
   isNear(fn: Fn, group: string): boolean {
     if (fn.group === group || this.index.isLibrary(group)) return true;
     if (this.index.isLibrary(fn.group) && !this.isOfSome(fn.group)) return true;
-    return this.servants(group).has(fn.group) || this.callsOf(fn.group).has(group);
+    return this.servants(group).has(fn.group) || (this.callsOf.get(fn.group)?.has(group) ?? false);
   }
 
   /**
@@ -68,7 +68,7 @@ export class Servers {
       found = new Set<string>();
       const all = new Set([group]);
       for (const one of all) {
-        for (const other of this.callsOf(one)) {
+        for (const other of this.callsOf.get(one) ?? []) {
           if (this.index.filesystems.has(other) || this.callers.keepsOthers(other)) continue;
           found.add(other);
           if (this.isOfSome(other)) all.add(other);
@@ -79,20 +79,18 @@ export class Servers {
     return found;
   }
 
-  /** Parts of the kernel of which that part calls functions by name. */
-  private callsOf(group: string): ReadonlySet<string> {
-    let found = this.calls.get(group);
-    if (!found) {
-      const { callees, functions } = this.index;
-      const mine = functions.filter((fn) => fn.group === group);
-      found = new Set(
-        mine.flatMap(({ id }) =>
-          callees[id]!.flatMap(({ kind, to }) => (kind === 'direct' ? [functions[to]!.group] : [])),
-        ),
-      );
-      this.calls.set(group, found);
+  /** By part of the kernel: those of which it calls functions by name. */
+  private get callsOf(): ReadonlyMap<string, ReadonlySet<string>> {
+    if (this.calls) return this.calls;
+    const { callees, functions } = this.index;
+    const calls = new Map<string, Set<string>>();
+    for (const { id, group } of functions) {
+      const mine = calls.get(group) ?? new Set();
+      calls.set(group, mine);
+      for (const { kind, to } of callees[id]!) if (kind === 'direct') mine.add(functions[to]!.group);
     }
-    return found;
+    this.calls = calls;
+    return calls;
   }
 
   /** What may not, allocates nothing that would, whatever the paths say. */

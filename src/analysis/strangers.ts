@@ -39,6 +39,8 @@ interface PointerCall {
   readonly node: number;
   readonly op: CallOp;
   readonly target: Path;
+  /** What it says of types. Many calls look the same. */
+  readonly shape: string;
 }
 
 /**
@@ -50,6 +52,10 @@ interface PointerCall {
  */
 export class Strangers {
   private readonly calls = new Map<string, readonly PointerCall[]>();
+  private readonly made = new Map<number, readonly PointerCall[]>();
+  /** By shape of a call, then by function: does it fit? */
+  private readonly fitting = new Map<string, Map<number, boolean>>();
+  private taking: readonly (readonly [fn: Fn, classes: readonly string[]])[] | undefined;
   private readonly taken = new Map<string, readonly string[]>();
   private readonly answers = new Map<string, boolean>();
   private readonly predicates = new Map<string, (fn: Fn) => boolean>();
@@ -180,41 +186,55 @@ export class Strangers {
         if (isFollowed && runs(edge.node) && !tasks.leavesTask(edge) && reclaim.follows(group, edge))
           seen.add(edge.to);
       }
-      for (const [node, op] of fn.facts.calls) {
-        // What mm calls so are constructors, walkers and the like.
-        const target = pointerCalled(index, fn, op);
-        if (fn.group === 'mm' || target === '' || index.isTable(fn, target) || !runs(node)) continue;
-        const call = { fn, node, op, target };
-        // Many calls look the same.
-        const shape = this.shapeOf(call);
-        if (shapes.has(shape)) continue;
-        shapes.add(shape);
+      for (const call of this.callsOf(fn)) {
+        if (shapes.has(call.shape) || !runs(call.node)) continue;
+        shapes.add(call.shape);
         out.push(call);
         for (const other of away) if (this.fits(call, other)) seen.add(other.id);
       }
     };
-    for (const fn of index.functions) {
-      const mine = locks.classes(fn).filter((lock) => wanted.has(lock));
+    this.taking ??= index.functions.flatMap((fn) => {
+      const classes = locks.classes(fn);
+      return classes.length > 0 ? [[fn, classes] as const] : [];
+    });
+    for (const [fn, classes] of this.taking) {
+      const mine = classes.filter((lock) => wanted.has(lock));
       if (mine.length > 0) visit(fn, (node) => mine.some((lock) => locks.mayHold(fn, lock, node)));
     }
     for (const id of seen) visit(index.functions[id]!, () => true);
     return out;
   }
 
-  private shapeOf(call: PointerCall): string {
+  /** Calls through pointers that a function makes. */
+  private callsOf(fn: Fn): readonly PointerCall[] {
+    let found = this.made.get(fn.id);
+    if (!found) {
+      const { index } = this;
+      // What mm calls so are constructors, walkers and the like.
+      const calls = fn.group === 'mm' ? [] : fn.facts.calls;
+      found = calls.flatMap(([node, op]) => {
+        const target = pointerCalled(index, fn, op);
+        if (target === '' || index.isTable(fn, target)) return [];
+        const call = { fn, node, op, target };
+        return [{ ...call, shape: this.shapeOf(call) }];
+      });
+      this.made.set(fn.id, found);
+    }
+    return found;
+  }
+
+  private shapeOf(call: Omit<PointerCall, 'shape'>): string {
     const { fn, op } = call;
     const declared = this.declared(call);
-    const shapes = declared ?? [
-      { params: op.args.map((arg) => this.signatures.given(fn, arg)), result: op.to },
-    ];
-    return shapes.map(({ params, result }) => `${params.join()} ${result}`).join(';');
+    if (declared) return declared.map(({ params, result }) => `${params.join()} ${result}`).join(';');
+    return `?${op.args.map((arg) => this.signatures.given(fn, arg)).join()} ${op.to === '' ? '' : '='}`;
   }
 
   /**
    * Types by the declaration of the pointer, or of what it is known to point to; where its struct is not known, by all members of
    * that name.
    */
-  private declared({ fn, node, op, target }: PointerCall): readonly Signature[] | undefined {
+  private declared({ fn, node, op, target }: Omit<PointerCall, 'shape'>): readonly Signature[] | undefined {
     const { index } = this;
     const own = writtenSignature(index.typeOf(fn, target));
     if (own) return [own];
@@ -232,9 +252,17 @@ export class Strangers {
 
   /** May the function be what is called, by the number of its parameters and by types? */
   private fits(call: PointerCall, to: Fn): boolean {
-    const declared = this.declared(call);
-    if (declared) return declared.some((pointer) => this.signatures.areAlike(pointer, to));
-    return this.signatures.takes(to, call.fn, call.op);
+    const known = this.fitting.get(call.shape) ?? new Map<number, boolean>();
+    this.fitting.set(call.shape, known);
+    let answer = known.get(to.id);
+    if (answer === undefined) {
+      const declared = this.declared(call);
+      answer = declared
+        ? declared.some((pointer) => this.signatures.areAlike(pointer, to))
+        : this.signatures.takes(to, call.fn, call.op);
+      known.set(to.id, answer);
+    }
+    return answer;
   }
 }
 
