@@ -98,7 +98,7 @@ const MASKS = ['GFP_NOFS', 'GFP_NOIO', '__GFP_FS', '__GFP_IO'].map((mask) => Buf
 
 /** Glances at the files of one job. An entry point of a worker thread. */
 export function glanceAt({ roots, files, witness, names: text, set, words }: GlanceJob): GlanceResult {
-  if (text && wanted?.set !== set) wanted = wantedNames(text, set ?? 0);
+  if (text && wanted?.set !== set) wanted = new Wanted(text, set ?? 0);
   const glances: Glance[] = [];
   const seen: [string, Seen][] = [];
   const found = words ? new Words(files.length) : undefined;
@@ -157,23 +157,66 @@ class Words {
   }
 }
 
-interface Wanted {
-  readonly set: number;
-  readonly names: ReadonlySet<string>;
-  readonly bits: Uint8Array;
+/** The names looked for, so that none has to be made a string of where it is met. */
+class Wanted {
+  private readonly names: readonly string[];
+  private readonly texts: readonly Buffer[];
+  /** A bit for each hash that some name has. */
+  readonly bits = new Uint8Array(WORD_HASHES >> 3);
+  /** By hash: the number of the last name with it, counted from 1. */
+  private readonly last = new Int32Array(WORD_HASHES);
+  /** By name: the one before it with the same hash, in the same way. */
+  private readonly before: Int32Array;
+  /** By name: the file in which it was found last, and the one in which it was a use. */
+  private readonly foundIn: Int32Array;
+  private readonly usedIn: Int32Array;
+  private file = 0;
+
+  constructor(
+    text: SharedArrayBuffer,
+    readonly set: number,
+  ) {
+    this.names = [...new Set(Buffer.from(new Uint8Array(text)).toString('latin1').split(' '))];
+    this.texts = this.names.map((name) => Buffer.from(name, 'latin1'));
+    this.before = new Int32Array(this.names.length);
+    this.foundIn = new Int32Array(this.names.length);
+    this.usedIn = new Int32Array(this.names.length);
+    for (const [i, name] of this.names.entries()) {
+      const h = wordHash(name);
+      this.bits[h >> 3]! |= 1 << (h & 7);
+      this.before[i] = this.last[h]!;
+      this.last[h] = i + 1;
+    }
+  }
+
+  begin(): void {
+    this.file++;
+  }
+
+  /** Notes in `out` what the word from `start` to `end`, which has that hash, is of what is looked for. */
+  meet(bytes: Uint8Array, start: number, end: number, hash: number, out: string[]): void {
+    for (let i = this.last[hash]! - 1; i >= 0; i = this.before[i]! - 1) {
+      const isUsed = this.usedIn[i] === this.file;
+      if (isUsed || !isText(this.texts[i]!, bytes, start, end)) continue;
+      if (this.foundIn[i] !== this.file) {
+        this.foundIn[i] = this.file;
+        out.push(this.names[i]!);
+      }
+      if (!isUse(bytes, start, end)) return;
+      this.usedIn[i] = this.file;
+      out.push(`->${this.names[i]}`);
+      return;
+    }
+  }
+}
+
+function isText(text: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
+  if (text.length !== end - start) return false;
+  for (let i = 0; i < text.length; i++) if (text[i] !== bytes[start + i]) return false;
+  return true;
 }
 
 let wanted: Wanted | undefined;
-
-function wantedNames(text: SharedArrayBuffer, set: number): Wanted {
-  const names = new Set(Buffer.from(new Uint8Array(text)).toString('latin1').split(' '));
-  const bits = new Uint8Array(WORD_HASHES >> 3);
-  for (const name of names) {
-    const h = wordHash(name);
-    bits[h >> 3]! |= 1 << (h & 7);
-  }
-  return { set, names, bits };
-}
 
 const [TAB, NEWLINE, SPACE, PARENTHESIS, MINUS, DOT, EQUALS, GREATER, BRACKET] = Buffer.from(
   '\t\n )-.=>]',
@@ -185,9 +228,11 @@ const WORD = new Uint8Array(256);
 for (let c = 0; c < 256; c++)
   WORD[c] = (c >= 97 && c <= 122) || (c >= 65 && c <= 90) || (c >= 48 && c <= 57) || c === 95 ? 1 : 0;
 
-function namesIn(bytes: Uint8Array, { names, bits }: Wanted, words?: Words): string[] {
-  const found = new Set<string>();
+function namesIn(bytes: Uint8Array, wanted: Wanted, words?: Words): string[] {
+  const found: string[] = [];
+  const { bits } = wanted;
   const length = bytes.length;
+  wanted.begin();
   for (let i = 0; i < length; ) {
     let c = bytes[i]!;
     if (WORD[c] === 0) {
@@ -202,13 +247,9 @@ function namesIn(bytes: Uint8Array, { names, bits }: Wanted, words?: Words): str
     } while (WORD[c] === 1);
     h = (h ^ (h >>> 15)) & (WORD_HASHES - 1);
     words?.add(h);
-    if ((bits[h >> 3]! & (1 << (h & 7))) === 0) continue;
-    const word = Buffer.from(bytes.buffer, bytes.byteOffset + from, i - from).toString('latin1');
-    if (!names.has(word)) continue;
-    found.add(word);
-    if (isUse(bytes, from, i)) found.add(`->${word}`);
+    if ((bits[h >> 3]! & (1 << (h & 7))) !== 0) wanted.meet(bytes, from, i, h, found);
   }
-  return [...found];
+  return found;
 }
 
 /** Is the word from `start` to `end` a member of something, and not just set (`ops->find`, `ops.find`, but not `.find = f`)? */
