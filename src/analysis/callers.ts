@@ -351,20 +351,24 @@ export class Callers {
     const over: (Edge | undefined)[] = [undefined];
     const back = [-1];
     this.met[target] = walk;
-    for (let n = 0; n < nodes.length; n++) {
+    /** The call that is met: edge, where it comes from, and the place in `nodes` of where it leads to. */
+    let edge: Edge;
+    let from = -1;
+    let n = 0;
+    const path = (): Edge[] => {
+      const out = [{ ...edge, from, to: nodes[n]! }];
+      for (let m = n; back[m]! >= 0; m = back[m]!)
+        out.push({ ...over[m]!, from: nodes[m]!, to: nodes[back[m]!]! });
+      return out;
+    };
+    for (; n < nodes.length; n++) {
       const at = nodes[n]!;
       const end = this.callsEnd(at);
       const edges = this.edges(at);
       for (let c = this.callsBegin(at); c < end; c += 2) {
         const place = this.links[c]!;
-        const edge = edges[place]!;
-        const from = this.links[c + 1]!;
-        const path = (): Edge[] => {
-          const out = [{ ...edge, from, to: at }];
-          for (let m = n; back[m]! >= 0; m = back[m]!)
-            out.push({ ...over[m]!, from: nodes[m]!, to: nodes[back[m]!]! });
-          return out;
-        };
+        edge = edges[place]!;
+        from = this.links[c + 1]!;
         const go = meet(edge, place, at, from, path);
         if (go === 'off') continue;
         if (go === 'end') return path();

@@ -48,6 +48,11 @@ export class Flags {
     return out;
   }
 
+  /** Does it test a parameter as flags, or hand one on to what does? */
+  hasFlags(fn: Fn): boolean {
+    return this.mattersOf(fn).length > 0;
+  }
+
   private mattersOf(fn: Fn): readonly number[] {
     let positions = this.positions.get(fn.id);
     if (!positions) {

@@ -85,6 +85,8 @@ export class Owners {
   /** By part of the kernel that works on another filesystem: those that it may work on, where it wants something of them. */
   private readonly under = new Map<string, ReadonlySet<string>>();
   private readonly apart: ReadonlySet<string>;
+  /** By edge: see `usesOwn`. */
+  private readonly own = new Map<Edge, boolean>();
 
   constructor(
     private readonly index: Index,
@@ -185,7 +187,16 @@ export class Owners {
    * Does the call say itself that it is for an object of the caller's own? `kern_mount(&type)` mounts the filesystem of that type
    * only; a mount or superblock in a global variable is one that the kernel made for itself; and a file in memory is no other's.
    */
-  private usesOwn({ from, to, node }: Edge): boolean {
+  private usesOwn(edge: Edge): boolean {
+    let answer = this.own.get(edge);
+    if (answer === undefined) {
+      answer = this.isForOwn(edge);
+      this.own.set(edge, answer);
+    }
+    return answer;
+  }
+
+  private isForOwn({ from, to, node }: Edge): boolean {
     const fn = this.index.functions[from]!;
     const { op } = fn.facts.cfg[node]!;
     if (op.k !== 'call') return false;

@@ -326,9 +326,10 @@ export class Reclaim implements Chains {
 
   /** The constants that a call hands to parameters which are tested as sets of flags. */
   private given(from: Fn, edge: Edge, got: readonly HandedFlags[]): HandedFlags[] {
+    const to = this.index.functions[edge.to]!;
+    if (edge.how !== 'call' || !this.flags.hasFlags(to)) return [];
     const { op } = from.facts.cfg[edge.node]!;
-    if (edge.how !== 'call' || op.k !== 'call') return [];
-    return this.flags.allHanded(from, this.index.functions[edge.to]!, op.args, got);
+    return op.k === 'call' ? this.flags.allHanded(from, to, op.args, got) : [];
   }
 
   /** Nodes that run when the parameters have some of those values. */

@@ -13,7 +13,7 @@ import type {
 /**
  * The facts of one file as one latin1 string: small, quick to hand to another thread or to keep in a file, and read back
  * bit by bit. A header (JSON, without the bodies) and, after a newline, numbers: the lines, then the bodies one after the other; of
- * each the calls, what else the control flow does, and the statements, each of which is read when it is asked for. A string in a
+ * each the local variables, the calls, what else the control flow does, and the statements, each of which is read when it is asked for. A string in a
  * body is a number, its place among the `strings` of the file.
  */
 
@@ -22,7 +22,6 @@ type Packed = readonly [
   bits: number,
   returnType: string,
   params: FunctionFacts['params'],
-  locals: FunctionFacts['locals'],
   start: number,
   end: number,
   bodyStart: number,
@@ -34,6 +33,7 @@ type Packed = readonly [
   testedParams: FunctionFacts['testedParams'],
   arms: FunctionFacts['arms'] | 0,
   nodes: number,
+  localsLength: number,
   callsLength: number,
   flowLength: number,
   statementsLength: number,
@@ -151,6 +151,9 @@ export function packFacts(facts: FileFacts): string {
   const linesLength = body.length;
   const packed = facts.functions.map((f): Packed => {
     const begin = body.length;
+    body.put(f.locals.length);
+    for (const local of f.locals) for (const string of local) body.string(string);
+    const locals = body.length;
     putCalls(body, f.calls);
     const calls = body.length;
     for (const node of f.cfg) putNode(body, node);
@@ -173,7 +176,6 @@ export function packFacts(facts: FileFacts): string {
       bits,
       f.returnType,
       f.params,
-      f.locals,
       f.start,
       f.end,
       f.bodyStart,
@@ -185,7 +187,8 @@ export function packFacts(facts: FileFacts): string {
       f.testedParams,
       f.arms ?? 0,
       f.cfg.length,
-      calls - begin,
+      locals - begin,
+      calls - locals,
       flow - calls,
       body.length - flow,
     ];
@@ -340,7 +343,7 @@ export function unpackFacts(text: string): FileFacts {
   let at = linesLength;
   const functions = packed.map((p) => {
     const fn = new PackedFunction(p, body, at, all);
-    at += p[16] + p[17] + p[18];
+    at += p[15] + p[16] + p[17] + p[18];
     return fn;
   });
   if (at !== body.length) throw new Error('packed facts of another length than they say');
@@ -366,7 +369,7 @@ function readLines(text: string, length: number): number[] {
 }
 
 /** Nodes that are kept unpacked, over all functions, before the oldest go. */
-const MAX_NODES = 1_000_000;
+const MAX_NODES = 800_000;
 const unpacked = new Map<PackedFunction, number>();
 let nodesUnpacked = 0;
 
@@ -388,7 +391,6 @@ class PackedFunction implements FunctionFacts {
   private readonly bits: number;
   readonly returnType: string;
   readonly params: FunctionFacts['params'];
-  readonly locals: FunctionFacts['locals'];
   readonly start: number;
   readonly end: number;
   readonly bodyStart: number;
@@ -403,33 +405,39 @@ class PackedFunction implements FunctionFacts {
   private flow: readonly CfgNode[] | undefined;
   private statementsRead: readonly Statement[] | undefined;
   private readonly nodes: number;
+  private readonly callsAt: number;
   private readonly flowAt: number;
   private readonly statementsAt: number;
 
   constructor(
     packed: Packed,
     private readonly text: string,
-    private readonly callsAt: number,
+    private readonly localsAt: number,
     private readonly strings: readonly string[],
   ) {
     this.name = packed[0];
     this.bits = packed[1];
     this.returnType = packed[2];
     this.params = packed[3];
-    this.locals = packed[4];
-    this.start = packed[5];
-    this.end = packed[6];
-    this.bodyStart = packed[7];
-    this.line = packed[8];
-    this.value = packed[9];
-    this.sites = packed[10];
-    this.references = packed[11];
-    this.memberReads = packed[12];
-    this.testedParams = packed[13];
-    if (packed[14] !== 0) this.arms = packed[14]!;
-    this.nodes = packed[15];
-    this.flowAt = callsAt + packed[16];
+    this.start = packed[4];
+    this.end = packed[5];
+    this.bodyStart = packed[6];
+    this.line = packed[7];
+    this.value = packed[8];
+    this.sites = packed[9];
+    this.references = packed[10];
+    this.memberReads = packed[11];
+    this.testedParams = packed[12];
+    if (packed[13] !== 0) this.arms = packed[13]!;
+    this.nodes = packed[14];
+    this.callsAt = localsAt + packed[15];
+    this.flowAt = this.callsAt + packed[16];
     this.statementsAt = this.flowAt + packed[17];
+  }
+
+  get locals(): FunctionFacts['locals'] {
+    const body = new Reader(this.text, this.localsAt, this.strings);
+    return Array.from({ length: body.number() }, () => [body.string(), body.string()] as const);
   }
 
   get isMacro(): boolean {
