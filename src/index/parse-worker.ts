@@ -94,6 +94,8 @@ export interface GlanceResult {
   readonly hashes?: Uint32Array;
 }
 
+/** What all masks have in common: few files have it, and it begins with a rare letter. */
+const IN_ALL_MASKS = Buffer.from('GFP_', 'latin1');
 const MASKS = ['GFP_NOFS', 'GFP_NOIO', '__GFP_FS', '__GFP_IO'].map((mask) => Buffer.from(mask, 'latin1'));
 
 /** Glances at the files of one job. An entry point of a worker thread. */
@@ -106,7 +108,7 @@ export function glanceAt({ roots, files, witness, names: text, set, words }: Gla
     found?.begin(place);
     const bytes = read(roots, file, witness, seen);
     if (!(bytes instanceof Uint8Array)) continue;
-    const hasMask = !text && MASKS.some((mask) => bytes.includes(mask));
+    const hasMask = !text && bytes.includes(IN_ALL_MASKS) && MASKS.some((mask) => bytes.includes(mask));
     const names = text && wanted ? namesIn(bytes, wanted, found) : [];
     if (hasMask || names.length > 0) glances.push({ file, hasMask, names });
   }
