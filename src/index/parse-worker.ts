@@ -94,7 +94,7 @@ export interface GlanceResult {
   readonly hashes?: Uint32Array;
 }
 
-/** What all masks have in common: few files have it, and it begins with a rare letter. */
+/** What all masks have in common: three files of four have none, and it begins with a rare letter, so this is soon known. */
 const IN_ALL_MASKS = Buffer.from('GFP_', 'latin1');
 const MASKS = ['GFP_NOFS', 'GFP_NOIO', '__GFP_FS', '__GFP_IO'].map((mask) => Buffer.from(mask, 'latin1'));
 
