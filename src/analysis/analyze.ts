@@ -41,7 +41,7 @@ import { Strangers } from './strangers.js';
 import { TaskBodies } from './task-bodies.js';
 import { Tasks } from './tasks.js';
 import { type TightScope, tightScopes } from './tight-scopes.js';
-import { NO_TRANSACTIONS, proposeTransactions } from './transactions.js';
+import { NO_TRANSACTIONS, proposeTransactions, type Transaction } from './transactions.js';
 import { buildReport, judging } from './verdict.js';
 import { Waits } from './waits.js';
 
@@ -64,6 +64,8 @@ export interface Question {
   /** Scopes in the code that are as good as the mask. */
   readonly existing: ScopesAt;
   readonly regions: Regions;
+  /** Transactions that could have a scope. */
+  readonly begun: readonly Transaction[];
   readonly choice: Choice;
 }
 
@@ -317,9 +319,16 @@ async function analyzeIn(
   };
 }
 
+/** A site that some callers reach without a scope: locks that others hold there, and transactions in which they may be. */
+interface Need {
+  readonly id: string;
+  readonly locks: readonly string[];
+  readonly begun: readonly string[];
+}
+
 /**
  * With `lock-free`, classes get a scope, too, that some callers of a site hold and others do not: no cover comes of it, but then no lock
- * is held outside of scopes. Only classes stay that serve a site so.
+ * is held outside of scopes. So do transactions in which some callers are. Only classes stay that serve a site so.
  */
 function withScopesForOthers(
   findings: Findings,
@@ -328,29 +337,35 @@ function withScopesForOthers(
 ): { done: Findings; built: Report } {
   const built = build(findings);
   if (!transforms.includes(lockFree.name)) return { done: findings, built };
-  const needs = built.sites.flatMap(({ id, api, flag, verdict, edit, paths }) => {
-    const isEdited = api === 'nofs' && edit !== null && isWholeMask(flag);
-    return isEdited && verdict === 'partial' && paths[0]?.outcome === 'lock-free'
-      ? [{ id, locks: paths[0].locks }]
-      : [];
+  const groups = new Map(findings.sites.map((site) => [siteId(site), site.fn?.group]));
+  const needs = built.sites.flatMap(({ id, api, flag, verdict, edit, paths: [path] }): Need[] => {
+    if (api !== 'nofs' || edit === null || !isWholeMask(flag) || verdict !== 'partial' || !path) return [];
+    const locks = path.outcome === 'lock-free' ? path.locks : [];
+    const begun = findings.nofs.begun.flatMap((t) => (t.group === groups.get(id) ? [t.lock] : []));
+    return [{ id, locks, begun }];
   });
   const ids = new Set(needs.map(({ id }) => id));
   const wanting = findings.sites.filter((site) => ids.has(siteId(site)));
-  const classesFor = (isServed: (id: string) => boolean): ReadonlyMap<string, number> => {
-    const also = new Map<string, number>();
-    for (const { id, locks } of needs)
-      if (isServed(id)) for (const lock of locks) also.set(lock, (also.get(lock) ?? 0) + 1);
-    return also;
-  };
-  for (let also = classesFor(() => true); also.size > 0; ) {
-    const done = findings.alsoChoosing(also);
-    const judgementOf = judging(done);
-    const free = new Set(wanting.filter((s) => judgementOf(s).verdict === 'lock-free').map(siteId));
-    const serving = classesFor((id) => free.has(id));
-    if (serving.size === also.size) return { done, built: build(done) };
-    also = serving;
+  let settled = { done: findings, also: new Map<string, number>(), free: new Set<string>() };
+  // With a scope in its transactions a site may need none of locks.
+  for (const classes of [({ begun }: Need) => begun, ({ locks }: Need) => locks]) {
+    let left = needs.filter(({ id }) => !settled.free.has(id));
+    for (;;) {
+      const more = new Map<string, number>();
+      for (const need of left) for (const lock of classes(need)) more.set(lock, (more.get(lock) ?? 0) + 1);
+      if (more.size === 0) break;
+      const also = new Map([...settled.also, ...more]);
+      const done = findings.alsoChoosing(also);
+      const judgementOf = judging(done);
+      const free = new Set(wanting.filter((s) => judgementOf(s).verdict === 'lock-free').map(siteId));
+      left = left.filter(({ id }) => free.has(id));
+      if (![...more.keys()].every((lock) => left.some((need) => classes(need).includes(lock)))) continue;
+      settled = { done, also, free };
+      break;
+    }
   }
-  return { done: findings, built };
+  const { done } = settled;
+  return { done, built: done === findings ? built : build(done) };
 }
 
 /**
@@ -635,7 +650,7 @@ function study(
         transactions,
         also,
       });
-      return { api, chains, dangers, existing, regions, choice };
+      return { api, chains, dangers, existing, regions, begun: transactions.transactions, choice };
     };
   };
   // A NOIO scope is as good as a NOFS scope, so these come first.

@@ -8,8 +8,11 @@ import type { FunctionFacts, Op, Path, TestOp } from '../parse/facts.js';
  * acquisition failed is not held on the failure branch.
  */
 
-/** When a call has succeeded, judged by its result. `void`: always. `nonerr`: not negative, no `ERR_PTR`. */
-export type Success = 'void' | 'zero' | 'nonzero' | 'nonerr' | 'maybe';
+/**
+ * When a call has succeeded, judged by its result. `void`: always. `nonerr`: not negative, no `ERR_PTR`. `null`: 0, where it may be
+ * positive in failure, too.
+ */
+export type Success = 'void' | 'zero' | 'null' | 'nonzero' | 'nonerr' | 'maybe';
 
 export interface Effect {
   readonly act: 'acquire' | 'release';
@@ -145,16 +148,16 @@ function refine(known: Known, rel: string, holds: boolean): Known | '' {
 function decided(success: Success, rel: string, holds: boolean): boolean | undefined {
   switch (rel) {
     case 'nz':
-      if (success === 'zero') return !holds;
+      if (success === 'zero' || success === 'null') return !holds;
       if (success === 'nonzero') return holds;
       if (success === 'nonerr') return holds ? undefined : true;
       return undefined;
     case 'neg':
     case 'err':
       if (success === 'zero' || success === 'nonerr') return !holds;
-      return undefined;
+      return success === 'null' && holds ? false : undefined;
     case '=neg':
-      return holds && (success === 'zero' || success === 'nonerr') ? false : undefined;
+      return holds && ['zero', 'null', 'nonerr'].includes(success) ? false : undefined;
     case 'errnull':
       return !holds;
     default:
@@ -167,6 +170,7 @@ function succeeded(success: Success, known: Known): boolean | undefined {
   if (known === 'u') return undefined;
   switch (success) {
     case 'zero':
+    case 'null':
       return known === 'z';
     case 'nonzero':
       return known !== 'z';
@@ -183,7 +187,8 @@ const runs = new WeakMap<FunctionFacts, Map<string, Run>>();
 /**
  * Runs `effects` (CFG node → what it does to the resource, in order) through the function.
  * `open` names tests of an object on whose true side the resource is held already although nothing here acquired it, and nodes
- * that get such an object for certain: who returns the object hands the resource on. `zero` are the parameters that are 0 or null on entry.
+ * that get such an object for certain: who returns the object hands the resource on, and who is at a node that counts
+ * another user of it, too. `zero` are the parameters that are 0 or null on entry.
  */
 export function run(
   facts: FunctionFacts,
@@ -210,6 +215,25 @@ export function run(
     mine.set(question, found);
   }
   return found;
+}
+
+/** Does nobody look at the result of the call, while what it acquires is released on every way from there? Then it does not fail. */
+function isTrusted(
+  { cfg }: FunctionFacts,
+  node: number,
+  effects: ReadonlyMap<number, readonly Effect[]>,
+): boolean {
+  const { op, next } = cfg[node]!;
+  if (op.k !== 'call' || op.to !== '') return false;
+  const result = `@${node}`;
+  const seen = new Set(next);
+  for (const at of seen) {
+    const { op: later, next: then } = cfg[at]!;
+    if (at === 1 || objectOf(later) === result || (later.k === 'ret' && later.value === result)) return false;
+    if (effects.get(at)?.some(({ act }) => act === 'release')) continue;
+    for (const to of then) if (to >= 0) seen.add(to);
+  }
+  return true;
 }
 
 /** How a node may be entered, one object for each kind: there are few kinds and many nodes. */
@@ -289,6 +313,8 @@ function attempt(
     success: 'void',
   });
   const find = (state: State): State => (state.depth < 1 ? { ...state, depth: 1, found: true } : state);
+  /** Who counts another user of what was found ends that again, like one that it has acquired. */
+  const count = (state: State): State => (state.found ? { ...state, found: false } : state);
   /** Both outcomes of an acquisition that nobody looked at. */
   const either = (state: State): State[] =>
     state.pending === '' ? [state] : [settle(state, true), settle(state, false)];
@@ -371,7 +397,8 @@ function attempt(
           if (effect.recorded && !opens && s.depth <= 0) after.push({ ...s, depth: -1 });
           return after;
         }
-        if (effect.success === 'void') return either(s).map((e) => settle(e, true));
+        if (effect.success === 'void' || isTrusted(facts, node, effects))
+          return either(s).map((e) => settle(e, true));
         if (effect.success === 'maybe') return either(s).flatMap((e) => [settle(e, true), settle(e, false)]);
         const to = op.k === 'call' && op.to !== '' ? op.to : `@${node}`;
         return either(s).map((e) => ({ ...e, pending: to, success: effect.success }));
@@ -382,7 +409,7 @@ function attempt(
       const through = op.args[LOCK_BY_NAME.get(op.fn)?.arg ?? -1];
       if (through !== undefined && slot.has(through)) states = states.map((s) => know(s, through, 'x'));
     }
-    if (open?.has(node)) states = states.map(find);
+    if (open?.has(node)) states = states.map(op.k === 'set' && op.adds ? count : find);
     if (op.k === 'ret') {
       for (const s of states) {
         let result = knownOf(s, op.value);
@@ -448,15 +475,13 @@ export function netEffect(
   if (free.size === 0 && given.size === 0) return { act: 'acquire', success: 'void' };
   const order: Success[] = returnsPointer ? ['nonerr', 'nonzero', 'zero'] : ['zero', 'nonzero', 'nonerr'];
   const candidates = given.size === 1 ? ([...given] as Success[]) : order;
-  for (const success of candidates) {
-    const fits =
-      [...held].every(
-        (k) =>
-          succeeded(success, k) === true ||
-          ((k === 'u' || k === 'x') && success === 'nonerr') ||
-          scope !== undefined,
-      ) && [...free].every((k) => succeeded(success, k) === false);
-    if (fits) return { act: 'acquire', success };
-  }
-  return { act: 'acquire', success: 'maybe' };
+  const isFree = (success: Success): boolean => [...free].every((k) => succeeded(success, k) === false);
+  const isHeld = (success: Success): boolean =>
+    [...held].every(
+      (k) => succeeded(success, k) === true || ((k === 'u' || k === 'x') && success === 'nonerr'),
+    );
+  const fits =
+    candidates.find((s) => isFree(s) && isHeld(s)) ?? (scope ? candidates.find(isFree) : undefined);
+  if (fits === 'zero' && free.has('p')) return { act: 'acquire', success: 'null' };
+  return { act: 'acquire', success: fits ?? 'maybe' };
 }

@@ -3,7 +3,7 @@ import { parsePath } from '../index/link.js';
 import type { Op, Path } from '../parse/facts.js';
 import { objectOf } from './states.js';
 
-/** A test of the object, or, with its `variable`, a node that reads it and is followed by no test. */
+/** A test of the object, a node that counts another user of it, or, with its `variable`, one that reads it and is followed by no test. */
 interface Found {
   readonly field: string;
   readonly node: number;
@@ -22,6 +22,7 @@ const CURRENT = 'v:current ';
 export class TaskHeld {
   /** `group field` → functions that store something other than null there. */
   private readonly stores = new Map<string, Fn[]>();
+  /** Ids of those functions. */
   private readonly storing = new Set<number>();
   /** `group field` where something other than an object is stored, too. */
   private readonly marked = new Set<string>();
@@ -179,7 +180,11 @@ export class TaskHeld {
       const field = this.fieldOf(fn, source);
       if (field === '') continue;
       const tests = this.testsAfter(fn, node, variable);
-      for (const test of tests) out.push({ field, node: test });
+      for (const test of tests) out.push({ field, node: ownTest(fn, test) });
+      if (tests.length > 0)
+        for (const [at, { op: count }] of fn.facts.cfg.entries())
+          if (count.k === 'set' && count.adds?.[0] === '++' && this.isNesting(fn, variable, count.to))
+            out.push({ field, node: at });
       if (tests.length > 0) continue;
       if (isTested(fn, node, source)) out.push({ field, node });
       else if (isSetOnce(fn, variable)) out.push({ field, node, variable });
@@ -200,6 +205,29 @@ export class TaskHeld {
     return '';
   }
 
+  /**
+   * Does the member of the object say how often it is open: counted up by who puts such objects into the task and finds one there,
+   * counted down by others, and by nobody else?
+   */
+  private isNesting(fn: Fn, object: Path, member: Path): boolean {
+    if (!member.startsWith(`${object} `)) return false;
+    const type = this.index.typeOf(fn, object);
+    const name = member.slice(object.length);
+    if (type === '' || name.includes(' ', 1)) return false;
+    let isCountedDown = false;
+    for (const other of this.index.functions) {
+      if (other.group !== fn.group) continue;
+      for (const { op } of other.facts.cfg) {
+        const how = op.k === 'set' ? op.adds?.[0] : undefined;
+        if (op.k !== 'set' || (how !== '++' && how !== '--')) continue;
+        if (!op.to.endsWith(name) || this.ownerOf(other, op.to) !== type) continue;
+        if (how === '++' && !this.storesObject(other)) return false;
+        isCountedDown ||= how === '--';
+      }
+    }
+    return isCountedDown;
+  }
+
   /** Tests for non-null that the variable reaches without being assigned again. */
   private testsAfter(fn: Fn, from: number, variable: Path): number[] {
     const { cfg } = fn.facts;
@@ -213,6 +241,20 @@ export class TaskHeld {
     }
     return out;
   }
+}
+
+/** The test that tells it is an object of the code's own: of null, or, if that is the next thing, what one of its members is. */
+function ownTest(fn: Fn, test: number): number {
+  const { cfg } = fn.facts;
+  const { op, next } = cfg[test]!;
+  const then = cfg[next[0]!]!;
+  const isOwn =
+    op.k === 'test' &&
+    then.op.k === 'test' &&
+    then.op.rel.startsWith('== ') &&
+    then.op.on.startsWith(`${op.on} `) &&
+    then.next[0] !== then.next[1];
+  return isOwn ? next[0]! : test;
 }
 
 function isSetOnce(fn: Fn, variable: Path): boolean {

@@ -337,14 +337,14 @@ function isSound({ pieces, ending }: Transaction, after: Locks): boolean {
       const net = after.netEffect(fn, SCOPE);
       const entry = after.runOf(fn, SCOPE).entry[node];
       const { exits } = after.runOf(fn, SCOPE);
-      if (pieces.some((p) => p.fn === fn && p.does === 'start'))
+      // Who calls the start function and ends what it then can't use is one, too.
+      if (net?.act === 'acquire')
         return (
-          net?.act === 'acquire' &&
           net.success !== 'maybe' &&
           exits.every((e) => e.depth >= 0) &&
           (does === 'start' ? (entry?.high ?? 0) === 0 : (entry?.low ?? 0) >= 1)
         );
-      return net?.act === 'release';
+      return does !== 'start' && net?.act === 'release';
     })
   );
 }

@@ -33,7 +33,7 @@ export interface SetOp {
   readonly to: Path;
   readonly from: Path;
   readonly start: number;
-  /** For `to |= A | B`: the names of the constants. */
+  /** For `to |= A | B`: the names of the constants. For `to++`: `++`, for `to--`: `--`. */
   readonly adds?: readonly string[];
 }
 

@@ -144,7 +144,8 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
       case 'update_expression': {
         const to = pathOf(cst, childByField(cst, node, 'argument'), original);
         evaluate(childByField(cst, node, 'argument'));
-        if (to !== '') emit({ k: 'set', to, from: '', start: cst.start[node]! });
+        const adds = [textOf(cst, node).includes('++') ? '++' : '--'];
+        if (to !== '') emit({ k: 'set', to, from: '', start: cst.start[node]!, adds });
         return '';
       }
       case 'initializer_pair': {
@@ -635,7 +636,8 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
         break;
       case 'return_statement': {
         const [value] = children(cst, node).filter((c) => !['return', ';'].includes(cst.type[c]!));
-        const path = value === undefined ? '' : evaluate(value);
+        const read = value === undefined ? '' : evaluate(value);
+        const path = read === '' && isCountedUp(cst, value) ? '#pos' : read;
         dropGuards(0);
         nodeOf.set(node, returns(path));
         break;
@@ -752,4 +754,14 @@ export function declaredName(cst: Cst, node: number): string {
     n = inner;
   }
   return '';
+}
+
+/** Is it a member that is counted up first (`++x->users`)? So many use it, one at least. */
+function isCountedUp(cst: Cst, value: number | undefined): boolean {
+  return (
+    value !== undefined &&
+    cst.type[value] === 'update_expression' &&
+    textOf(cst, value).startsWith('++') &&
+    cst.type[childByField(cst, value, 'argument')] === 'field_expression'
+  );
 }
