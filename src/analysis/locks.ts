@@ -266,8 +266,9 @@ export class Locks {
 
   private summarise(changed: readonly number[]): void {
     const rounds = new Map<number, number>();
-    // What rolled objects leave open is asked of all that is called there: it is known at the end only.
-    const late = [...this.rolled.functions];
+    // What rolled objects leave open is asked of all that is called there, and what a start function finds, of the others that put such
+    // an object into the task: it is known at the end only.
+    const late = [...this.rolled.functions, ...this.taskHeld.finding];
     const queue = [...changed];
     const queued = new Set(queue);
     for (let i = 0; i < queue.length || late.length > 0; i++) {

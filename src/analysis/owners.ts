@@ -1,5 +1,5 @@
 import type { Edge, Fn, Index } from '../index/link.js';
-import { BLOCK_LAYER, MOUNTS } from '../kernel/layers.js';
+import { BLOCK_LAYER, MOUNTS, SUBMOUNTS } from '../kernel/layers.js';
 import { FOREIGN_MEMBERS, MEMORY_FILES, WANTED_OF_OTHERS } from '../kernel/openers.js';
 import type { CallOp, Path } from '../parse/facts.js';
 
@@ -7,7 +7,8 @@ import type { CallOp, Path } from '../parse/facts.js';
 const VFS = /^(?:fs|mm|include|block|kernel|security|init|lib|ipc)$/;
 
 const MOUNT_NAMES: ReadonlySet<string> = new Set(MOUNTS.map(({ name }) => name));
-const IN_MEMORY: ReadonlySet<string> = new Set(MEMORY_FILES.map(({ name }) => name));
+/** Functions that make something that is no other filesystem's. */
+const MADE_FOR_OWN: ReadonlySet<string> = new Set([...MEMORY_FILES, ...SUBMOUNTS].map(({ name }) => name));
 
 /** End an owner: on the way up from a filesystem's code the block layer was met, or a driver. */
 const BLOCK = '>';
@@ -185,7 +186,8 @@ export class Owners {
 
   /**
    * Does the call say itself that it is for an object of the caller's own? `kern_mount(&type)` mounts the filesystem of that type
-   * only; a mount or superblock in a global variable is one that the kernel made for itself; and a file in memory is no other's.
+   * only; a mount or superblock in a global variable is one that the kernel made for itself; and a file in memory is no other's, nor is
+   * what an automount of the caller's mounts.
    */
   private usesOwn(edge: Edge): boolean {
     let answer = this.own.get(edge);
@@ -215,7 +217,7 @@ export class Owners {
     const sources = sourcesOf(fn, variable);
     return (
       sources.length > 0 &&
-      sources.every((from) => IN_MEMORY.has(from.replace(/^c:/, '')) || this.isOwn(fn, from, depth + 1))
+      sources.every((from) => MADE_FOR_OWN.has(from.replace(/^c:/, '')) || this.isOwn(fn, from, depth + 1))
     );
   }
 

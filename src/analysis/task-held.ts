@@ -91,6 +91,11 @@ export class TaskHeld {
     return open.size > 0 ? open : undefined;
   }
 
+  /** Ids of the functions that put objects into the task and look whether there is one already. */
+  get finding(): number[] {
+    return [...this.storing].filter((id) => this.reading.has(id));
+  }
+
   /** Functions that may have put the object there which a test finds. */
   storesFound(fn: Fn, test: number): readonly Fn[] {
     const found = this.cache.get(fn.id)?.find(({ node }) => node === test);

@@ -222,6 +222,11 @@ export const MOUNTS: readonly { name: string; source: string }[] = [
   { name: 'simple_pin_fs', source: 'include/linux/fs.h' },
 ];
 
+/** Functions that begin a mount in a place of the caller's filesystem, of the same type: an automount of a subvolume, a referral. */
+export const SUBMOUNTS: readonly { name: string; source: string }[] = [
+  { name: 'fs_context_for_submount', source: 'include/linux/fs_context.h' },
+];
+
 /** Tables through which the VFS calls the filesystem that a file, inode or superblock is of (include/linux/fs.h). */
 export const VFS_TABLES =
   /^(?:(?:file|inode|super|address_space|dentry|dquot|export|fscrypt|fsverity)_operations|xattr_handler|quotactl_ops|quota_format_ops)\./;

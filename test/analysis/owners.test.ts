@@ -158,6 +158,34 @@ int other_init(struct file_system_type *type) { return kern_mount(${argument}); 
     expect(mounting('type')).toEqual([...always, 'other_init'].sort());
   });
 
+  it('an automount is of the caller’s own type, even if it stacks on others', () => {
+    const mounting = (made: string): string[] => {
+      const index = linked({
+        'include/linux/fs_context.h': `
+struct fs_context_operations { int (*get_tree)(struct fs_context *fc); };
+struct fs_context { const struct fs_context_operations *ops; };`,
+        'fs/namespace.c': 'int fc_mount(struct fs_context *fc) { return fc->ops->get_tree(fc); }',
+        'fs/alpha/super.c': `
+static struct file_system_type alpha_fs_type;
+int alpha_get_tree(struct fs_context *fc) { return 0; }
+static const struct fs_context_operations alpha_ops = { .get_tree = alpha_get_tree };
+int alpha_automount(struct fs_context *fc) { return fc_mount(fc); }`,
+        'fs/beta/super.c': `
+static struct file_system_type beta_fs_type;
+int beta_open(struct beta_file *b) { b->lower = filp_open(b->name, 0, 0); return 0; }
+int beta_automount(struct path *path, struct fs_context *given) {
+	struct fs_context *fc = ${made};
+	return fc_mount(fc);
+}`,
+      });
+      const callers = new Callers(index, new Tasks(index), [functionIn(index, 'alpha_get_tree').id]);
+      return [...callers.closure].map((node) => callers.functionOf(node).facts.name).sort();
+    };
+    const always = ['alpha_automount', 'alpha_get_tree', 'fc_mount'];
+    expect(mounting('fs_context_for_submount(path->mnt->mnt_sb->s_type, path->dentry)')).toEqual(always);
+    expect(mounting('given')).toEqual([...always, 'beta_automount'].sort());
+  });
+
   it('nobody is called by what frees memory or sleeps', () => {
     const index = linked({
       'mm/slub.c': 'void kfree(void *p) { release(p); } void other(void *p) { release(p); }',

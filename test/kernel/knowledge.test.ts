@@ -9,6 +9,7 @@ import {
   MOUNTS,
   OF_A_FILESYSTEM_TYPE,
   ON_ANOTHER_FILESYSTEM,
+  SUBMOUNTS,
 } from '../../src/kernel/layers.js';
 import { LOCK_TYPES, LOCKS, PAGE_LOCKS } from '../../src/kernel/locks.js';
 import {
@@ -46,6 +47,7 @@ const LISTS: Readonly<Record<string, readonly Named[]>> = {
   layers: LAYERS,
   creators: CREATORS,
   mounts: MOUNTS,
+  submounts: SUBMOUNTS,
   queuers: QUEUERS,
   endsIo: ENDS_IO,
   softirqQueues: SOFTIRQ_QUEUES,
