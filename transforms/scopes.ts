@@ -24,7 +24,7 @@ export function chosenScopes(
   );
 }
 
-function scopePlan({ source }: Findings, { api, chains }: Question, region: RegionOf): ScopePlan {
+function scopePlan({ source, locks }: Findings, { api, chains }: Question, region: RegionOf): ScopePlan {
   const { fn, lock, placement, task } = region;
   const chain = task ? undefined : (chains.chainFor(lock, fn.group) ?? chains.chains(lock)[0]!);
   return {
@@ -40,7 +40,7 @@ function scopePlan({ source }: Findings, { api, chains }: Question, region: Regi
     context: chain ? chain.entry.context : task!.context,
     saves: placement!.saves,
     restores: placement!.restores,
-    ...(placement!.conditional ? { conditional: true } : {}),
+    ...(placement!.conditional ? { conditional: true, objects: locks.objectsIn(fn) } : {}),
   };
 }
 

@@ -628,7 +628,20 @@ function study(
       const scope = there(fn, node, zero);
       return scope && hoisted.has(scope.id) ? undefined : scope;
     };
-    const regions = new Regions(takers, api, staying, options.placement ?? 'around', bodies);
+    const transactions =
+      api === 'nofs' && transforms.includes('transaction-scope')
+        ? proposeTransactions(index, locks, reclaim, (file, tag) =>
+            newMember(source(file), tag, 'nofs_flags'),
+          )
+        : NO_TRANSACTIONS;
+    const regions = new Regions(
+      takers,
+      api,
+      staying,
+      options.placement ?? 'around',
+      bodies,
+      (fn) => transactions.along(fn) !== undefined,
+    );
     // Only masks that a scope can replace call for one.
     const wanting = [...parts, ...misplaced.map(({ site }) => site)].filter(
       (s) =>
@@ -636,12 +649,6 @@ function study(
         editOf(index, s) !== undefined &&
         (isWholeMask(s.facts.flag) || transforms.includes('masks')),
     );
-    const transactions =
-      api === 'nofs' && transforms.includes('transaction-scope')
-        ? proposeTransactions(index, locks, reclaim, (file, tag) =>
-            newMember(source(file), tag, 'nofs_flags'),
-          )
-        : NO_TRANSACTIONS;
     return (also = new Map()) => {
       const choice = chooseClasses(wanting, callers, there, locks, chains, regions, index.functions, {
         minimal,

@@ -5,7 +5,8 @@ import { isUnknown, type Locks } from './locks.js';
 import type { Chains } from './reclaim.js';
 import { overlap, type RegionOf, type Regions, SHARED } from './regions.js';
 import type { LocatedSite } from './sites.js';
-import { type ProposedTransactions, scopesIn, type Transaction } from './transactions.js';
+import { run } from './states.js';
+import { type Begun, begunOf, type ProposedTransactions, type Transaction } from './transactions.js';
 
 /** A class whose regions are this many times the sites that need it is scoped only where those sites need it. */
 const WIDESPREAD = 4;
@@ -104,7 +105,7 @@ export function chooseClasses(
         .filter((r) => r.state === 'placeable' && (r.task || chains.chainFor(lock, r.fn.group))),
     );
   // The classes change while they are chosen, and a cover asks late.
-  const begunIn = (classes: ReadonlySet<string>): ScopesAt => scopesIn(begun, new Set(classes));
+  const begunIn = (classes: ReadonlySet<string>): Begun => begunOf(begun, new Set(classes));
   const coverBy = (classes: ReadonlySet<string>): Cover =>
     new Cover(callers, locks, scopesOf(existing, classes, restricted, eligible, cost, begunIn(classes)));
   const locksAlone = transactions.size > 0 ? coverBy(candidates) : undefined;
@@ -247,7 +248,7 @@ function settle(
   existing: ScopesAt,
   callers: Callers,
   locks: Locks,
-  begun: ScopesAt,
+  begun: Begun,
   crossesTransaction: (r: RegionOf) => boolean,
 ): Omit<Choice, 'transactions' | 'best' | 'why'> {
   const byFunction = new Map<number, RegionOf[]>();
@@ -265,7 +266,7 @@ function settle(
     const accepted: RegionOf[] = [];
     for (const r of [...list].sort((a, b) => size(b) - size(a) || (a.lock < b.lock ? -1 : 1))) {
       const open = r.placement!.open;
-      const around = open.map((_, i) => (begun(r.fn, i) ? 1 : 0));
+      const around = open.map((_, i) => (begun.at(r.fn, i) ? 1 : 0));
       const isWithin = overlap(open, around) === 'within';
       if (isWithin || crossesTransaction(r)) {
         dropped.set(
@@ -298,8 +299,7 @@ function settle(
   const scopes: ScopesAt = (fn, node, zero) => {
     const found = existing(fn, node, zero);
     if (found) return found;
-    const r = kept.get(fn.id)?.find((k) => k.placement!.open[node] === 1);
-    return r ? proposed(r) : begun(fn, node, zero);
+    return openAt(kept.get(fn.id) ?? [], begun, fn, node, zero);
   };
   return { classes: classes.filter((c) => c.regions.length > 0), cover: new Cover(callers, locks, scopes) };
 }
@@ -311,7 +311,7 @@ function scopesOf(
   restricted: ReadonlyMap<string, ReadonlySet<string>>,
   eligible: ReadonlyMap<string, readonly RegionOf[]>,
   cost: ReadonlyMap<string, number>,
-  begun: ScopesAt,
+  begun: Begun,
 ): ScopesAt {
   const perFunction = new Map<number, RegionOf[]>();
   for (const lock of classes) {
@@ -328,9 +328,28 @@ function scopesOf(
   return (fn, node, zero) => {
     const found = existing(fn, node, zero);
     if (found) return found;
-    const region = perFunction.get(fn.id)?.find((r) => r.placement!.open[node] === 1);
-    return region ? proposed(region) : begun(fn, node, zero);
+    return openAt(perFunction.get(fn.id) ?? [], begun, fn, node, zero);
   };
+}
+
+/** The scope at a node: of one of the regions, of a transaction, or of one of them on each way there. */
+function openAt(
+  regions: readonly RegionOf[],
+  begun: Begun,
+  fn: Fn,
+  node: number,
+  zero: string | undefined,
+): OpenScope | undefined {
+  const region = regions.find((r) => r.placement!.open[node] === 1);
+  if (region) return proposed(region);
+  const found = begun.at(fn, node, zero);
+  const along = !found && regions.some((r) => r.placement!.conditional) ? begun.along(fn) : undefined;
+  if (!along) return found;
+  const beside = regions.find(({ placement }) => {
+    const { facts, effects } = placement!.conditional ?? {};
+    return facts && run(facts, new Map([...along.effects, ...effects!])).entry[node]?.held === true;
+  });
+  return beside && { ...proposed(beside), beside: along.scope };
 }
 
 /** Is the site inside a scope at every place where it takes effect? */
@@ -346,13 +365,16 @@ export function scopesOver(site: LocatedSite, cover: Cover): OpenScope[] {
   if (!fn) return [];
   const found = new Map<string, OpenScope>();
   let above = false;
+  const add = (scope: OpenScope): void => {
+    found.set(scope.id, scope);
+    if (scope.beside) add(scope.beside);
+  };
   for (const node of site.nodes) {
     const here = cover.scopes(fn, node);
-    if (here) found.set(here.id, here);
+    if (here) add(here);
     else above = true;
   }
-  if (above && cover.covered(fn.id)) {
-    for (const { scope } of cover.coveringCalls(fn.id)) found.set(scope.id, scope);
-  }
+  if (above && cover.covered(fn.id)) for (const { scope } of cover.coveringCalls(fn.id)) add(scope);
+
   return [...found.values()];
 }

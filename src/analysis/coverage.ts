@@ -12,6 +12,8 @@ export interface OpenScope {
   readonly ifReal?: boolean;
   /** It is to be around the body of a worker or kthread. */
   readonly task?: true;
+  /** It is open on some ways to the node, and this one on the others. */
+  readonly beside?: OpenScope;
 }
 
 /**

@@ -11,11 +11,12 @@ import { PSEUDO_BY_CALL, PSEUDO_LOCKS } from '../kernel/pseudo-locks.js';
 import type { Api, LockPrimitive } from '../kernel/types.js';
 import type { CallOp, CfgNode, FunctionFacts, Path } from '../parse/facts.js';
 import { TASK_FLAGS } from '../parse/facts.js';
+import { ErrorPointers } from './error-pointers.js';
 import { Flags, type HandedFlags } from './flags.js';
 import { Rolled } from './rolled.js';
 import { StandIns } from './stand-ins.js';
 import { isState, stateEffects } from './state-locks.js';
-import { type Effect, type Exit, netEffect, type Run, run, type Success } from './states.js';
+import { byNode, type Effect, type Exit, netEffect, type Run, run, type Success } from './states.js';
 import { TaskHeld } from './task-held.js';
 import { type Zero, zeroIn, zeroPaths } from './zero.js';
 
@@ -137,6 +138,7 @@ export class Locks {
   private readonly acquisitionsOf = new Map<number, readonly Acquisition[]>();
 
   private readonly taskHeld: TaskHeld;
+  private readonly errorPointers: ErrorPointers;
   private readonly standIns: StandIns;
   private readonly rolled: Rolled;
   private readonly makers: readonly Fn[];
@@ -151,6 +153,7 @@ export class Locks {
     more?: { readonly before: Locks; readonly effects: ReadonlyMap<number, readonly ScopeEffect[]> },
   ) {
     this.taskHeld = more?.before.taskHeld ?? new TaskHeld(index);
+    this.errorPointers = more?.before.errorPointers ?? new ErrorPointers(index);
     this.flags = more?.before.flags ?? new Flags(index);
     if (more) {
       for (const [id, effects] of more.before.own) this.own.set(id, effects);
@@ -740,8 +743,20 @@ export class Locks {
     return found;
   }
 
+  /** The function's facts, with what is known of results that are errors or objects. */
+  factsOf(fn: Fn): FunctionFacts {
+    return this.errorPointers.factsOf(fn);
+  }
+
+  /** Names of the functions that `factsOf` rests on. */
+  objectsIn(fn: Fn): readonly string[] {
+    return this.errorPointers.namesIn(fn);
+  }
+
   private factsFor(fn: Fn, lock: string): FunctionFacts {
-    return lock.endsWith(IF_REAL) && this.hasStandIns(fn.group) ? this.standIns.without(fn) : fn.facts;
+    return lock.endsWith(IF_REAL) && this.hasStandIns(fn.group)
+      ? this.standIns.without(fn)
+      : this.factsOf(fn);
   }
 
   private byNode(fn: Fn, lock: string): Map<number, Effect[]> {
@@ -895,16 +910,6 @@ function scopesByHand({ facts }: Fn): NodeEffect[] {
 
 function isOpener(e: NodeEffect, scope: string): boolean {
   return e.lock === scope && e.act === 'acquire' && e.success !== 'maybe';
-}
-
-function byNode(effects: readonly NodeEffect[]): Map<number, Effect[]> {
-  const out = new Map<number, Effect[]>();
-  for (const e of effects) {
-    const list = out.get(e.node);
-    if (list) list.push(e);
-    else out.set(e.node, [e]);
-  }
-  return out;
 }
 
 /** With the blank before it; of a plain variable: all of it. */

@@ -2,7 +2,7 @@ import type { ScopePoint, StatementRange } from '../edit/plan.js';
 import type { Fn } from '../index/link.js';
 import type { FunctionFacts, OpenNode, Path, Statement } from '../parse/facts.js';
 import { isScope, type Locks } from './locks.js';
-import { type Effect, type Run, run } from './states.js';
+import { byNode, type Effect, type Run, run } from './states.js';
 
 /** Where a scope stands relative to the acquire and release of its lock. */
 export type PlacementMode = 'around' | 'inside';
@@ -14,8 +14,13 @@ export interface Placement {
   readonly restores: readonly ScopePoint[];
   /** 1 for each CFG node that runs with the scope open on every path. */
   readonly open: Uint8Array;
-  /** Conditions alone keep a restore from what was not saved. */
-  readonly conditional: boolean;
+  /** Conditions alone keep a restore from what was not saved: then the function with both put in, and what they do there. */
+  readonly conditional?: WithScope;
+}
+
+interface WithScope {
+  readonly facts: FunctionFacts;
+  readonly effects: ReadonlyMap<number, readonly Effect[]>;
 }
 
 export interface Refusal {
@@ -32,7 +37,8 @@ interface Point {
  * Finds where to save and restore so that the scope is open whenever `lock` is surely held, or says why there is
  * no such place. Candidates come from the statements that acquire and release; each candidate is then run
  * through the control-flow graph, and only one that balances on every path is returned. If some of the nodes `inside` run
- * under the lock on some paths and without it on others, a scope that is open there in either case is preferred.
+ * under the lock on some paths and without it on others, a scope that is open there in either case is preferred, unless the function
+ * begins or ends `others`, which that one might cross.
  */
 export function placeScope(
   fn: Fn,
@@ -40,14 +46,15 @@ export function placeScope(
   locks: Locks,
   prefer: PlacementMode,
   inside: readonly number[] = [],
+  others = false,
 ): Placement | Refusal {
   const tight = placeTight(fn, lock, locks, prefer);
-  if (!('refused' in tight) && inside.every((node) => tight.open[node] === 1)) return tight;
+  if (!('refused' in tight) && (others || inside.every((node) => tight.open[node] === 1))) return tight;
   return placeOutside(fn, lock, locks, inside) ?? tight;
 }
 
 function placeTight(fn: Fn, lock: string, locks: Locks, prefer: PlacementMode): Placement | Refusal {
-  const { facts } = fn;
+  const facts = locks.factsOf(fn);
   if (facts.broken) return { refused: 'the function does not parse' };
   if (facts.isMacro) return { refused: 'the lock is taken in a macro' };
   if (locks.differsByArm(fn, lock))
@@ -114,7 +121,7 @@ const MAX_MOVED_ON = 4;
  * not they hold, so it covers what others reach without the lock.
  */
 function placeOutside(fn: Fn, lock: string, locks: Locks, inside: readonly number[]): Placement | undefined {
-  const { facts } = fn;
+  const facts = locks.factsOf(fn);
   if (facts.broken || facts.isMacro || inside.length === 0 || locks.differsByArm(fn, lock)) return undefined;
   // What starts and ends scopes itself need not leave this one open, for all that is seen: what was started may be a stand-in.
   if (locks.effects(fn).some((e) => isScope(e.lock))) return undefined;
@@ -294,12 +301,6 @@ function rangeOf(s: Statement): StatementRange {
 
 type Points = { saves: Point[]; restores: Point[] };
 type NodeEffect = Effect & { readonly node: number; readonly direct: boolean };
-
-function byNode(effects: readonly NodeEffect[]): Map<number, Effect[]> {
-  const map = new Map<number, Effect[]>();
-  for (const e of effects) map.set(e.node, [...(map.get(e.node) ?? []), e]);
-  return map;
-}
 
 /** The statement of a node as an element of a statement list: never a label, never a block. */
 function element(facts: FunctionFacts, node: number): number {
@@ -526,7 +527,8 @@ function balances(
   // At one place a restore stands before a save; putting saves in first leaves them nearest to the statement.
   for (const p of saves) if (!put(p, 'acquire')) return 'no place for the save';
   for (const p of restores) if (!put(p, 'release')) return 'no place for the restore';
-  const scope = run({ ...facts, cfg }, effects);
+  const scoped = Object.create(facts, { cfg: { value: cfg } }) as FunctionFacts;
+  const scope = run(scoped, effects);
   for (const [node, [effect]] of effects) {
     const at = scope.entry[node];
     if (!at) continue;
@@ -546,5 +548,5 @@ function balances(
   const isSave = (node: number): boolean => effects.get(node)?.[0]?.act === 'acquire';
   for (const node of unsaved) if (!isSave(node)) for (const to of cfg[node]!.next) unsaved.add(to);
   const conditional = [...unsaved].some((node) => effects.get(node)?.[0]?.act === 'release');
-  return { open, conditional };
+  return { open, ...(conditional ? { conditional: { facts: scoped, effects } } : {}) };
 }

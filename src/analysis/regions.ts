@@ -120,6 +120,8 @@ export class Regions {
     private readonly existing: ScopesAt,
     private readonly prefer: PlacementMode,
     private readonly reasons: TaskBodies,
+    /** Does the function begin or end a transaction that could have a scope? */
+    private readonly inTransactions: (fn: Fn) => boolean,
   ) {}
 
   private get index(): Index {
@@ -181,7 +183,9 @@ export class Regions {
     // Recursion adds none.
     this.cache.set(key, undefined);
     const taken = (): RegionOf =>
-      this.judge(fn, lock, first.node, (inside) => placeScope(fn, lock, this.locks, this.prefer, inside));
+      this.judge(fn, lock, first.node, (inside) =>
+        placeScope(fn, lock, this.locks, this.prefer, inside, this.inTransactions(fn)),
+      );
     let region: RegionOf | undefined;
     if (net === undefined) region = taken();
     else if (net.success === 'maybe' && this.locks.drops(fn, lock)) {

@@ -38,6 +38,17 @@ interface State {
   readonly env: string;
 }
 
+/** Effects by the CFG node that has them, in the order given. */
+export function byNode(effects: readonly (Effect & { readonly node: number })[]): Map<number, Effect[]> {
+  const out = new Map<number, Effect[]>();
+  for (const e of effects) {
+    const list = out.get(e.node);
+    if (list) list.push(e);
+    else out.set(e.node, [e]);
+  }
+  return out;
+}
+
 export interface Exit {
   readonly depth: number;
   readonly result: Known;
@@ -65,6 +76,8 @@ export interface Run {
 const MAX_DEPTH = 4;
 const MAX_STATES = 96;
 const MAX_TRACKED = 6;
+
+const PLAIN = /^v:\w+$/;
 
 /** Two paths that are compared stand for one variable, which is not 0 where they are equal: `==v:a v:b`. */
 const EQUAL = '==';
@@ -133,6 +146,9 @@ function refine(known: Known, rel: string, holds: boolean): Known | '' {
     case '=neg':
       if (holds) return known === 'z' || known === 'p' ? '' : 'n';
       return known;
+    case 'err or object':
+      if (holds) return known === 'z' || known === 'p' ? '' : 'n';
+      return known === 'n' || known === 'z' ? '' : 'p';
     case 'errnull':
       if (holds) return known === 'p' ? '' : known;
       return known === 'n' || known === 'z' ? '' : 'p';
@@ -158,6 +174,7 @@ function decided(success: Success, rel: string, holds: boolean): boolean | undef
       return success === 'null' && holds ? false : undefined;
     case '=neg':
       return holds && ['zero', 'null', 'nonerr'].includes(success) ? false : undefined;
+    case 'err or object':
     case 'errnull':
       return !holds;
     default:
@@ -249,6 +266,14 @@ function entryOf(low: number, high: number, held: boolean): Entry {
   return found;
 }
 
+/** Does the operation get at a member of what the variable points to? */
+function follows(op: Op, variable: Path): boolean {
+  const isMember = (path: Path): boolean => path.startsWith(variable) && path[variable.length] === ' ';
+  if (op.k === 'set') return isMember(op.to) || isMember(op.from);
+  if (op.k === 'call') return isMember(op.to) || op.args.some(isMember);
+  return op.k === 'test' && isMember(op.on);
+}
+
 /** The variable that an operation tests or sets; '' where there is none. */
 export function objectOf(op: Op): Path {
   return op.k === 'test' ? op.on : op.k === 'set' || op.k === 'call' ? op.to : '';
@@ -266,6 +291,8 @@ function attempt(
   const objects = new Set([...(open ?? [])].map((node) => objectOf(cfg[node]!.op)));
   const equal = tracked.filter((path) => path.startsWith(EQUAL));
   const tests = cfg.map(({ op }) => (op.k === 'test' ? testedBy(op) : ''));
+  /** By node: the variables through which it gets at a member, so that they point somewhere. */
+  const followed = cfg.map(({ op }) => tracked.filter((path) => PLAIN.test(path) && follows(op, path)));
   const opens = [...effects.values()].some((list) => list.some(({ act }) => act === 'acquire'));
   /** Of states that are alike there is one, so that they can be compared as objects. */
   const alike = new Map<string, State>();
@@ -335,8 +362,10 @@ function attempt(
   const env = tracked.map((path) => (zero.includes(path) ? 'z' : 'u')).join('');
   push(0, { depth: 0, pending: '', success: 'void', found: false, again: false, env });
   for (let item = work.pop(); item; item = work.pop()) {
-    const [node, state] = item;
+    const [node, entered] = item;
     const { op, next } = cfg[node]!;
+    let state = entered;
+    for (const path of followed[node]!) if (/[ux]/.test(knownOf(state, path))) state = know(state, path, 'p');
     if (node === 1) {
       for (const s of either(state)) {
         const depth = s.found ? s.depth - 1 : s.depth;

@@ -11,7 +11,7 @@ import { Locks, type ScopeEffect, scopeClass } from './locks.js';
 import { placeAfter, placeFrom } from './placement.js';
 import type { Reclaim, ReclaimChain } from './reclaim.js';
 import { crosses } from './regions.js';
-import { type Effect, run } from './states.js';
+import { byNode, type Effect, run } from './states.js';
 import { usesMember } from './task-held.js';
 
 const API = 'nofs';
@@ -70,8 +70,22 @@ export interface ProposedTransactions {
   readonly transactions: readonly Transaction[];
   /** Where these scopes, or those that are there, would be open. */
   readonly scopes: ScopesAt;
+  /** What the function begins and ends of them. */
+  readonly along: (fn: Fn) => Along | undefined;
   /** Would one of them cross a scope that is open at these nodes? */
   readonly crosses: (fn: Fn, open: Uint8Array) => boolean;
+}
+
+/** What a function does to the scopes of a transaction, by CFG node. */
+interface Along {
+  readonly scope: OpenScope;
+  readonly effects: ReadonlyMap<number, readonly Effect[]>;
+}
+
+/** Where scopes of transactions are open, and what else opens them beside a region. */
+export interface Begun {
+  readonly at: ScopesAt;
+  readonly along: ProposedTransactions['along'];
 }
 
 /** @param memberFor where the struct of that tag, defined in that file, can have a new member */
@@ -96,7 +110,7 @@ export function proposeTransactions(
     if (sound.length === left.length)
       return {
         transactions: left,
-        scopes: scopesOf(left, after),
+        ...scopesOf(left, after),
         crosses: (fn, open) => crosses(after, fn, open, API),
       };
     left = sound;
@@ -107,14 +121,22 @@ export function proposeTransactions(
 export const NO_TRANSACTIONS: ProposedTransactions = {
   transactions: [],
   scopes: () => undefined,
+  along: () => undefined,
   crosses: () => false,
 };
 
 /** Where the scopes of those transactions would be open. */
-export function scopesIn({ scopes }: ProposedTransactions, wanted: ReadonlySet<string>): ScopesAt {
-  return (fn, node, zero) => {
-    const scope = scopes(fn, node, zero);
-    return scope && wanted.has(scope.id.slice(scope.id.lastIndexOf(':') + 1)) ? scope : undefined;
+export function begunOf({ scopes, along }: ProposedTransactions, wanted: ReadonlySet<string>): Begun {
+  const isWanted = ({ id }: OpenScope): boolean => wanted.has(id.slice(id.lastIndexOf(':') + 1));
+  return {
+    at: (fn, node, zero) => {
+      const scope = scopes(fn, node, zero);
+      return scope && isWanted(scope) ? scope : undefined;
+    },
+    along: (fn) => {
+      const mine = along(fn);
+      return mine && isWanted(mine.scope) ? mine : undefined;
+    },
   };
 }
 
@@ -380,12 +402,22 @@ function isNested(index: Index, { group }: Transaction, before: Locks, after: Lo
   });
 }
 
-function scopesOf(transactions: readonly Transaction[], after: Locks): ScopesAt {
+function scopesOf(
+  transactions: readonly Transaction[],
+  after: Locks,
+): Pick<ProposedTransactions, 'scopes' | 'along'> {
   const byGroup = new Map<string, OpenScope>(
     transactions.map((t) => [t.group, { id: transactionId(t), state: 'proposed' }]),
   );
-  return (fn, node, zero) => {
-    const scope = byGroup.get(fn.group);
-    return scope && after.has(fn, SCOPE) && after.mustHold(fn, SCOPE, node, zero) ? scope : undefined;
+  return {
+    scopes: (fn, node, zero) => {
+      const scope = byGroup.get(fn.group);
+      return scope && after.has(fn, SCOPE) && after.mustHold(fn, SCOPE, node, zero) ? scope : undefined;
+    },
+    along: (fn) => {
+      const scope = byGroup.get(fn.group);
+      const mine = scope ? after.effects(fn).filter((e) => e.lock === SCOPE) : [];
+      return scope && mine.length > 0 ? { scope, effects: byNode(mine) } : undefined;
+    },
   };
 }

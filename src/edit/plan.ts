@@ -42,6 +42,8 @@ export interface ScopePlan {
   readonly restores: readonly ScopePoint[];
   /** Conditions alone keep a restore from what was not saved: a compiler may take the variable for uninitialised. */
   readonly conditional?: true;
+  /** Functions that return an object or an error and never null, on which it rests that the scope balances. */
+  readonly objects?: readonly string[];
   /** Set where the value of the save is kept in an object, for a restore in another function. */
   readonly kept?: KeptValue;
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Analysis } from '../analysis/api.js';
 import { imbalances } from '../analysis/balance.js';
+import { withObjects } from '../analysis/error-pointers.js';
 import { extractFacts } from '../parse/extract.js';
 import type { FileFacts, FunctionFacts } from '../parse/facts.js';
 import { createIncludeResolver } from './includes.js';
@@ -105,13 +106,15 @@ function checkFile(change: FileChange, after: FileFacts, plan: Plan): Problem[] 
       problem(name, 'the edited text does not parse');
     return problems;
   }
-  const scoped = new Set(
-    [...plan.scopes, ...plan.removals].filter((s) => s.file === change.file).map((s) => s.function),
-  );
+  const scopes = plan.scopes.filter((s) => s.file === change.file);
+  const removals = plan.removals.filter((s) => s.file === change.file);
+  const scoped = new Set([...scopes, ...removals].map((s) => s.function));
   for (const fn of after.functions) {
     if (!scoped.has(fn.name)) continue;
     const was = before.functions.find((f) => f.name === fn.name);
-    const wrong = imbalances(fn)[0]?.message ?? shadowed(fn, was);
+    const objects = scopes.flatMap((s) => (s.function === fn.name ? (s.objects ?? []) : []));
+    const known = withObjects(fn, (name) => objects.includes(name));
+    const wrong = imbalances(known)[0]?.message ?? shadowed(fn, was);
     if (wrong) problem(fn.name, wrong);
   }
   return problems;
