@@ -35,6 +35,18 @@ export const TRUTH: ReadonlySet<string> = new Set([
   'READ_ONCE',
 ]);
 
+/**
+ * What code says of a condition, and stops where it is not so. Name → 0-based argument index, and whether the condition holds behind it
+ * (include/asm-generic/bug.h; fs/btrfs/messages.h, fs/xfs/xfs_linux.h; include/linux/jbd2.h). Those that are for debugging only count, too.
+ */
+export const ASSERTIONS: ReadonlyMap<string, { readonly arg: number; readonly holds: boolean }> = new Map([
+  ['BUG_ON', { arg: 0, holds: false }],
+  ['ASSERT', { arg: 0, holds: true }],
+  ['J_ASSERT', { arg: 0, holds: true }],
+  ['J_ASSERT_JH', { arg: 1, holds: true }],
+  ['J_ASSERT_BH', { arg: 1, holds: true }],
+]);
+
 /** Calls that never return (include/asm-generic/bug.h, include/linux/{panic,kthread}.h, kernel/exit.c). */
 export const NO_RETURN: ReadonlySet<string> = new Set([
   'BUG',

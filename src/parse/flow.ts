@@ -1,4 +1,4 @@
-import { NO_RETURN, TRUTH } from '../kernel/expressions.js';
+import { ASSERTIONS, NO_RETURN, TRUTH } from '../kernel/expressions.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { WAITS_UNTIL } from '../kernel/waits.js';
 import { type Cst, childByField, children, firstChar, textOf } from './cst.js';
@@ -73,6 +73,12 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
     join(node, loose);
     loose = [[node, -1]];
     return node;
+  };
+  /** Where nothing goes on. */
+  let end = -1;
+  const stop = (from: readonly Loose[]): void => {
+    if (end < 0 && from.length > 0) end = cfg.push({ op: NOP, next: [], statement: -1 }) - 1;
+    join(end, from);
   };
   const dropGuards = (depth: number): void => {
     for (let i = guards.length - 1; i >= depth; i--) emit({ k: 'unguard', ...guards[i]! });
@@ -222,8 +228,15 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
     const until = args[WAITS_UNTIL.get(name) ?? -1];
     const takes = until !== undefined && isLockCall(until) ? until : -1;
     let holds: Loose[] = [];
-    const values = args.map((arg) => {
+    const asserted = ASSERTIONS.get(name);
+    const values = args.map((arg, i) => {
       if (arg === takes) return '';
+      if (i === asserted?.arg) {
+        const { yes, no } = condition(arg);
+        stop(asserted.holds ? no : yes);
+        loose = asserted.holds ? yes : no;
+        return '';
+      }
       if (arg === until) {
         const { yes, no } = condition(arg);
         if (no.length > 0) holds = yes;
