@@ -274,8 +274,9 @@ function follows(op: Op, variable: Path): boolean {
   return op.k === 'test' && isMember(op.on);
 }
 
-/** The variable that an operation tests or sets; '' where there is none. */
+/** The variable that an operation tests or sets, or of which it compares a member; '' where there is none. */
 export function objectOf(op: Op): Path {
+  if (op.k === 'test' && op.rel.startsWith('== ')) return op.on.replace(/ .*/, '');
   return op.k === 'test' ? op.on : op.k === 'set' || op.k === 'call' ? op.to : '';
 }
 
