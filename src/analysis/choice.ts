@@ -5,8 +5,13 @@ import { isUnknown, type Locks } from './locks.js';
 import type { Chains } from './reclaim.js';
 import { overlap, type RegionOf, type Regions, SHARED } from './regions.js';
 import type { LocatedSite } from './sites.js';
-import { run } from './states.js';
-import { type Begun, begunOf, type ProposedTransactions, type Transaction } from './transactions.js';
+import {
+  type Begun,
+  begunOf,
+  type ProposedTransactions,
+  runBeside,
+  type Transaction,
+} from './transactions.js';
 
 /** A class whose regions are this many times the sites that need it is scoped only where those sites need it. */
 const WIDESPREAD = 4;
@@ -114,7 +119,7 @@ export function chooseClasses(
     cost.set(lock, pieces.length);
     eligible.set(lock, []);
     const crosses = ({ fn, placement }: RegionOf): boolean =>
-      fn.group === group && begun.crosses(fn, placement!.open);
+      fn.group === group && begun.crosses(fn, placement!);
     const crossed = [...candidates].filter((other) => eligible.get(other)!.some(crosses));
     if (crossed.length === 0) continue;
     // Of a region and a transaction that cross one can have a scope: more sites count.
@@ -209,7 +214,7 @@ export function chooseClasses(
       if (list.length > 0) picked.set(lock, { regions: list, neededOnly: only !== undefined });
     }
     return settle(picked, regions, existing, callers, locks, begunIn(chosen), (r) =>
-      kept.some(({ group }) => group === r.fn.group && begun.crosses(r.fn, r.placement!.open)),
+      kept.some(({ group }) => group === r.fn.group && begun.crosses(r.fn, r.placement!)),
     );
   };
   // Most of what takes a lock for its caller is called in a scope of that, or of what holds the lock further up.
@@ -345,10 +350,7 @@ function openAt(
   const found = begun.at(fn, node, zero);
   const along = !found && regions.some((r) => r.placement!.conditional) ? begun.along(fn) : undefined;
   if (!along) return found;
-  const beside = regions.find(({ placement }) => {
-    const { facts, effects } = placement!.conditional ?? {};
-    return facts && run(facts, new Map([...along.effects, ...effects!])).entry[node]?.held === true;
-  });
+  const beside = regions.find((r) => runBeside(along, r.placement!)?.entry[node]?.held === true);
   return beside && { ...proposed(beside), beside: along.scope };
 }
 
@@ -375,6 +377,5 @@ export function scopesOver(site: LocatedSite, cover: Cover): OpenScope[] {
     else above = true;
   }
   if (above && cover.covered(fn.id)) for (const { scope } of cover.coveringCalls(fn.id)) add(scope);
-
   return [...found.values()];
 }

@@ -8,10 +8,10 @@ import type { Path } from '../parse/facts.js';
 import { inModule } from '../tree/kernel-tree.js';
 import type { OpenScope, ScopesAt } from './coverage.js';
 import { Locks, type ScopeEffect, scopeClass } from './locks.js';
-import { placeAfter, placeFrom } from './placement.js';
+import { type Placement, placeAfter, placeFrom } from './placement.js';
 import type { Reclaim, ReclaimChain } from './reclaim.js';
 import { crosses } from './regions.js';
-import { byNode, type Effect, run } from './states.js';
+import { byNode, type Effect, type Run, run } from './states.js';
 import { usesMember } from './task-held.js';
 
 const API = 'nofs';
@@ -72,8 +72,8 @@ export interface ProposedTransactions {
   readonly scopes: ScopesAt;
   /** What the function begins and ends of them. */
   readonly along: (fn: Fn) => Along | undefined;
-  /** Would one of them cross a scope that is open at these nodes? */
-  readonly crosses: (fn: Fn, open: Uint8Array) => boolean;
+  /** Would one of them cross that scope, or be open together with it where it is open on a condition? */
+  readonly crosses: (fn: Fn, scope: Placement) => boolean;
 }
 
 /** What a function does to the scopes of a transaction, by CFG node. */
@@ -107,12 +107,14 @@ export function proposeTransactions(
         effects.set(piece.fn.id, [...(effects.get(piece.fn.id) ?? []), ...effectsOf(piece)]);
     const after = new Locks(index, { before: locks, effects });
     const sound = left.filter((t) => isSound(t, after) && isNested(index, t, locks, after));
-    if (sound.length === left.length)
+    if (sound.length === left.length) {
+      const begun = scopesOf(left, after);
       return {
         transactions: left,
-        ...scopesOf(left, after),
-        crosses: (fn, open) => crosses(after, fn, open, API),
+        ...begun,
+        crosses: (fn, scope) => crosses(after, fn, scope.open, API) || meet(begun.along(fn), scope),
       };
+    }
     left = sound;
   }
   return NO_TRANSACTIONS;
@@ -125,7 +127,7 @@ export const NO_TRANSACTIONS: ProposedTransactions = {
   crosses: () => false,
 };
 
-/** Where the scopes of those transactions would be open. */
+/** What there is to know of the scopes of those transactions alone. */
 export function begunOf({ scopes, along }: ProposedTransactions, wanted: ReadonlySet<string>): Begun {
   const isWanted = ({ id }: OpenScope): boolean => wanted.has(id.slice(id.lastIndexOf(':') + 1));
   return {
@@ -400,6 +402,16 @@ function isNested(index: Index, { group }: Transaction, before: Locks, after: Lo
       return [...restores].every(isEven) && ends.every(([at]) => (entry[at]?.low ?? 1) >= 1);
     });
   });
+}
+
+/** The function with a scope that is open on a condition, run with what it begins and ends of transactions besides. */
+export function runBeside({ effects }: Along, { conditional }: Placement): Run | undefined {
+  return conditional && run(conditional.facts, new Map([...effects, ...conditional.effects]));
+}
+
+/** May both be open at once? Which of them ends first is not looked into. */
+function meet(along: Along | undefined, scope: Placement): boolean {
+  return along !== undefined && runBeside(along, scope)?.entry.some((at) => at && at.high > 1) === true;
 }
 
 function scopesOf(

@@ -43,7 +43,8 @@ export interface TestOp {
   readonly on: Path;
   /**
    * `nz`: non-zero or non-null; `neg`: < 0; `pos`: > 0; `err`: `IS_ERR()`; `errnull`: `IS_ERR_OR_NULL()`; `=neg`: equals a certain
-   * negative value; `err or object`: `IS_ERR()` of what is known never to be null, which no file says (`analysis/error-pointers.ts`); `=task F`: the variable is what `current->F` points to; `== P`: equals what is in another path; `?`: unknown.
+   * negative value; `err or object`: `IS_ERR()` of what is known never to be null, which no file says (`analysis/error-pointers.ts`);
+   * `=task F`: the variable is what `current->F` points to; `== P`: equals what is in another path; `?`: unknown.
    */
   readonly rel:
     | 'nz'
