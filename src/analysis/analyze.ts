@@ -335,37 +335,59 @@ function withScopesForOthers(
   { transforms = BY_DEFAULT }: AnalyzeOptions,
   build: (all: Findings) => Report,
 ): { done: Findings; built: Report } {
-  const built = build(findings);
-  if (!transforms.includes(lockFree.name)) return { done: findings, built };
+  let done = findings;
+  let built = build(done);
+  if (!transforms.includes(lockFree.name)) return { done, built };
   const groups = new Map(findings.sites.map((site) => [siteId(site), site.fn?.group]));
-  const needs = built.sites.flatMap(({ id, api, flag, verdict, edit, paths: [path] }): Need[] => {
-    if (api !== 'nofs' || edit === null || !isWholeMask(flag) || verdict !== 'partial' || !path) return [];
-    const locks = path.outcome === 'lock-free' ? path.locks : [];
-    const begun = findings.nofs.begun.flatMap((t) => (t.group === groups.get(id) ? [t.lock] : []));
-    return [{ id, locks, begun }];
-  });
+  const also = new Map<string, number>();
+  // A scope for one site may leave another with fewer locks that others hold there.
+  for (let before = -1; also.size > before; ) {
+    before = also.size;
+    const needs = built.sites.flatMap(({ id, api, flag, verdict, edit, paths: [path] }): Need[] => {
+      if (api !== 'nofs' || edit === null || !isWholeMask(flag) || verdict !== 'partial' || !path) return [];
+      const locks = path.outcome === 'lock-free' ? path.locks : [];
+      const begun = findings.nofs.begun.flatMap((t) => (t.group === groups.get(id) ? [t.lock] : []));
+      return [{ id, locks, begun }];
+    });
+    const free = new Set<string>();
+    // With a scope in its transactions a site may need none of locks.
+    for (const classes of [({ begun }: Need) => begun, ({ locks }: Need) => locks]) {
+      const found = servingAll(
+        findings,
+        needs.filter(({ id }) => !free.has(id)),
+        classes,
+        also,
+      );
+      for (const [lock, sites] of found.classes) also.set(lock, sites);
+      for (const id of found.free) free.add(id);
+    }
+    if (also.size === before) break;
+    done = findings.alsoChoosing(also);
+    built = build(done);
+  }
+  return { done, built };
+}
+
+/** Of the classes of the needs those with which, beside `also`, each serves a site that is lock-free then; and these sites. */
+function servingAll(
+  findings: Findings,
+  needs: readonly Need[],
+  classes: (need: Need) => readonly string[],
+  also: ReadonlyMap<string, number>,
+): { classes: ReadonlyMap<string, number>; free: ReadonlySet<string> } {
   const ids = new Set(needs.map(({ id }) => id));
   const wanting = findings.sites.filter((site) => ids.has(siteId(site)));
-  let settled = { done: findings, also: new Map<string, number>(), free: new Set<string>() };
-  // With a scope in its transactions a site may need none of locks.
-  for (const classes of [({ begun }: Need) => begun, ({ locks }: Need) => locks]) {
-    let left = needs.filter(({ id }) => !settled.free.has(id));
-    for (;;) {
-      const more = new Map<string, number>();
-      for (const need of left) for (const lock of classes(need)) more.set(lock, (more.get(lock) ?? 0) + 1);
-      if (more.size === 0) break;
-      const also = new Map([...settled.also, ...more]);
-      const done = findings.alsoChoosing(also);
-      const judgementOf = judging(done);
-      const free = new Set(wanting.filter((s) => judgementOf(s).verdict === 'lock-free').map(siteId));
-      left = left.filter(({ id }) => free.has(id));
-      if (![...more.keys()].every((lock) => left.some((need) => classes(need).includes(lock)))) continue;
-      settled = { done, also, free };
-      break;
-    }
+  for (let left = needs; ; ) {
+    const more = new Map<string, number>();
+    for (const need of left)
+      for (const lock of classes(need)) if (!also.has(lock)) more.set(lock, (more.get(lock) ?? 0) + 1);
+    if (more.size === 0) return { classes: more, free: new Set() };
+    const judgementOf = judging(findings.alsoChoosing(new Map([...also, ...more])));
+    const free = new Set(wanting.filter((s) => judgementOf(s).verdict === 'lock-free').map(siteId));
+    left = left.filter(({ id }) => free.has(id));
+    if ([...more.keys()].every((lock) => left.some((need) => classes(need).includes(lock))))
+      return { classes: more, free };
   }
-  const { done } = settled;
-  return { done, built: done === findings ? built : build(done) };
 }
 
 /**

@@ -191,11 +191,20 @@ export function chooseClasses(
     if (needed.size === 0) chosen.delete(lock);
     before = needed.size === 0 ? without : after;
   }
-  for (const [lock, wanting] of [...also].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const isWhole = chosen.has(lock) && !restricted.has(lock);
-    if (!candidates.has(lock) || isWhole || cost.get(lock)! > WIDESPREAD * (wanting + 1)) continue;
-    // Scopes in shared code for the sake of masks that protect nothing would bind others.
-    if (regions.all(lock).some((r) => r.state === 'placeable' && SHARED.test(r.fn.group))) continue;
+  const isOpen = (scopes: ScopesAt, { fn, placement }: RegionOf): boolean =>
+    placement!.open.every((open, node) => open === 0 || scopes(fn, node) !== undefined);
+  for (let left = [...also].sort(([a], [b]) => (a < b ? -1 : 1)); ; ) {
+    const { scopes } = coverBy(chosen);
+    // What lies in scopes already is edited for nobody.
+    const next = left.find(([lock, wanting]) => {
+      if (!candidates.has(lock) || (chosen.has(lock) && !restricted.has(lock))) return false;
+      const places = regions.all(lock).filter((r) => r.state === 'placeable' && !isOpen(scopes, r));
+      // Scopes in shared code for the sake of masks that protect nothing would bind others.
+      return places.length <= WIDESPREAD * (wanting + 1) && !places.some((r) => SHARED.test(r.fn.group));
+    });
+    if (!next) break;
+    const [lock, wanting] = next;
+    left = left.filter((other) => other !== next);
     chosen.add(lock);
     restricted.delete(lock);
     const places = counted(cost.get(lock)!, 'region');

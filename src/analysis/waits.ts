@@ -116,11 +116,20 @@ export class Waits {
     }
   }
 
-  /** Only members and globals: a variable of the function is nobody's but its own. */
+  /** Only members and globals: a variable of the function is nobody's but its own, unless a member is made to point to it. */
   classOf(fn: Fn, path: string | undefined): string {
     if (path === undefined || path === '') return '';
-    const found = this.index.lockClass(fn, path);
+    const found = this.index.lockClass(fn, this.pointsTo(fn, path) ?? path);
     return found.startsWith('param:') ? '' : found;
+  }
+
+  /** The member in which the function keeps the address of a variable of its own. */
+  private pointsTo(fn: Fn, address: string): string | undefined {
+    const name = /^&v:(\w+)$/.exec(address)?.[1];
+    if (name === undefined || !this.index.isLocal(fn, name)) return undefined;
+    for (const { op } of fn.facts.cfg)
+      if (op.k === 'set' && op.from === address && op.to.includes(' ')) return op.to;
+    return undefined;
   }
 
   /** Where the function waits. */

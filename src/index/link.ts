@@ -3,6 +3,7 @@ import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { openerOf } from '../kernel/openers.js';
 import { onlyPrints } from '../kernel/printing.js';
 import { REGISTRARS_BY_NAME } from '../kernel/tasks.js';
+import { DECLARED_BY } from '../kernel/waits.js';
 import { constantValue } from '../parse/constants.js';
 import type { CallOp, FileFacts, FunctionFacts, Path, TableEntry } from '../parse/facts.js';
 import { lineAt } from '../parse/facts.js';
@@ -460,6 +461,11 @@ export class Index {
     let vars = this.variableCache.get(fn.id);
     if (!vars) {
       vars = new Map([...fn.facts.params, ...fn.facts.locals]);
+      for (const [, op] of fn.facts.calls) {
+        const type = DECLARED_BY.get(op.fn);
+        const declared = op.args[0] ?? '';
+        if (type !== undefined && declared.startsWith('v:')) vars.set(declared.slice(2), type);
+      }
       this.variableCache.set(fn.id, vars);
     }
     return vars;

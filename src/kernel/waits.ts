@@ -205,6 +205,21 @@ export const WAKES: readonly WakePrimitive[] = [
   ]),
 ];
 
+/** Macros that declare what is waited on as a variable of the function, and the struct that it is. */
+export const DECLARERS: readonly { readonly name: string; readonly type: string; readonly source: string }[] =
+  (
+    [
+      ['DECLARE_COMPLETION_ONSTACK', 'completion', 'include/linux/completion.h'],
+      ['DECLARE_COMPLETION_ONSTACK_MAP', 'completion', 'include/linux/completion.h'],
+      ['DECLARE_WAIT_QUEUE_HEAD_ONSTACK', 'wait_queue_head', 'include/linux/wait.h'],
+      ['DECLARE_SWAIT_QUEUE_HEAD_ONSTACK', 'swait_queue_head', 'include/linux/swait.h'],
+    ] as const
+  ).map(([name, type, source]) => ({ name, type, source }));
+
+export const DECLARED_BY: ReadonlyMap<string, string> = new Map(
+  DECLARERS.map(({ name, type }) => [name, type]),
+);
+
 /**
  * Functions that end I/O, of a page, buffer, bio or request, which somebody else may wait for; what others call to do so does it by one of
  * these. Plain unlocking is not among them: who locks a page or buffer for itself unlocks it, too.

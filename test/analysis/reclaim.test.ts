@@ -275,6 +275,35 @@ describe('reclaim locks', () => {
     expect(reclaim.waitsOf('fs/a')).toMatchObject([{ on: 'sb_info.wait', wakers: ['finish'] }]);
   });
 
+  it.each([
+    ['declared by a macro', 'DECLARE_COMPLETION_ONSTACK(done);'],
+    ['of its own', 'struct completion done; init_completion(&done);'],
+  ])('waits for a completion %s that a member points to', (_, declares) => {
+    const reclaim = reclaimOf(`
+      struct completion { int done; };
+      struct split { struct work_struct work; struct completion *end; };
+      static struct sb_info global_info;
+      static void split_fn(struct work_struct *work)
+      {
+        struct split *split = container_of(work, struct split, work);
+        mutex_lock(&global_info.lock);
+        mutex_unlock(&global_info.lock);
+        complete(split->end);
+      }
+      void other(void) { DECLARE_COMPLETION_ONSTACK(done); wait_for_completion(&done); }
+      static void a_evict(struct inode *inode)
+      {
+        struct split split;
+        ${declares}
+        split.end = &done;
+        INIT_WORK_ONSTACK(&split.work, split_fn);
+        schedule_work(&split.work);
+        wait_for_completion(&done);
+      }`);
+    expect(chains(reclaim)).toEqual({ 'sb_info.lock': 'a_evict split_fn' });
+    expect(reclaim.waitsOf('fs/a')).toMatchObject([{ on: 'split.end', wakers: ['split_fn'] }]);
+  });
+
   it('a wait that an interrupt ends is one for the hardware', () => {
     const reclaim = reclaimOf(`
       static void a_evict(struct inode *inode) { struct sb_info *s = inode->i_sb; wait_event(s->wait, s->done); }

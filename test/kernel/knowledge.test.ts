@@ -25,7 +25,7 @@ import { MEMORY_FILES, WANTED_OF_OTHERS } from '../../src/kernel/openers.js';
 import { PSEUDO_LOCKS } from '../../src/kernel/pseudo-locks.js';
 import { ASSIGNED_TABLES, RECLAIM_ENTRIES } from '../../src/kernel/reclaim-contexts.js';
 import { CALLBACK_FIELDS, REGISTRARS } from '../../src/kernel/tasks.js';
-import { ENDS_IO, QUEUERS, SOFTIRQ_QUEUES, WAITS, WAKES, WRITES } from '../../src/kernel/waits.js';
+import { DECLARERS, ENDS_IO, QUEUERS, SOFTIRQ_QUEUES, WAITS, WAKES, WRITES } from '../../src/kernel/waits.js';
 import { describeKernel, KERNEL_VERSIONS, type KernelVersion } from '../kernel-trees.js';
 
 interface Named {
@@ -44,6 +44,7 @@ const LISTS: Readonly<Record<string, readonly Named[]>> = {
   registrars: REGISTRARS,
   waits: WAITS,
   wakes: WAKES,
+  declarers: DECLARERS,
   layers: LAYERS,
   creators: CREATORS,
   mounts: MOUNTS,
