@@ -10,12 +10,21 @@ const MAX_VALUES = 8;
 /** Calls through which a parameter is followed to where it is tested. */
 const MAX_HANDED_ON = 4;
 
-/** What a call hands to a parameter that the callee tests as a set of flags (`xfs_ilock(ip, XFS_ILOCK_EXCL)`). */
+/** What a call hands to a parameter that the callee tests: as a set of flags (`xfs_ilock(ip, XFS_ILOCK_EXCL)`), for truth, or for one value. */
 export interface HandedFlags {
   readonly param: string;
-  /** The possible values, sorted: names of constants with `|` between them, `''` for none. */
+  /** The possible values, sorted: names of constants with `|` between them, `''` for none, `TRUE`. */
   readonly values: readonly string[];
 }
+
+/** Equal to a constant that has a name. */
+const CONSTANT = /^== v:([A-Z][A-Z0-9_]*)$/;
+
+/** A constant that is not 0. */
+const TRUE = '#pos';
+
+/** Types of parameters that are tested for truth. */
+const TRUTH = new Set(['bool', 'int']);
 
 /**
  * When a test of one constant says that another is not set. `known`: if the values of both are known and have no bit in
@@ -23,7 +32,7 @@ export interface HandedFlags {
  */
 export type Certainty = 'known' | 'named' | 'guessed';
 
-/** The constants that arguments and variables may be, where they are tested as flags. */
+/** The constants that arguments and variables may be, where they are tested as flags or for truth. */
 export class Flags {
   /** By function and position, as far as it was asked for. */
   private readonly mattering = new Map<number, (boolean | undefined)[]>();
@@ -48,7 +57,7 @@ export class Flags {
     return out;
   }
 
-  /** Does it test a parameter as flags, or hand one on to what does? */
+  /** Does it test a parameter, or hand one on to what does? */
   hasFlags(fn: Fn): boolean {
     return this.mattersOf(fn).length > 0;
   }
@@ -62,7 +71,7 @@ export class Flags {
     return positions;
   }
 
-  /** Is the parameter tested as flags, by the function or by what it hands the parameter to? */
+  /** Is the parameter tested, by the function or by what it hands the parameter to? */
   private matters(fn: Fn, position: number, depth = 0): boolean {
     const ofFunction = this.mattering.get(fn.id) ?? [];
     this.mattering.set(fn.id, ofFunction);
@@ -74,6 +83,7 @@ export class Flags {
     const path = `v:${param}`;
     const answer =
       (fn.facts.testsFlags && this.isTested(fn, path)) ||
+      this.isCompared(fn, path, TRUTH.has(fn.facts.params[position]![1])) ||
       (fn.facts.calls.some(([, op]) => op.args.includes(path)) &&
         !this.isSet(fn, path) &&
         fn.facts.calls.some(
@@ -131,6 +141,13 @@ export class Flags {
     set: readonly string[],
     certainty: Certainty,
   ): boolean | undefined {
+    if (set.includes(TRUE)) return flags === undefined && rel === 'nz' ? true : undefined;
+    const other = CONSTANT.exec(rel)?.[1];
+    if (other !== undefined) {
+      if (set.join() === other) return true;
+      const [is, wanted] = [this.sum(fn, set), this.value(fn, other)];
+      return is === undefined || wanted === undefined ? undefined : is === wanted;
+    }
     if (flags === undefined) {
       const whole = rel === 'nz' ? (set.length === 0 ? 0n : this.sum(fn, set)) : undefined;
       return whole === undefined ? undefined : whole !== 0n;
@@ -167,6 +184,20 @@ export class Flags {
     return !this.isSet(fn, path) && cfg.some(({ op }) => op.k === 'test' && op.flags && op.on === path);
   }
 
+  /** Is it compared with constants, or, with `forTruth`, tested for truth? */
+  private isCompared(fn: Fn, path: Path, forTruth: boolean): boolean {
+    const { cfg } = fn.facts;
+    return (
+      cfg.some(
+        ({ op }) =>
+          op.k === 'test' &&
+          op.on === path &&
+          !op.flags &&
+          (op.rel === 'nz' ? forTruth : CONSTANT.test(op.rel)),
+      ) && !this.isSet(fn, path)
+    );
+  }
+
   private isSet(fn: Fn, path: Path): boolean {
     return fn.facts.cfg.some(
       ({ op }) =>
@@ -177,6 +208,7 @@ export class Flags {
 
   private valuesOf(fn: Fn, path: Path, depth = 0): Set<string> | undefined {
     if (path === '#0') return new Set(['']);
+    if (path === TRUE) return new Set([TRUE]);
     // `~v:A` without a `|` is computed from `A` and something else.
     const constant = /^(?:v:([A-Z][A-Z0-9_]*)|~v:([A-Z][A-Z0-9_]*\|[A-Z0-9_|]+))$/
       .exec(path)

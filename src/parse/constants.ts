@@ -1,6 +1,6 @@
 /**
- * Constants of a file: `#define NAME (1u << 3)` and enumerators with a value of their own. Each is kept as a line
- * `NAME expression`, all in one string that starts and ends with a newline; `?` stands for what is no sum of bits.
+ * Constants of a file: `#define NAME (1u << 3)` and enumerators. Each is kept as a line `NAME expression`, all in one string that starts
+ * and ends with a newline; `?` stands for what is no sum of bits.
  */
 export function constantsOf(text: string): string {
   let out = '\n';
@@ -12,6 +12,29 @@ export function constantsOf(text: string): string {
       .trim();
     const isKnown = /^[\w ()|<]+$/.test(expression);
     out += `${macro ?? enumerator} ${isKnown ? expression : '?'}\n`;
+  }
+  for (const [, body] of text.matchAll(ENUM)) out += counted(body!);
+  return out;
+}
+
+const ENUM = /\benum\b[^{};()]*\{([^{}]*)\}/g;
+
+/** The enumerators without a value of their own: each is one more than the one before it. */
+function counted(body: string): string {
+  const entries = body.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, ' ').split(',');
+  let out = '';
+  let next: number | undefined = 0;
+  for (const entry of entries) {
+    const [, name, value] = /^\s*(\w+)\s*(?:=([\s\S]*))?$/.exec(entry) ?? [];
+    if (name === undefined) {
+      // What stands on a condition may count or not.
+      if (entry.trim() !== '') next = undefined;
+      continue;
+    }
+    if (value !== undefined)
+      next = /^\s*(?:0|[1-9]\d{0,8}|0[xX][\da-fA-F]{1,8})\s*$/.test(value) ? Number(value) : undefined;
+    else if (/^_*[A-Z]/.test(name)) out += `${name} ${next ?? '?'}\n`;
+    if (next !== undefined) next++;
   }
   return out;
 }

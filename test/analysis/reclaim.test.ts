@@ -127,6 +127,33 @@ describe('reclaim locks', () => {
     expect(reclaim.chainsOf('fs/a').map(({ lock }) => lock)).toEqual(expected);
   });
 
+  it.each([
+    ['true', 'bool', 'swap', '!swap', 'true', ['sb_info.other']],
+    ['false', 'bool', 'swap', '!swap', 'false', ['sb_info.lock', 'sb_info.other']],
+    ['not a constant', 'bool', 'swap', '!swap', 's->lock.owner', ['sb_info.lock', 'sb_info.other']],
+    ['the constant', 'enum mode', 'mode', 'mode == FAST', 'FAST', ['sb_info.lock', 'sb_info.other']],
+    ['another constant', 'enum mode', 'mode', 'mode == FAST', 'SLOW', ['sb_info.other']],
+    [
+      'a constant of no known value',
+      'enum mode',
+      'mode',
+      'mode == FAST',
+      'ODD',
+      ['sb_info.lock', 'sb_info.other'],
+    ],
+    ['a flag in the place of a number', 'int', 'mode', 'mode & FAST', '1', ['sb_info.lock', 'sb_info.other']],
+  ])('a parameter that is %s', (_, type, name, condition, arg, expected) => {
+    const reclaim = reclaimOf(`
+      enum mode { SLOW, FAST };
+      static void take(struct sb_info *s, ${type} ${name})
+      {
+        if (${condition}) mutex_lock(&s->lock);
+        mutex_lock(&s->other);
+      }
+      static void a_evict(struct inode *inode) { struct sb_info *s = inode->i_sb; take(s, ${arg}); }`);
+    expect(reclaim.chainsOf('fs/a').map(({ lock }) => lock)).toEqual(expected);
+  });
+
   it('a parameter may have one of two values', () => {
     const reclaim = reclaimOf(`
       #define ONE 1

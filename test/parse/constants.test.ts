@@ -17,6 +17,16 @@ enum lock_kind {
 	KIND_RWSEM = 1UL << 5,
 	KIND_NEXT,
 };
+typedef enum {
+	MODE_NONE,	/* none, or not yet */
+	MODE_READ,	// one of many
+	MODE_WRITE = 0x20,
+	MODE_WAIT,
+#ifdef CONFIG_LOCK_ODD
+	MODE_ODD,
+#endif
+	MODE_LAST
+} lock_mode_t;
 `;
 
 /** Value of a constant of the text above. */
@@ -34,13 +44,20 @@ describe('constants', () => {
     ['LOCK_DEEP', 8n],
     ['KIND_MUTEX', 16n],
     ['KIND_RWSEM', 32n],
+    ['MODE_NONE', 0n],
+    ['MODE_READ', 1n],
+    ['MODE_WRITE', 32n],
+    ['MODE_WAIT', 33n],
   ])('%s', (name, expected) => {
     expect(value(name)).toBe(expected);
   });
 
-  it.each(['LOCK_COUNT', 'LOCK_NAME', 'KIND_NEXT', 'lock_of'])('%s has none that is followed', (name) => {
-    expect(value(name)).toBeUndefined();
-  });
+  it.each(['LOCK_COUNT', 'LOCK_NAME', 'KIND_NEXT', 'MODE_ODD', 'MODE_LAST', 'lock_of'])(
+    '%s has none that is followed',
+    (name) => {
+      expect(value(name)).toBeUndefined();
+    },
+  );
 
   it('what has no value that is followed is there all the same', () => {
     expect(constantsOf(TEXT)).toContain('\nLOCK_COUNT ?\n');
