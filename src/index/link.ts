@@ -196,7 +196,7 @@ export class Index {
   private readonly structs = new Map<string, { file: string; fields: ReadonlyMap<string, string> }[]>();
   private readonly aliases = new Map<string, string>();
   private readonly typedefs = new Map<string, string>();
-  private copied: ReadonlySet<string> | undefined;
+  private copied: Set<string> | undefined;
   private readonly typesByMember = new Map<string, ReadonlySet<string>>();
   /** See `unread`. */
   private readonly named = new Set<number>();
@@ -249,6 +249,8 @@ export class Index {
     for (const fn of this.functions) this.assignedFunctions(fn);
     for (const fn of this.functions) this.keptFunctions(fn);
     this.copiedMembers();
+    // More is in members now than when these were asked for.
+    this.fates.clear();
     for (let i = 0; i < this.functions.length; i++) {
       this.callees.push([]);
       this.callers.push([]);
@@ -824,18 +826,23 @@ export class Index {
     }
     const cut = target.lastIndexOf(' ');
     const field = target.slice(cut + 1);
-    const key = `${this.typeOf(fn, target.slice(0, cut))}.${field}`;
-    return this.tables.has(key) && key[0] !== '.' && !this.assigned.has(key) && !this.isCopiedTo(field);
+    const type = this.typeOf(fn, target.slice(0, cut));
+    const key = `${type}.${field}`;
+    return type !== '' && this.tables.has(key) && !this.assigned.has(key) && !this.isCopiedTo(type, field);
   }
 
-  /** Is a member of that name given what another member holds? */
-  private isCopiedTo(field: string): boolean {
-    this.copied ??= new Set(
-      this.functions.flatMap(({ facts }) =>
-        facts.memberReads.flatMap(([to]) => (to.includes(' ') ? [to.slice(to.lastIndexOf(' ') + 1)] : [])),
-      ),
-    );
-    return this.copied.has(field);
+  /** Is the member, or one of that name in a struct that is not known, given what another member holds? */
+  private isCopiedTo(type: string, field: string): boolean {
+    if (!this.copied) {
+      this.copied = new Set();
+      for (const fn of this.functions) {
+        for (const [to] of fn.facts.memberReads) {
+          const cut = to.lastIndexOf(' ');
+          if (cut >= 0) this.copied.add(`${this.typeOf(fn, to.slice(0, cut))}${to.slice(cut)}`);
+        }
+      }
+    }
+    return this.copied.has(`${type} ${field}`) || this.copied.has(` ${field}`);
   }
 
   /** Is the expression that a call goes through a pointer? What is a macro, or a type in parentheses, looks like one. */
@@ -1025,21 +1032,23 @@ export class Index {
       this.linkPointer(fn, node, op.fn === '' ? op.target : `v:${op.fn}`);
     }
     for (const [position, arg] of op.args.entries()) {
-      if (op.fn !== '') this.linkHandedMember(fn, node, op.fn, position, arg);
+      if (op.fn !== '') this.linkHandedMember(fn, node, op, position, arg);
       const names = this.functionsIn(fn, arg);
       if (names.length === 0) continue;
-      const fate = op.fn === '' ? LOST : this.fate(op.fn, position, fn.file.file);
+      const fate = this.fate(fn, op, position);
       const registered = isRegistrar(op.fn, position);
       for (const target of names.flatMap((name) => this.lookup(name, fn.file.file))) {
         if (target.facts.isMacro) continue;
         this.addressTaken.add(target.id);
         // Of a registrar it is known what it does, read or not.
-        if (!fate.known && (this.hasKernel || !registered)) this.escaped.add(target.id);
+        const isKept = fate.members.every((m) => this.tables.get(`${m.owner}.${m.field}`)?.has(target.id));
+        if (!(fate.known && isKept) && (this.hasKernel || !registered)) this.escaped.add(target.id);
         if (!registered) {
           for (const at of fate.registered) this.linkInner(at, target.id, 'callback', at.by);
           if (fate.known && !fate.called) continue;
         }
-        const ways = fate.known ? this.ways(op.fn, position, fn.file.file) : [];
+        const ways = fate.known ? this.ways(fn, op, position) : [];
+        if (ways.length >= MAX_WAYS) this.escaped.add(target.id);
         this.edge(fn, target.id, node, 'typed', 'callback', '', { inner: ways, handedTo: op.fn });
         for (const way of ways) this.linkInner(way.at(-1)!, target.id, 'through');
       }
@@ -1047,7 +1056,7 @@ export class Index {
   }
 
   /** `call(mapping->a_ops->read_folio)`: what is stored in the member is called by whom it is handed to, on behalf of `fn`. */
-  private linkHandedMember(fn: Fn, node: number, callee: string, position: number, arg: Path): void {
+  private linkHandedMember(fn: Fn, node: number, op: CallOp, position: number, arg: Path): void {
     const cut = arg.lastIndexOf(' ');
     const field = arg.slice(cut + 1);
     if (cut < 0 || arg[0] === '&' || !this.fieldTables.has(field)) return;
@@ -1055,15 +1064,15 @@ export class Index {
     const via = `${type}.${field}`;
     const found = type === '' ? undefined : this.tables.get(via);
     if (!found) return;
-    const fate = this.fate(callee, position, fn.file.file);
+    const fate = this.fate(fn, op, position);
     const kept = fate.members.some(({ owner, field }) => !this.onlyPrinted(owner, field));
     const followed = fate.known && !kept && fate.registered.length === 0;
     if (followed && !fate.called) return;
     this.calledMembers.add(via);
-    const ways = followed ? this.ways(callee, position, fn.file.file) : [];
+    const ways = followed ? this.ways(fn, op, position) : [];
     for (const id of found.keys()) {
-      if (!followed) this.escaped.add(id);
-      this.edge(fn, id, node, 'typed', 'callback', via, { inner: ways, handedTo: callee });
+      if (!followed || ways.length >= MAX_WAYS) this.escaped.add(id);
+      this.edge(fn, id, node, 'typed', 'callback', via, { inner: ways, handedTo: op.fn });
     }
   }
 
@@ -1097,7 +1106,7 @@ export class Index {
           for (const id of found.keys()) this.edge(fn, id, node, 'typed', 'table', via);
         }
         for (const [position, arg] of op.args.entries())
-          if (arg === to) this.linkHandedMember(fn, node, op.fn, position, from);
+          if (arg === to) this.linkHandedMember(fn, node, op, position, from);
       }
     }
   }
@@ -1146,11 +1155,10 @@ export class Index {
   private keptFunctions(fn: Fn): void {
     if (!fn.facts.handsNames && fn.facts.references.length === 0) return;
     for (const [, op] of fn.facts.calls) {
-      if (op.fn === '') continue;
       for (const [position, arg] of op.args.entries()) {
         const names = arg[0] === 'v' ? this.functionsIn(fn, arg) : [];
         if (names.length === 0 || isRegistrar(op.fn, position)) continue;
-        const { known, members } = this.fate(op.fn, position, fn.file.file);
+        const { known, members } = this.fate(fn, op, position);
         if (!known || members.length === 0) continue;
         for (const target of names.flatMap((name) => this.lookup(name, fn.file.file))) {
           if (target.facts.isMacro) continue;
@@ -1164,10 +1172,25 @@ export class Index {
     }
   }
 
-  /** What becomes of a function pointer that is handed to a function known by name. */
-  private fate(name: string, position: number, file: string, depth = 0): Fate {
-    if (onlyPrints(name)) return NOTHING;
-    const key = `${name} ${position} ${file}`;
+  /**
+   * What a call leads to, with a key that names it: the functions of that name, or those in a member that only initialisers of tables
+   * fill. undefined where neither says it.
+   */
+  private leadsTo(fn: Fn, { fn: name, target }: CallOp): { key: string; targets: readonly Fn[] } | undefined {
+    const { file } = fn.file;
+    if (name !== '') return { key: `${name} ${file}`, targets: this.lookup(name, file) };
+    const cut = target.lastIndexOf(' ');
+    if (cut < 0 || !this.isTable(fn, target)) return undefined;
+    const via = `${this.typeOf(fn, target.slice(0, cut))}${target.slice(cut).replace(' ', '.')}`;
+    return { key: via, targets: [...this.tables.get(via)!.keys()].map((id) => this.functions[id]!) };
+  }
+
+  /** What becomes of a function pointer that a call hands over. */
+  private fate(fn: Fn, op: CallOp, position: number, depth = 0): Fate {
+    if (onlyPrints(op.fn)) return NOTHING;
+    const called = this.leadsTo(fn, op);
+    if (!called || called.targets.length === 0) return LOST;
+    const key = `${called.key} ${position}`;
     const known = this.fates.get(key);
     if (known) return known;
     const open = this.openFates.get(key);
@@ -1177,15 +1200,14 @@ export class Index {
       return NOTHING;
     }
     this.openFates.set(key, depth);
-    const targets = this.lookup(name, file);
-    const each = targets.map((target) => {
+    const each = called.targets.map((target) => {
       const { params } = target.facts;
       const param = params[position]?.[0];
       if (depth >= MAX_FATE_DEPTH) return LOST;
       if (param !== undefined) return this.fateIn(target, param, depth);
       return target.facts.isMacro ? this.fateInRest(target, position - params.length, depth) : LOST;
     });
-    const answer = targets.length === 0 ? LOST : each.reduce(bothFates, NOTHING);
+    const answer = each.reduce(bothFates, NOTHING);
     this.openFates.delete(key);
     // In a ring of functions only the one asked for first is known in full.
     this.fates.set(key, this.lowestOpen < depth ? LOST : answer);
@@ -1224,10 +1246,10 @@ export class Index {
       if (op.fn === name || op.target === path) fate = bothFates(fate, { ...NOTHING, called: true });
       for (const [i, arg] of op.args.entries()) {
         if (arg.replace(/^[&~]/, '') !== path) continue;
-        if (op.fn === '' || arg !== path) return LOST;
+        if (arg !== path) return LOST;
         if (isRegistrar(op.fn, i))
           fate = bothFates(fate, { ...NOTHING, registered: [{ fn: fn.id, node, by: op.fn }] });
-        else fate = bothFates(fate, this.fate(op.fn, i + shift, fn.file.file, depth + 1));
+        else fate = bothFates(fate, this.fate(fn, op, i + shift, depth + 1));
       }
       if (!fate.known) return LOST;
     }
@@ -1262,23 +1284,25 @@ export class Index {
     );
   }
 
-  /** How a function that calls its argument comes to do so. */
-  private ways(name: string, position: number, file: string, depth = 0): readonly Way[] {
-    const key = `${name} ${position} ${file}`;
+  /** How what a call leads to comes to call the argument; not all that there are, where these are `MAX_WAYS`. */
+  private ways(fn: Fn, op: CallOp, position: number, depth = 0): readonly Way[] {
+    const called = this.leadsTo(fn, op);
+    if (!called) return [];
+    const key = `${called.key} ${position}`;
     const known = this.waysOfParams.get(key);
     if (known) return known;
     // Recursion brings no way that is not found without it.
     this.waysOfParams.set(key, []);
     const out: Way[] = [];
-    for (const target of this.lookup(name, file)) {
+    for (const target of called.targets) {
       const param = target.facts.params[position]?.[0];
       if (param === undefined || depth > 6) continue;
       for (const [node, op] of target.facts.calls) {
         const here = { fn: target.id, node };
         if (op.fn === param || op.target === `v:${param}`) out.push([here]);
         for (const [i, arg] of op.args.entries()) {
-          if (op.fn === '' || arg.replace(/^[&~]/, '') !== `v:${param}`) continue;
-          for (const way of this.ways(op.fn, i, target.file.file, depth + 1)) out.push([here, ...way]);
+          if (arg.replace(/^[&~]/, '') !== `v:${param}`) continue;
+          for (const way of this.ways(target, op, i, depth + 1)) out.push([here, ...way]);
         }
       }
     }

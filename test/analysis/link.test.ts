@@ -213,6 +213,38 @@ int a(void) { return walk(g); }
     expect(index.escaped.size).toBe(0);
   });
 
+  it('as a callback that a table hands on', () => {
+    const text = `
+struct ops { int (*each)(int (*fn)(int)); };
+static int walk(int (*fn)(int)) { return fn(1); }
+const struct ops all = { .each = walk };
+static int each(const struct ops *o, int (*fn)(int)) { return o->each(fn); }
+static int g(int x) { return x; }
+int a(const struct ops *o) { return each(o, g); }
+`;
+    expect(callersOf({ 'fs/a/a.c': text }, 'g')).toEqual(['a callback typed', 'walk through typed']);
+    const index = linked({ 'fs/a/a.c': text });
+    const [handed] = index.callers[functionIn(index, 'g').id]!;
+    expect(handed!.inner!.map((way) => way.map(({ fn }) => index.functions[fn]!.facts.name))).toEqual([
+      ['each', 'walk'],
+    ]);
+    expect(index.escaped.size).toBe(0);
+  });
+
+  it('through a member in which what a table leads to keeps it', () => {
+    const text = `
+struct ops { void (*keep)(struct request *r, int (*fn)(int)); };
+struct request { int (*done)(int); const struct ops *ops; };
+static void keep(struct request *r, int (*fn)(int)) { r->done = fn; }
+const struct ops ops = { .keep = keep };
+static int g(int x) { return x; }
+void a(struct request *r) { r->ops->keep(r, g); }
+int end(struct request *r) { return r->done(1); }
+`;
+    expect(callersOf({ 'fs/a/a.c': text }, 'g')).toEqual(['end table typed request.done']);
+    expect(linked({ 'fs/a/a.c': text }).escaped.size).toBe(0);
+  });
+
   it('through a variable that may hold several functions', () => {
     const index = linked({
       'fs/a.c':
@@ -296,6 +328,17 @@ describe('a function whose callers are not all known', () => {
       `${G}void keep(struct s *s, int (*fn)(int)) { s->fn = fn; }\nvoid a(struct s *s) { keep(s, g); }`,
     ],
     ['is in a member that nobody calls', `${G}struct s a = { .fn = g };`],
+    [
+      'is handed on through a member of which not all is known',
+      `${G}struct ops { int (*each)(int (*fn)(int)); };\nint a(struct ops *o) { return o->each(g); }`,
+    ],
+    [
+      'is handed to what keeps it through a table',
+      `${G}struct ops { void (*keep)(struct s *s, int (*fn)(int)); };
+static void keep(struct s *s, int (*fn)(int)) { s->fn = fn; }
+const struct ops ops = { .keep = keep };
+void a(const struct ops *o, struct s *s) { o->keep(s, g); }`,
+    ],
     [
       'may be what a variable holds that is handed to what is not there',
       `${G}void a(int x) { int (*fn)(int) = 0; if (x) fn = g; keep(fn); }`,
