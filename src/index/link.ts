@@ -207,6 +207,8 @@ export class Index {
   private wrappers: ReadonlySet<string> | undefined;
   private readonly fates = new Map<string, Fate>();
   /** Fates that are being worked out, by depth; and the lowest depth at which one was asked for again. */
+  /** Members by which `leadsTo` was answered. */
+  private readonly followed = new Set<string>();
   private readonly openFates = new Map<string, number>();
   private lowestOpen = Number.POSITIVE_INFINITY;
   /** `struct.field` of every member that is called, `.field` where the struct is not known. */
@@ -249,8 +251,6 @@ export class Index {
     for (const fn of this.functions) this.assignedFunctions(fn);
     for (const fn of this.functions) this.keptFunctions(fn);
     this.copiedMembers();
-    // More is in members now than when these were asked for.
-    this.fates.clear();
     for (let i = 0; i < this.functions.length; i++) {
       this.callees.push([]);
       this.callers.push([]);
@@ -724,7 +724,11 @@ export class Index {
   private store(owner: string, field: string, id: number, file: string, assigned = false): void {
     this.addressTaken.add(id);
     const key = `${owner}.${field}`;
-    if (assigned) this.assigned.add(key);
+    if (assigned) {
+      this.assigned.add(key);
+      // Not only initialisers fill it, as was thought.
+      if (this.followed.has(key)) this.fates.clear();
+    }
     const group = directoryGroup(file);
     const typed = this.tables.get(key) ?? new Map<number, Set<string>>();
     this.tables.set(key, typed.set(id, (typed.get(id) ?? new Set()).add(group)));
@@ -1040,9 +1044,12 @@ export class Index {
       for (const target of names.flatMap((name) => this.lookup(name, fn.file.file))) {
         if (target.facts.isMacro) continue;
         this.addressTaken.add(target.id);
-        // Of a registrar it is known what it does, read or not.
-        const isKept = fate.members.every((m) => this.tables.get(`${m.owner}.${m.field}`)?.has(target.id));
-        if (!(fate.known && isKept) && (this.hasKernel || !registered)) this.escaped.add(target.id);
+        // Of a registrar it is known what it does, read or not; what else keeps it does so since members were filled.
+        const isFollowed =
+          fate.known &&
+          (registered ||
+            fate.members.every(({ owner, field }) => this.tables.get(`${owner}.${field}`)?.has(target.id)));
+        if (!isFollowed && (this.hasKernel || !registered)) this.escaped.add(target.id);
         if (!registered) {
           for (const at of fate.registered) this.linkInner(at, target.id, 'callback', at.by);
           if (fate.known && !fate.called) continue;
@@ -1156,7 +1163,8 @@ export class Index {
     if (!fn.facts.handsNames && fn.facts.references.length === 0) return;
     for (const [, op] of fn.facts.calls) {
       for (const [position, arg] of op.args.entries()) {
-        const names = arg[0] === 'v' ? this.functionsIn(fn, arg) : [];
+        const isValue = arg[0] === 'v' || (arg.startsWith('&v:') && !this.isLocal(fn, arg.slice(3)));
+        const names = isValue ? this.functionsIn(fn, arg) : [];
         if (names.length === 0 || isRegistrar(op.fn, position)) continue;
         const { known, members } = this.fate(fn, op, position);
         if (!known || members.length === 0) continue;
@@ -1181,7 +1189,8 @@ export class Index {
     if (name !== '') return { key: `${name} ${file}`, targets: this.lookup(name, file) };
     const cut = target.lastIndexOf(' ');
     if (cut < 0 || !this.isTable(fn, target)) return undefined;
-    const via = `${this.typeOf(fn, target.slice(0, cut))}${target.slice(cut).replace(' ', '.')}`;
+    const via = `${this.typeOf(fn, target.slice(0, cut))}.${target.slice(cut + 1)}`;
+    this.followed.add(via);
     return { key: via, targets: [...this.tables.get(via)!.keys()].map((id) => this.functions[id]!) };
   }
 

@@ -547,7 +547,7 @@ class Extraction {
       handsNames: flow.cfg.some(
         ({ op }) =>
           op.k === 'call' &&
-          op.args.some((arg) => /^v:\w*[a-z]\w*$/.test(arg) && !variables.has(arg.slice(2))),
+          op.args.some((arg) => /^&?v:\w*[a-z]\w*$/.test(arg) && !variables.has(arg.replace(/^&?v:/, ''))),
       ),
       testsFlags: flow.cfg.some(({ op }) => op.k === 'test' && op.flags && !op.on.includes(' ')),
       testedParams: testedParams(flow.cfg, f.params),

@@ -231,6 +231,18 @@ int a(const struct ops *o) { return each(o, g); }
     expect(index.escaped.size).toBe(0);
   });
 
+  it('through a member in which its address is kept', () => {
+    const text = `
+struct work { int (*run)(int); };
+static void keep(struct work *w, int (*run)(int)) { w->run = run; }
+static int g(int x) { return x; }
+void a(struct work *w) { keep(w, &g); }
+int b(struct work *w) { return w->run(1); }
+`;
+    expect(callersOf({ 'fs/a/a.c': text }, 'g')).toEqual(['b table typed work.run']);
+    expect(linked({ 'fs/a/a.c': text }).escaped.size).toBe(0);
+  });
+
   it('through a member in which what a table leads to keeps it', () => {
     const text = `
 struct ops { void (*keep)(struct request *r, int (*fn)(int)); };
