@@ -879,8 +879,13 @@ export class Index {
         this.addressTaken.add(target.id);
         if (cut >= 0)
           this.store(this.typeOf(fn, to.slice(0, cut)), to.slice(cut + 1), target.id, fn.file.file, true);
-        else if (!this.functionsIn(fn, to).includes(name) || !this.isFollowed(fn, to.slice(2)))
-          this.escaped.add(target.id);
+        else {
+          const { known, members } = this.functionsIn(fn, to).includes(name)
+            ? this.fateIn(fn, to.slice(2), 0)
+            : LOST;
+          if (!known) this.escaped.add(target.id);
+          for (const { owner, field } of members) this.store(owner, field, target.id, fn.file.file, true);
+        }
       }
     }
   }
@@ -898,12 +903,6 @@ export class Index {
       ({ op }) => (op.k === 'set' && op.to === to && !isOne(op.from)) || (op.k === 'call' && op.to === to),
     );
     return hasOther ? [] : [...new Set(names)];
-  }
-
-  /** Is the variable called, and handed to what is known to do with it, and nothing else? */
-  private isFollowed(fn: Fn, variable: string): boolean {
-    const { known, members } = this.fateIn(fn, variable, 0);
-    return known && members.length === 0;
   }
 
   /** Functions stored in a member (`super_operations.evict_inode`), each with the parts of the kernel that store it. */

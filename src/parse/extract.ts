@@ -322,6 +322,7 @@ class Extraction {
       if (cst.type[d] === 'init_declarator') {
         const value = childByField(cst, d, 'value');
         this.initializer(value, `t:${base}`, '', name, cst.type[inner] === 'array_declarator');
+        if (this.isFunctionPointer(inner) || cst.type[value] === 'identifier') this.namesIn(value, '');
         this.sitesIn(d, undefined);
       }
     }
@@ -512,9 +513,11 @@ class Extraction {
     arms?: Arms;
   }): void {
     const { cst } = this;
-    const flow = buildFlow(cst, f.body, this.text, f.isMacro);
+    const names = f.params.map(([name]) => name);
+    const flow = buildFlow(cst, f.body, this.text, names, f.isMacro);
     const locals: [string, string][] = [];
     for (const d of flow.declarations) this.localDeclaration(d, locals, f.name);
+    for (const name of flow.made) locals.push([name, '']);
     if (!f.isMacro) this.findMaskFlags(f.node, f.name, f.params);
     const variables = new Set([...f.params, ...locals].map(([name]) => name));
     this.functions.push({
@@ -534,7 +537,7 @@ class Extraction {
       broken: cst.broken[f.node] === 1 || (!f.isMacro && !this.endsInFirstColumn(cst.start[f.body]!, f.end)),
       cfg: flow.cfg,
       calls: flow.cfg.flatMap(({ op }, node) => (op.k === 'call' ? [[node, op] as const] : [])),
-      references: referencesOf(flow.cfg, variables),
+      references: [...referencesOf(flow.cfg, variables), ...this.lostIn(flow.lost, f.name, variables)],
       memberReads: flow.cfg.flatMap(({ op }) =>
         op.k === 'set' && /^[vct]:.* \w+$/.test(op.from) ? [[op.to, op.from] as const] : [],
       ),
@@ -604,6 +607,16 @@ class Extraction {
     const alias = /^#\s*define\s+(\w+)\s+([A-Za-z_]\w*)\s*$/.exec(text);
     if (alias) this.aliases.push([alias[1]!, alias[2]!]);
     else this.mention(text.replace(/^#\s*define\s+\w+/, ''));
+  }
+
+  /** Names of no variables in a body whose value goes nobody knows where; what is in a table of the body that says. */
+  private lostIn(lost: readonly Path[], within: string, variables: ReadonlySet<string>): [Path, string][] {
+    const names = new Set(lost.map((path) => path.replace(/^&?v:/, '')));
+    const isInTable = (name: string): boolean =>
+      this.tables.some((entry) => entry.within === within && entry.fn === name);
+    return [...names].flatMap((name): [Path, string][] =>
+      /[a-z]/.test(name) && !variables.has(name) && !isInTable(name) ? [['', name]] : [],
+    );
   }
 
   /** What is named in a value of the file that is not understood may be called by anybody; in a body values are run. */

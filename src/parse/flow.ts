@@ -33,7 +33,14 @@ export interface Flow {
   readonly nodeOf: Map<number, number>;
   /** Local declarations met, as syntax nodes of type `declaration`. */
   readonly declarations: number[];
+  /** Names of variables that stand for a value which is one of two: `keep(test ? one : other)`. */
+  readonly made: string[];
+  /** Paths of names that are one of two values, or an element of a compound literal or array: what becomes of them no node says. */
+  readonly lost: Path[];
 }
+
+/** The path of a name: of a function, perhaps. */
+const NAMED = /^&?v:\w+$/;
 
 const NOP: Op = { k: 'nop' };
 
@@ -43,7 +50,13 @@ const NOP: Op = { k: 'nop' };
  * Node 0 is the entry, node 1 the exit; a function that never returns leaves node 1 unreached. A macro that is a call
  * returns what that call does.
  */
-export function buildFlow(cst: Cst, body: number, original: string, isMacro = false): Flow {
+export function buildFlow(
+  cst: Cst,
+  body: number,
+  original: string,
+  params: readonly string[],
+  isMacro = false,
+): Flow {
   const cfg: OpenNode[] = [
     { op: NOP, next: [], statement: -1 },
     { op: NOP, next: [], statement: -1 },
@@ -51,6 +64,12 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
   const statements: Statement[] = [];
   const nodeOf = new Map<number, number>();
   const declarations: number[] = [];
+  const variables = new Set(params);
+  const made: string[] = [];
+  const lost: Path[] = [];
+  const lose = (value: Path): void => {
+    if (NAMED.test(value)) lost.push(value);
+  };
   let loose: Loose[] = [[0, -1]];
   let here = -1;
   const guards: Guard[] = [];
@@ -132,18 +151,9 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
         evaluate(childByField(cst, node, 'right'));
         return pathOf(cst, node, original);
       }
-      case 'conditional_expression': {
-        const { yes, no } = condition(childByField(cst, node, 'condition'));
-        loose = yes;
-        const consequence = childByField(cst, node, 'consequence');
-        if (consequence >= 0) evaluate(consequence);
-        const after = loose;
-        loose = no;
-        evaluate(childByField(cst, node, 'alternative'));
-        loose = [...after, ...loose];
-        emit(NOP);
+      case 'conditional_expression':
+        eachArm(node, lose);
         return '';
-      }
       case 'comma_expression':
         evaluate(childByField(cst, node, 'left'));
         return evaluate(childByField(cst, node, 'right'));
@@ -179,11 +189,37 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
             continue;
           if (cst.first[c]! < 0 && cst.type[c] !== 'identifier') continue;
           only = evaluate(c);
+          if (cst.type[node] === 'initializer_list') lose(only);
         }
         if (cst.type[node] === 'cast_expression' && only[0] === '@') return only;
         return pathOf(cst, node, original);
       }
     }
+  };
+
+  /** Evaluates both arms of `test ? a : b`, each followed by what is done with its value. */
+  const eachArm = (node: number, take: (value: Path) => void): void => {
+    const { yes, no } = condition(childByField(cst, node, 'condition'));
+    loose = yes;
+    const consequence = childByField(cst, node, 'consequence');
+    if (consequence >= 0) take(evaluate(consequence));
+    const after = loose;
+    loose = no;
+    take(evaluate(childByField(cst, node, 'alternative')));
+    loose = [...after, ...loose];
+    emit(NOP);
+  };
+
+  /** Is it `test ? a : b`, one of which is the name of no variable, and none a constant (masks are followed as one value)? */
+  const hasNamedArm = (node: number): boolean => {
+    if (node < 0 || cst.type[node] !== 'conditional_expression') return false;
+    const arms = ['consequence', 'alternative'].map((arm) => childByField(cst, node, arm));
+    if (arms.some((arm) => arm < 0)) return false;
+    const texts = arms.map((arm) => textOf(cst, arm));
+    return (
+      texts.some((text) => /^&?[a-z_]\w*$/.test(text) && !variables.has(text.replace('&', ''))) &&
+      !texts.some((text) => /\b(?!NULL\b)[A-Z]/.test(text))
+    );
   };
 
   /** `x->locks + i - 1` is one of several locks: its path ends in `[i]`. */
@@ -243,6 +279,12 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
         loose = no.length > 0 ? no : yes;
         return '';
       }
+      if (hasNamedArm(arg)) {
+        const variable = `__either_${made.length}`;
+        made.push(variable);
+        eachArm(arg, (value) => assign(arg, `v:${variable}`, value));
+        return `v:${variable}`;
+      }
       const value = evaluate(arg);
       if (value === '' && LOCK_BY_NAME.has(name)) return elementPath(arg);
       return value[0] === '@' ? pathOf(cst, arg, original) : value;
@@ -289,8 +331,13 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
     const operator = childByField(cst, node, 'operator');
     const to = pathOf(cst, left, original);
     if (cst.type[left] !== 'identifier') evaluate(left);
-    const value = evaluate(childByField(cst, node, 'right'));
+    const right = childByField(cst, node, 'right');
     const how = operator < 0 ? '=' : textOf(cst, operator);
+    if (how === '=' && hasNamedArm(right)) {
+      eachArm(right, (value) => assign(node, to, value));
+      return to;
+    }
+    const value = evaluate(right);
     const constants = how === '|=' ? /^~?v:([A-Z]\w*(?:\|[A-Z]\w*)*)$/.exec(value)?.[1] : undefined;
     if (constants === undefined) assign(node, to, how === '=' ? value : '');
     else {
@@ -677,8 +724,14 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
       if (cst.type[c] !== 'init_declarator') continue;
       const value = childByField(cst, c, 'value');
       const name = declaredName(cst, childByField(cst, c, 'declarator'));
+      const to = name === '' ? '' : `v:${name}`;
+      if (name !== '') variables.add(name);
+      if (hasNamedArm(value)) {
+        eachArm(value, (path) => assign(c, to, path));
+        continue;
+      }
       const path = evaluate(value);
-      if (cst.type[value] !== 'initializer_list') assign(c, name === '' ? '' : `v:${name}`, path);
+      if (cst.type[value] !== 'initializer_list') assign(c, to, path);
     }
   };
 
@@ -751,7 +804,7 @@ export function buildFlow(cst: Cst, body: number, original: string, isMacro = fa
     // A branch with a side that leads nowhere (dead code behind it): fold it to the live one.
     if (node.op.k === 'test') for (let i = 0; i < 2; i++) if (node.next[i] === -1) node.next[i] = 1;
   }
-  return { cfg, statements, nodeOf, declarations };
+  return { cfg, statements, nodeOf, declarations, made, lost };
 }
 
 /** The identifier that a declarator declares, or ''. */

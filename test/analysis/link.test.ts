@@ -275,6 +275,48 @@ int end(struct request *r) { return r->done(1); }
   });
 });
 
+describe('a function that is a value', () => {
+  const WORK = `
+struct work { int (*run)(int); };
+typedef int (*fn_t)(int);
+static int g(int x) { return x; }
+static int h(int x) { return -x; }
+static void keep(struct work *w, int (*run)(int)) { w->run = run; }
+int call(struct work *w) { return w->run(1); }
+`;
+  it.each([
+    ['one of two, handed to what keeps it', 'void a(struct work *w, int x) { keep(w, x ? g : h); }'],
+    ['one of two, assigned', 'void a(struct work *w, int x) { w->run = x ? 0 : g; }'],
+    ['one of two in a variable', 'void a(struct work *w, int x) { fn_t f = x ? g : h; keep(w, f); }'],
+    ['in parentheses and a cast', 'void a(struct work *w) { keep(w, ((fn_t)g)); }'],
+    ['behind a comma', 'void a(struct work *w) { keep(w, (w->run = 0, g)); }'],
+    ['in a condition', 'void a(struct work *w) { if ((w->run = g)) call(w); }'],
+    ['in a local struct', 'void a(void) { struct work w = { g }; call(&w); }'],
+  ])('%s, is called through the member', (_, code) => {
+    const index = linked({ 'fs/a/a.c': WORK + code });
+    const g = functionIn(index, 'g');
+    expect(shown(index, index.callers[g.id]!)).toContain('call table typed work.run');
+    expect(index.escaped.has(g.id)).toBe(false);
+  });
+
+  it.each([
+    ['in a compound literal', 'void a(struct work *w) { *w = (struct work){ .run = g }; }'],
+    ['in one without names', 'void a(struct work *w) { *w = (struct work){ g }; }'],
+    ['in a local array', 'int a(int i) { fn_t t[] = { h, g }; return t[i](1); }'],
+    ['in a pointer of the file', 'static fn_t hook = g;\nint a(void) { return hook(1); }'],
+    ['returned, one of two', 'fn_t a(int x) { return x ? g : 0; }'],
+    ['in the place of null', 'void a(struct work *w, fn_t f) { w->run = f ?: g; }'],
+  ])('%s, has callers that are not known', (_, code) => {
+    const index = linked({ 'fs/a/a.c': WORK + code });
+    expect(index.escaped.has(functionIn(index, 'g').id)).toBe(true);
+  });
+
+  it('that is only compared has none', () => {
+    const index = linked({ 'fs/a/a.c': `${WORK}int a(fn_t f) { return f == g; }` });
+    expect(index.escaped.has(functionIn(index, 'g').id)).toBe(false);
+  });
+});
+
 describe('a function that is printed', () => {
   const escaped = (code: string): string[] => {
     const index = linked({
