@@ -108,11 +108,10 @@ export class Waits {
   private registered(fn: Fn, name: string, args: readonly string[]): void {
     for (const registrar of REGISTRARS_BY_NAME.get(name) ?? []) {
       if (registrar.runs !== 'worker' && registrar.runs !== 'kthread') continue;
-      const callback = /^&?v:(\w+)$/.exec(args[registrar.arg] ?? '')?.[1];
-      if (callback === undefined || registrar.arg === 0) continue;
-      const item = this.classOf(fn, args[0]);
+      const item = registrar.arg === 0 ? '' : this.classOf(fn, args[0]);
       if (item === '') continue;
-      for (const target of this.index.lookup(callback, fn.file.file)) put(this.runs, item, target.id);
+      for (const callback of this.index.functionsIn(fn, args[registrar.arg] ?? ''))
+        for (const target of this.index.lookup(callback, fn.file.file)) put(this.runs, item, target.id);
     }
   }
 

@@ -891,7 +891,7 @@ export class Index {
   }
 
   /** Names of the functions that an argument or what is called may be: the one that it names, or those that a local variable is set to. */
-  private functionsIn(fn: Fn, path: Path): readonly string[] {
+  functionsIn(fn: Fn, path: Path): readonly string[] {
     const name = nameIn(path);
     if (name === undefined) return [];
     if (!this.isLocal(fn, name)) return this.byName.has(name) || this.aliases.has(name) ? [name] : [];

@@ -69,6 +69,19 @@ describe('reclaim locks', () => {
     expect(reclaim.chainsOf('fs/a')[0]?.notes).toEqual(['waits for work_fn() in another task']);
   });
 
+  it('locks of a work item that runs one of two functions', () => {
+    const reclaim = reclaimOf(`
+      static struct sb_info global_info;
+      static void work_fn(struct work_struct *work) { mutex_lock(&global_info.lock); }
+      static void other_fn(struct work_struct *work) { mutex_lock(&global_info.other); }
+      void setup(struct sb_info *s, int x) { INIT_WORK(&s->work, x ? work_fn : other_fn); schedule_work(&s->work); }
+      static void a_evict(struct inode *inode) { struct sb_info *s = inode->i_sb; flush_work(&s->work); }`);
+    expect(chains(reclaim)).toEqual({
+      'sb_info.lock': 'a_evict work_fn',
+      'sb_info.other': 'a_evict other_fn',
+    });
+  });
+
   it('locks of a work item on a queue that reclaim flushes', () => {
     const reclaim = reclaimOf(`
       static struct sb_info global_info;
