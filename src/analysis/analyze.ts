@@ -341,8 +341,8 @@ function withScopesForOthers(
   const groups = new Map(findings.sites.map((site) => [siteId(site), site.fn?.group]));
   const also = new Map<string, number>();
   // A scope for one site may leave another with fewer locks that others hold there.
-  for (let before = -1; also.size > before; ) {
-    before = also.size;
+  for (;;) {
+    const before = also.size;
     const needs = built.sites.flatMap(({ id, api, flag, verdict, edit, paths: [path] }): Need[] => {
       if (api !== 'nofs' || edit === null || !isWholeMask(flag) || verdict !== 'partial' || !path) return [];
       const locks = path.outcome === 'lock-free' ? path.locks : [];
@@ -361,11 +361,10 @@ function withScopesForOthers(
       for (const [lock, sites] of found.classes) also.set(lock, sites);
       for (const id of found.free) free.add(id);
     }
-    if (also.size === before) break;
+    if (also.size === before) return { done, built };
     done = findings.alsoChoosing(also);
     built = build(done);
   }
-  return { done, built };
 }
 
 /** Of the classes of the needs those with which, beside `also`, each serves a site that is lock-free then; and these sites. */

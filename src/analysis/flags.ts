@@ -230,7 +230,9 @@ export class Flags {
       for (const value of found) out.add(value);
       if (out.size > MAX_VALUES) return undefined;
     }
-    return out.size > 0 ? out : undefined;
+    // Numbers may count: a macro that runs through something sets its variable, and no node says so.
+    const isOfFlags = !out.has(TRUE) && [...out].some((value) => value !== '');
+    return isOfFlags ? out : undefined;
   }
 
   /** What the functions called at the node may return. */

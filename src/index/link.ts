@@ -1043,7 +1043,7 @@ export class Index {
       for (const target of names.flatMap((name) => this.lookup(name, fn.file.file))) {
         if (target.facts.isMacro) continue;
         this.addressTaken.add(target.id);
-        // Of a registrar it is known what it does, read or not; what else keeps it does so since members were filled.
+        // Of a registrar it is known what it does, read or not. A member that comes out only now was not filled.
         const isFollowed =
           fate.known &&
           (registered ||

@@ -721,11 +721,13 @@ export function buildFlow(
   const declaration = (node: number): void => {
     declarations.push(node);
     for (const c of children(cst, node)) {
-      if (cst.type[c] !== 'init_declarator') continue;
-      const value = childByField(cst, c, 'value');
-      const name = declaredName(cst, childByField(cst, c, 'declarator'));
-      const to = name === '' ? '' : `v:${name}`;
+      if (cst.field[c] !== 'declarator') continue;
+      const isSet = cst.type[c] === 'init_declarator';
+      const name = declaredName(cst, isSet ? childByField(cst, c, 'declarator') : c);
       if (name !== '') variables.add(name);
+      if (!isSet) continue;
+      const value = childByField(cst, c, 'value');
+      const to = name === '' ? '' : `v:${name}`;
       if (hasNamedArm(value)) {
         eachArm(value, (path) => assign(c, to, path));
         continue;

@@ -154,6 +154,7 @@ describe('reclaim locks', () => {
       'ODD',
       ['sb_info.lock', 'sb_info.other'],
     ],
+    ['a variable of numbers', 'bool', 'swap', '!swap', 'n', ['sb_info.lock', 'sb_info.other']],
     ['a flag in the place of a number', 'int', 'mode', 'mode & FAST', '1', ['sb_info.lock', 'sb_info.other']],
   ])('a parameter that is %s', (_, type, name, condition, arg, expected) => {
     const reclaim = reclaimOf(`
@@ -163,7 +164,12 @@ describe('reclaim locks', () => {
         if (${condition}) mutex_lock(&s->lock);
         mutex_lock(&s->other);
       }
-      static void a_evict(struct inode *inode) { struct sb_info *s = inode->i_sb; take(s, ${arg}); }`);
+      static void a_evict(struct inode *inode)
+      {
+        struct sb_info *s = inode->i_sb;
+        int n = 1;
+        for_each_set_bit(n, s->bits, 8) take(s, ${arg});
+      }`);
     expect(reclaim.chainsOf('fs/a').map(({ lock }) => lock)).toEqual(expected);
   });
 
