@@ -198,3 +198,20 @@ describe('macros called outside of functions', () => {
     expect(extractFacts('fs/demofs/a.c', text).invocations).toEqual([]);
   });
 });
+
+describe('an argument that is one of two', () => {
+  const made = (body: string): string[] =>
+    only(`void f(int x, int *p) { ${body} }`).locals.flatMap(([name]) =>
+      name.startsWith('__either') ? [name] : [],
+    );
+
+  it.each([
+    ['a function', 'keep(x ? one : 0);', 1],
+    ['a function or a variable', 'int *q = p; keep(x ? one : q);', 1],
+    ['a parameter', 'keep(x ? p : 0);', 0],
+    ['a variable without a value', 'int *q; q = p; keep(x ? q : 0);', 0],
+    ['a mask', 'keep(x ? GFP_NOFS : mask);', 0],
+  ])('%s', (_, body, expected) => {
+    expect(made(body)).toHaveLength(expected);
+  });
+});
