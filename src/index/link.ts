@@ -1035,7 +1035,7 @@ export class Index {
       this.linkPointer(fn, node, op.fn === '' ? op.target : `v:${op.fn}`);
     }
     for (const [position, arg] of op.args.entries()) {
-      if (op.fn !== '') this.linkHandedMember(fn, node, op, position, arg);
+      this.linkHandedMember(fn, node, op, position, arg);
       const names = this.functionsIn(fn, arg);
       if (names.length === 0) continue;
       const fate = this.fate(fn, op, position);

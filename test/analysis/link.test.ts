@@ -387,6 +387,13 @@ describe('a function whose callers are not all known', () => {
       `${G}struct ops { int (*each)(int (*fn)(int)); };\nint a(struct ops *o) { return o->each(g); }`,
     ],
     [
+      'is in a member that is handed on through one of which not all is known',
+      `${G}struct ops { int (*each)(int (*fn)(int)); };
+struct s t = { .fn = g };
+int b(struct s *s) { return s->fn(1); }
+int a(struct ops *o, struct s *s) { return o->each(s->fn); }`,
+    ],
+    [
       'is handed to what keeps it through a table',
       `${G}struct ops { void (*keep)(struct s *s, int (*fn)(int)); };
 static void keep(struct s *s, int (*fn)(int)) { s->fn = fn; }
