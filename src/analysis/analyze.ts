@@ -42,6 +42,7 @@ import { TaskBodies } from './task-bodies.js';
 import { Tasks } from './tasks.js';
 import { type TightScope, tightScopes } from './tight-scopes.js';
 import { NO_TRANSACTIONS, proposeTransactions, type Transaction } from './transactions.js';
+import { UnderLocks } from './under-locks.js';
 import { buildReport, judging } from './verdict.js';
 import { Waits } from './waits.js';
 
@@ -76,6 +77,7 @@ export interface Findings {
   readonly tasks: Tasks;
   readonly servers: Servers;
   readonly strangers: Strangers;
+  readonly underLocks: UnderLocks;
   /** What filesystem reclaim blocks on. */
   readonly reclaim: Reclaim;
   readonly nofs: Question;
@@ -625,6 +627,7 @@ function study(
   const locks = new Locks(index);
   const waits = new Waits(index, tasks);
   const reclaim = new Reclaim(index, locks, tasks, 'nofs', waits);
+  const underLocks = new UnderLocks(index, locks, tasks, waits, reclaim);
   const takers = new Takers(index, locks, tasks);
   const parts = sites.flatMap(partsOf);
   const { minimal = false, transforms = BY_DEFAULT } = options;
@@ -694,7 +697,8 @@ function study(
     locks,
     tasks,
     servers: new Servers(index, tasks, waits, reclaim, callers),
-    strangers: new Strangers(index, locks, tasks, reclaim),
+    strangers: new Strangers(index, locks, reclaim, underLocks),
+    underLocks,
     reclaim,
     nofs: nofs(),
     noio,

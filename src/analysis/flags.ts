@@ -1,4 +1,4 @@
-import type { Fn, Index } from '../index/link.js';
+import { directoryGroup, type Edge, type Fn, type Index } from '../index/link.js';
 import type { CfgNode, FunctionFacts, Path, TestOp } from '../parse/facts.js';
 
 /** Constants that stand for several flags: which ones their name does not say. */
@@ -12,6 +12,7 @@ const MAX_HANDED_ON = 4;
 
 /** What a call hands to a parameter that the callee tests: as a set of flags (`xfs_ilock(ip, XFS_ILOCK_EXCL)`), for truth, or for one value. */
 export interface HandedFlags {
+  /** Its name, or with a member of the struct that it points to: `req fast`. */
   readonly param: string;
   /** The possible values, sorted: names of constants with `|` between them, `''` for none, `TRUE`. */
   readonly values: readonly string[];
@@ -21,7 +22,9 @@ export interface HandedFlags {
 const CONSTANT = /^== v:([A-Z][A-Z0-9_]*)$/;
 
 /** A constant that is not 0. */
-const TRUE = '#pos';
+export const TRUE = '#pos';
+
+const NONE: ReadonlySet<Path> = new Set();
 
 /** Types of parameters that are tested for truth. */
 const TRUTH = new Set(['bool', 'int']);
@@ -38,28 +41,120 @@ export class Flags {
   private readonly mattering = new Map<number, (boolean | undefined)[]>();
   /** By function: the positions of all parameters that matter. */
   private readonly positions = new Map<number, readonly number[]>();
+  private readonly made = new Map<number, ReadonlySet<Path>>();
+  /** By `struct.member`. */
+  private readonly written = new Map<string, boolean>();
 
   constructor(private readonly index: Index) {}
 
   /**
-   * What a call hands to the parameters that the callee tests, or hands on to what does, where that is known; `given` is what the caller
-   * itself got.
+   * What a call hands to the parameters that the callee tests, or hands on to what does, and in members of structs that it makes, where
+   * that is known; `got` is what the caller itself got.
    */
-  allHanded(from: Fn, to: Fn, args: readonly Path[], given: readonly HandedFlags[]): HandedFlags[] {
+  given(from: Fn, edge: Edge, got: readonly HandedFlags[]): HandedFlags[] {
+    const to = this.index.functions[edge.to]!;
+    const { op } = from.facts.cfg[edge.node]!;
+    if (edge.how !== 'call' || op.k !== 'call') return [];
     const out: HandedFlags[] = [];
     for (const i of this.mattersOf(to)) {
-      const arg = args[i];
+      const arg = op.args[i];
       if (arg === undefined) continue;
-      const got = given.find(({ param }) => `v:${param}` === arg && !this.isSet(from, arg));
-      const values = got ? got.values : [...(this.valuesOf(from, arg) ?? [])].sort();
+      const known = got.find(({ param }) => `v:${param}` === arg && !this.isSet(from, arg));
+      const values = known ? known.values : [...(this.valuesOf(from, arg) ?? [])].sort();
       if (values.length > 0) out.push({ param: to.facts.params[i]![0], values });
+    }
+    for (const [position, arg] of op.args.entries()) {
+      const struct = arg.slice(1);
+      const param = to.facts.params[position]?.[0];
+      if (!arg.startsWith('&v:') || param === undefined || !this.structsMade(from).has(struct)) continue;
+      for (const member of this.testedMembers(to, param))
+        if (this.isTrueIn(from, struct, member, edge.node))
+          out.push({ param: `${param} ${member}`, values: [TRUE] });
     }
     return out;
   }
 
-  /** Does it test a parameter, or hand one on to what does? */
-  hasFlags(fn: Fn): boolean {
-    return this.mattersOf(fn).length > 0;
+  /** Nodes that run when the parameters have some of those values. */
+  reachable(fn: Fn, given: readonly HandedFlags[], certainty: Certainty): Set<number> {
+    let all = new Set(fn.facts.cfg.keys());
+    for (const { param, values } of given) {
+      const some = new Set<number>();
+      for (const value of values) {
+        const { cfg } = this.applied(fn, param, value, certainty);
+        const seen = new Set([0]);
+        for (const node of seen) for (const to of cfg[node]!.next) seen.add(to);
+        for (const node of seen) some.add(node);
+      }
+      all = new Set([...all].filter((node) => some.has(node)));
+    }
+    return all;
+  }
+
+  /** Variables of the function of which a member is set to a constant: `v:req`. */
+  private structsMade(fn: Fn): ReadonlySet<Path> {
+    let found = this.made.get(fn.id);
+    if (!found) {
+      const all = fn.facts.cfg.flatMap(
+        ({ op }) => (op.k === 'set' && op.from === TRUE && /^(v:\w+) \w+$/.exec(op.to)?.[1]) || [],
+      );
+      found = all.length > 0 ? new Set(all) : NONE;
+      this.made.set(fn.id, found);
+    }
+    return found;
+  }
+
+  /** Members of what the parameter points to that the function tests for truth. */
+  private testedMembers(fn: Fn, param: string): readonly string[] {
+    const start = `v:${param} `;
+    const tested = fn.facts.cfg.flatMap(({ op }) =>
+      op.k === 'test' && op.rel === 'nz' && op.on.startsWith(start) ? [op.on.slice(start.length)] : [],
+    );
+    return this.isSet(fn, `v:${param}`) ? [] : [...new Set(tested)];
+  }
+
+  /**
+   * Is the member of a struct that the function makes surely true at the node? So it is if it was set to a constant on every way there, and
+   * nobody writes to such a member but functions that make such a struct themselves. Of structs that one directory knows.
+   */
+  private isTrueIn(fn: Fn, struct: Path, member: string, node: number): boolean {
+    const { cfg, locals } = fn.facts;
+    const type = locals.find(([name]) => `v:${name}` === struct)?.[1];
+    const definitions = type === undefined ? [] : this.index.definitionsOf(type);
+    if (type === undefined || definitions.length === 0) return false;
+    if (definitions.some((file) => directoryGroup(file) !== fn.group)) return false;
+    const path = `${struct} ${member}`;
+    const sets = new Set<number>();
+    for (const [at, { op }] of cfg.entries()) {
+      if ((op.k !== 'set' && op.k !== 'call') || op.to !== path) continue;
+      if (op.k === 'call' || op.from !== TRUE) return false;
+      sets.add(at);
+    }
+    if (sets.size === 0) return false;
+    const seen = new Set([0]);
+    for (const at of seen) if (!sets.has(at)) for (const to of cfg[at]!.next) seen.add(to);
+    return !seen.has(node) && !this.isWrittenInto(type, member, fn.group);
+  }
+
+  /** Does a function of that part of the kernel write to the member of such a struct that it did not make? */
+  private isWrittenInto(type: string, member: string, group: string): boolean {
+    const key = `${type}.${member}`;
+    let answer = this.written.get(key);
+    if (answer === undefined) {
+      const end = ` ${member}`;
+      answer = this.index.functions.some((fn) => {
+        if (fn.group !== group) return false;
+        const isOwn = (struct: Path): boolean =>
+          fn.facts.locals.some(([name, is]) => `v:${name}` === struct && is === type) &&
+          !this.isAssigned(fn, struct);
+        return fn.facts.cfg.some(({ op }) => {
+          if ((op.k !== 'set' && op.k !== 'call') || !op.to.endsWith(end)) return false;
+          const struct = op.to.slice(0, -end.length);
+          return ['', type].includes(this.index.typeOf(fn, struct)) && !isOwn(struct);
+        });
+      });
+      this.written.set(key, answer);
+    }
+    return answer;
   }
 
   private mattersOf(fn: Fn): readonly number[] {
@@ -199,11 +294,11 @@ export class Flags {
   }
 
   private isSet(fn: Fn, path: Path): boolean {
-    return fn.facts.cfg.some(
-      ({ op }) =>
-        ((op.k === 'set' || op.k === 'call') && op.to === path) ||
-        (op.k === 'call' && op.args.includes(`&${path}`)),
-    );
+    return this.isAssigned(fn, path) || fn.facts.calls.some(([, op]) => op.args.includes(`&${path}`));
+  }
+
+  private isAssigned(fn: Fn, path: Path): boolean {
+    return fn.facts.cfg.some(({ op }) => (op.k === 'set' || op.k === 'call') && op.to === path);
   }
 
   private valuesOf(fn: Fn, path: Path, depth = 0): Set<string> | undefined {

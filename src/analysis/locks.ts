@@ -12,7 +12,7 @@ import type { Api, LockPrimitive } from '../kernel/types.js';
 import type { CallOp, CfgNode, FunctionFacts, Path } from '../parse/facts.js';
 import { TASK_FLAGS } from '../parse/facts.js';
 import { ErrorPointers } from './error-pointers.js';
-import { Flags, type HandedFlags } from './flags.js';
+import { Flags, type HandedFlags, TRUE } from './flags.js';
 import { Rolled } from './rolled.js';
 import { StandIns } from './stand-ins.js';
 import { isState, stateEffects } from './state-locks.js';
@@ -95,6 +95,8 @@ interface NodeEffect extends Effect {
 
 /** What calling a function does to a lock class. */
 interface Summary extends Effect {
+  /** Acquires it if that parameter is not 0, and only then. */
+  readonly takenIf?: number;
   readonly blocking: boolean;
   readonly hops: number;
   /** Closes the scope for certain: see `Locks.isInside`. */
@@ -131,7 +133,7 @@ export class Locks {
   private readonly runs = new Map<number, Map<string, Run>>();
   private readonly combined = new Map<number, NodeEffect[]>();
 
-  private readonly flags: Flags;
+  readonly flags: Flags;
   /** Summaries for a constant flag; null: the class is left as it was. */
   private readonly variants = new Map<string, Summary | null>();
   private readonly classesOf = new Map<number, readonly string[]>();
@@ -334,8 +336,10 @@ export class Locks {
       if (uncertain && isScope(lock) && this.keepsValue(fn, mine)) continue;
       if (uncertain && hops >= (isScope(lock) ? MAX_UNCERTAIN_SCOPE_HOPS : MAX_UNCERTAIN_HOPS)) continue;
       const blocking = mine.some((e) => e.blocking);
+      const takenIf = uncertain && !isScope(lock) ? this.takenIf(fn, lock, zero) : undefined;
       out.set(lock, {
         ...net,
+        ...(takenIf === undefined ? {} : { takenIf }),
         hops,
         blocking,
         ...(this.ends(fn, lock, zero) ? { ends: true } : {}),
@@ -345,6 +349,21 @@ export class Locks {
       });
     }
     return out;
+  }
+
+  /** The parameter that is not 0 where the function leaves the lock held, and is 0 where it does not: `if (wait) mutex_lock(…)`. */
+  private takenIf(fn: Fn, lock: string, zero: Zero): number | undefined {
+    if (zero !== '') return undefined;
+    const effects = this.byNode(fn, lock);
+    return fn.facts.testedParams.find((position) => {
+      const [name] = fn.facts.params[position]!;
+      const path = `v:${name}`;
+      if (fn.facts.cfg.some(({ op }) => (op.k === 'set' || op.k === 'call') && op.to === path)) return false;
+      const without = run(this.factsFor(fn, lock), effects, undefined, [path]).exits;
+      if (without.some((e) => e.depth !== 0 || e.pending !== '')) return false;
+      const { exits } = run(this.flags.applied(fn, name, TRUE, 'known'), effects);
+      return exits.length > 0 && exits.every((e) => e.depth > 0 && e.pending === '');
+    });
   }
 
   /**
@@ -599,6 +618,12 @@ export class Locks {
           found.every((e) => e.act === found[0]!.act && e.success === found[0]!.success);
         const closes = isScope(lock) && found.some((e) => e.act === 'release');
         const success: Success = agreed ? found[0]!.success : closes ? 'void' : 'maybe';
+        const { takenIf } = found[0]!;
+        const { op } = fn.facts.cfg[node]!;
+        const on =
+          takenIf !== undefined && agreed && op.k === 'call' && found.every((e) => e.takenIf === takenIf)
+            ? op.args[takenIf]
+            : undefined;
         all.push({
           lock,
           node,
@@ -609,6 +634,7 @@ export class Locks {
           hops: Math.min(...found.map((e) => e.hops)) + 1,
           ...(agreed && found.every((e) => e.ends) ? { ends: true } : {}),
           ...(agreed && found.every((e) => e.recorded) ? { recorded: true } : {}),
+          ...(on !== undefined && /^v:\w+$/.test(on) ? { on } : {}),
         });
       }
     }
@@ -928,6 +954,7 @@ function sameSummary(a: ReadonlyMap<string, Summary> | undefined, b: ReadonlyMap
       other.success !== effect.success ||
       other.ends !== effect.ends ||
       other.recorded !== effect.recorded ||
+      other.takenIf !== effect.takenIf ||
       other.blocking !== effect.blocking
     ) {
       return false;

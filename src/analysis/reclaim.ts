@@ -10,7 +10,7 @@ import {
 import { PSEUDO_LOCKS, type PseudoLock } from '../kernel/pseudo-locks.js';
 import { PSEUDO_FILESYSTEM, RECLAIM_ENTRIES } from '../kernel/reclaim-contexts.js';
 import type { Api, ReclaimEntry } from '../kernel/types.js';
-import { type Certainty, Flags, type HandedFlags } from './flags.js';
+import type { Certainty, Flags, HandedFlags } from './flags.js';
 import { Going } from './going.js';
 import { isUnknown, type Locks } from './locks.js';
 import type { Step } from './report.js';
@@ -144,6 +144,7 @@ export class Reclaim implements Chains {
   private readonly waitedOn = new Set<string>();
   /** By filesystem: locks of unknown class that its reclaim takes. */
   private readonly unknown = new Map<string, Set<string>>();
+  private readonly endangering = new Map<string, readonly string[]>();
   private readonly going: Going;
   private readonly flags: Flags;
   /** By file: does it make a filesystem at whose inodes no shrinker gets? */
@@ -161,7 +162,7 @@ export class Reclaim implements Chains {
     private readonly waits: Waits = new Waits(index, tasks),
   ) {
     this.going = new Going(index);
-    this.flags = new Flags(index);
+    this.flags = locks.flags;
     this.ends = new Set(LAYERS.filter((l) => l.ends.includes(api)).map((l) => l.name));
     for (const creator of CREATORS.filter((c) => c.ends.includes(api))) {
       for (const made of index.byName.get(creator.name) ?? []) {
@@ -256,7 +257,7 @@ export class Reclaim implements Chains {
     for (let i = 0; i < queue.length; i++) {
       const at = queue[i]!;
       const fn = this.index.functions[at.fn]!;
-      const nodes = at.given.length > 0 ? this.reachable(fn, at.given, certainty) : undefined;
+      const nodes = at.given.length > 0 ? this.flags.reachable(fn, at.given, certainty) : undefined;
       const runs = (node: number): boolean => !nodes || nodes.has(node);
       for (const a of this.locks.acquisitions(fn)) {
         if (!runs(a.node)) continue;
@@ -304,7 +305,7 @@ export class Reclaim implements Chains {
         if (edge.kind === 'name' || edge.kept || edge.how === 'through' || !runs(edge.node)) continue;
         const elsewhere = at.elsewhere || ON_ANOTHER_FILESYSTEM.test(edge.via);
         if (isSeenPlain(edge.to, elsewhere)) continue;
-        const given = this.given(fn, edge, at.given);
+        const given = this.flags.given(fn, edge, at.given);
         const going = this.going.handedOn(fn, edge, at.going);
         const one: Reached = { fn: edge.to, going, from: at, edge, given, elsewhere };
         if (isSeen(one)) continue;
@@ -322,30 +323,6 @@ export class Reclaim implements Chains {
       const to = this.index.functions[edge.to]!;
       return edge.node !== node || !this.locks.has(to, lock);
     });
-  }
-
-  /** The constants that a call hands to parameters which are tested as sets of flags. */
-  private given(from: Fn, edge: Edge, got: readonly HandedFlags[]): HandedFlags[] {
-    const to = this.index.functions[edge.to]!;
-    if (edge.how !== 'call' || !this.flags.hasFlags(to)) return [];
-    const { op } = from.facts.cfg[edge.node]!;
-    return op.k === 'call' ? this.flags.allHanded(from, to, op.args, got) : [];
-  }
-
-  /** Nodes that run when the parameters have some of those values. */
-  private reachable(fn: Fn, given: readonly HandedFlags[], certainty: Certainty): Set<number> {
-    let all = new Set(fn.facts.cfg.keys());
-    for (const { param, values } of given) {
-      const some = new Set<number>();
-      for (const value of values) {
-        const { cfg } = this.flags.applied(fn, param, value, certainty);
-        const seen = new Set([0]);
-        for (const node of seen) for (const to of cfg[node]!.next) seen.add(to);
-        for (const node of seen) some.add(node);
-      }
-      all = new Set([...all].filter((node) => some.has(node)));
-    }
-    return all;
   }
 
   /** Is it for inodes or dentries of a filesystem at which no shrinker gets? */
@@ -506,6 +483,16 @@ export class Reclaim implements Chains {
   /** Locks of unknown class that reclaim of a filesystem takes, or of any. */
   unknownOf(group?: string): string[] {
     return [...this.unknown].flatMap(([of, all]) => (group === undefined || of === group ? [...all] : []));
+  }
+
+  /** Locks whose holders may wait for ever for reclaim of the filesystem. */
+  endangeringLocks(group: string): readonly string[] {
+    let found = this.endangering.get(group);
+    if (!found) {
+      found = this.reclaimLocks.filter((lock) => this.endangers(lock, group));
+      this.endangering.set(group, found);
+    }
+    return found;
   }
 
   /** Every reclaim lock, sorted by name. */

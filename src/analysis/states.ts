@@ -19,6 +19,8 @@ export interface Effect {
   readonly success: Success;
   /** Of a release that is made sometimes: when, a flag says that was set where the resource was acquired. */
   readonly recorded?: true;
+  /** Of an acquisition that is made sometimes: the variable that is not 0 when it is. */
+  readonly on?: Path;
 }
 
 /** What is known of a tracked variable: unknown, zero, negative or error, positive, non-zero. */
@@ -215,7 +217,8 @@ export function run(
 ): Run {
   let question = '';
   for (const [node, list] of effects)
-    for (const { act, success, recorded } of list) question += `${node}${act}${success}${recorded ?? ''} `;
+    for (const { act, success, recorded, on } of list)
+      question += `${node}${act}${success}${recorded ?? ''}${on ?? ''} `;
   if (open) question += [...open].join();
   question += zero.join();
   let mine = runs.get(facts);
@@ -426,6 +429,13 @@ function attempt(
           }));
           if (effect.recorded && !opens && s.depth <= 0) after.push({ ...s, depth: -1 });
           return after;
+        }
+        if (effect.on !== undefined) {
+          const { on } = effect;
+          return either(s).map((e) => {
+            const told = succeeded('nonzero', knownOf(e, on));
+            return told === undefined ? { ...e, pending: on, success: 'nonzero' } : settle(e, told);
+          });
         }
         if (effect.success === 'void' || isTrusted(facts, node, effects))
           return either(s).map((e) => settle(e, true));

@@ -1,15 +1,7 @@
 import { type Fn, type Index, parsePath } from '../index/link.js';
-import {
-  pointerCalled,
-  type Signature,
-  Signatures,
-  signatureOf,
-  writtenSignature,
-} from '../index/signatures.js';
-import type { CallOp, Path } from '../parse/facts.js';
 import { isUnknown, type Locks } from './locks.js';
 import type { Reclaim } from './reclaim.js';
-import type { Tasks } from './tasks.js';
+import type { UnderLocks } from './under-locks.js';
 
 /** Functions that hand on a lock which they were handed. */
 const MAX_HANDED_DOWN = 3;
@@ -33,16 +25,6 @@ export function holderOf(name: string): string | undefined {
 /** Filesystems, and what they share. */
 const NEAR = /^(?:fs|mm|block|include|lib)(?:\/|$)/;
 
-/** A call through a pointer. */
-interface PointerCall {
-  readonly fn: Fn;
-  readonly node: number;
-  readonly op: CallOp;
-  readonly target: Path;
-  /** What it says of types. Many calls look the same. */
-  readonly shape: string;
-}
-
 /**
  * Functions whose callers aren't all known, because their address was given away: may one of these callers hold what reclaim of
  * a certain filesystem takes? Such a caller is a call through a pointer, made under one of these locks: what runs under
@@ -51,24 +33,15 @@ interface PointerCall {
  * were not read hold no such call: all that filesystems share is read in any case (see `listTree`).
  */
 export class Strangers {
-  private readonly calls = new Map<string, readonly PointerCall[]>();
-  private readonly made = new Map<number, readonly PointerCall[]>();
-  /** By shape of a call, then by function: does it fit? */
-  private readonly fitting = new Map<string, Map<number, boolean>>();
-  private taking: readonly (readonly [fn: Fn, classes: readonly string[]])[] | undefined;
-  private readonly taken = new Map<string, readonly string[]>();
   private readonly answers = new Map<string, boolean>();
   private readonly predicates = new Map<string, (fn: Fn) => boolean>();
-  private readonly signatures: Signatures;
 
   constructor(
     private readonly index: Index,
     private readonly locks: Locks,
-    private readonly tasks: Tasks,
     private readonly reclaim: Reclaim,
-  ) {
-    this.signatures = new Signatures(index);
-  }
+    private readonly under: UnderLocks,
+  ) {}
 
   /** For each filesystem one and the same function: may a caller of a function that isn't known hold one of its reclaim locks? */
   mayHoldLocksOf(group: string): (fn: Fn) => boolean {
@@ -117,19 +90,9 @@ export class Strangers {
     const member = memberOf(lock);
     return (
       member === undefined ||
-      this.locksOf(group).some((l) => l.endsWith(`.${member}`)) ||
+      this.reclaim.endangeringLocks(group).some((l) => l.endsWith(`.${member}`)) ||
       isAmong(member, this.reclaim.unknownOf(group))
     );
-  }
-
-  /** What reclaim of the filesystem takes while others may hold it. */
-  private locksOf(group: string): readonly string[] {
-    let found = this.taken.get(group);
-    if (!found) {
-      found = this.reclaim.reclaimLocks.filter((lock) => this.reclaim.endangers(lock, group));
-      this.taken.set(group, found);
-    }
-    return found;
   }
 
   /** Is a struct defined where code of that part of the kernel may include it? */
@@ -155,112 +118,8 @@ export class Strangers {
     const key = `${group} ${fn.id}`;
     let answer = this.answers.get(key);
     if (answer === undefined) {
-      answer = this.callsUnderLocks(group).some((call) => this.fits(call, fn));
+      answer = this.under.find(group).calls.some((call) => this.under.fits(call, fn));
       this.answers.set(key, answer);
-    }
-    return answer;
-  }
-
-  /** Calls through pointers that are made while a lock may be held which reclaim of the filesystem takes. */
-  private callsUnderLocks(group: string): readonly PointerCall[] {
-    let found = this.calls.get(group);
-    if (!found) {
-      found = this.find(group);
-      this.calls.set(group, found);
-    }
-    return found;
-  }
-
-  private find(group: string): PointerCall[] {
-    const { index, locks, reclaim, tasks } = this;
-    const wanted = new Set(this.locksOf(group));
-    const away = [...index.escaped]
-      .map((id) => index.functions[id]!)
-      .filter((fn) => !fn.facts.isMacro && reclaim.isNear(group, fn.group));
-    const out: PointerCall[] = [];
-    const seen = new Set<number>();
-    const shapes = new Set<string>();
-    const visit = (fn: Fn, runs: (node: number) => boolean): void => {
-      for (const edge of index.callees[fn.id]!) {
-        const isFollowed = edge.kind !== 'name' && !edge.kept && edge.how !== 'through';
-        if (isFollowed && runs(edge.node) && !tasks.leavesTask(edge) && reclaim.follows(group, edge))
-          seen.add(edge.to);
-      }
-      for (const call of this.callsOf(fn)) {
-        if (shapes.has(call.shape) || !runs(call.node)) continue;
-        shapes.add(call.shape);
-        out.push(call);
-        for (const other of away) if (this.fits(call, other)) seen.add(other.id);
-      }
-    };
-    this.taking ??= index.functions.flatMap((fn) => {
-      const classes = locks.classes(fn);
-      return classes.length > 0 ? [[fn, classes] as const] : [];
-    });
-    for (const [fn, classes] of this.taking) {
-      const mine = classes.filter((lock) => wanted.has(lock));
-      if (mine.length > 0) visit(fn, (node) => mine.some((lock) => locks.mayHold(fn, lock, node)));
-    }
-    for (const id of seen) visit(index.functions[id]!, () => true);
-    return out;
-  }
-
-  /** Calls through pointers that a function makes. */
-  private callsOf(fn: Fn): readonly PointerCall[] {
-    let found = this.made.get(fn.id);
-    if (!found) {
-      const { index } = this;
-      // What mm calls so are constructors, walkers and the like.
-      const calls = fn.group === 'mm' ? [] : fn.facts.calls;
-      found = calls.flatMap(([node, op]) => {
-        const target = pointerCalled(index, fn, op);
-        if (target === '' || index.isTable(fn, target)) return [];
-        const call = { fn, node, op, target };
-        return [{ ...call, shape: this.shapeOf(call) }];
-      });
-      this.made.set(fn.id, found);
-    }
-    return found;
-  }
-
-  private shapeOf(call: Omit<PointerCall, 'shape'>): string {
-    const { fn, op } = call;
-    const declared = this.declared(call);
-    if (declared) return declared.map(({ params, result }) => `${params.join()} ${result}`).join(';');
-    return `?${op.args.map((arg) => this.signatures.given(fn, arg)).join()} ${op.to === '' ? '' : '='}`;
-  }
-
-  /**
-   * Types by the declaration of the pointer, or of what it is known to point to; where its struct is not known, by all members of
-   * that name.
-   */
-  private declared({ fn, node, op, target }: Omit<PointerCall, 'shape'>): readonly Signature[] | undefined {
-    const { index } = this;
-    const own = writtenSignature(index.typeOf(fn, target));
-    if (own) return [own];
-    const edge = index.callees[fn.id]!.find(
-      (e) => e.node === node && e.kind === 'typed' && e.how === 'table',
-    );
-    if (edge) return [signatureOf(index.functions[edge.to]!)];
-    const cut = target.lastIndexOf(' ');
-    if (cut < 0 || index.typeOf(fn, target.slice(0, cut)) !== '') return undefined;
-    const all = [...index.memberTypes(target.slice(cut + 1))]
-      .flatMap((type) => writtenSignature(type) ?? [])
-      .filter(({ params }) => params.length === op.args.length);
-    return all.length > 0 ? all : undefined;
-  }
-
-  /** May the function be what is called, by the number of its parameters and by types? */
-  private fits(call: PointerCall, to: Fn): boolean {
-    const known = this.fitting.get(call.shape) ?? new Map<number, boolean>();
-    this.fitting.set(call.shape, known);
-    let answer = known.get(to.id);
-    if (answer === undefined) {
-      const declared = this.declared(call);
-      answer = declared
-        ? declared.some((pointer) => this.signatures.areAlike(pointer, to))
-        : this.signatures.takes(to, call.fn, call.op);
-      known.set(to.id, answer);
     }
     return answer;
   }

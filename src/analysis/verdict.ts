@@ -22,6 +22,7 @@ import {
 import { editOf, type LocatedSite, partsOf, siteId } from './sites.js';
 import { heldIn, plainName, type Strangers } from './strangers.js';
 import { transactionId } from './transactions.js';
+import { holdsOwn } from './under-locks.js';
 
 /** The same function each time it is asked for with the same arguments. */
 function once<A extends string[], T>(make: (...args: A) => T): (...args: A) => T {
@@ -35,6 +36,11 @@ function once<A extends string[], T>(make: (...args: A) => T): (...args: A) => T
     }
     return found;
   };
+}
+
+/** A lock, with the part of the kernel that holds it if it has a class for each type of filesystem. */
+function nameOf(lock: string, fn: Fn): string {
+  return OF_A_FILESYSTEM_TYPE.test(lock) ? heldIn(lock, fn.group) : lock;
 }
 
 /** Gives what is to be said of a site. */
@@ -70,7 +76,7 @@ export function judging(findings: Findings): (site: LocatedSite) => Judgement {
       const interesting = (lock: string, fn: Fn): readonly string[] => {
         if (!isUnknown(lock)) {
           if (dangers.chains(lock).length === 0) return [];
-          return [OF_A_FILESYSTEM_TYPE.test(lock) ? heldIn(lock, fn.group) : lock];
+          return [nameOf(lock, fn)];
         }
         if (api === 'noio') return [lock];
         const key = `${fn.id} ${lock}`;
@@ -97,7 +103,13 @@ export function judging(findings: Findings): (site: LocatedSite) => Judgement {
         return part === 'any' ? found !== undefined : found === part;
       });
       const before = new Cover(callers, locks, existing);
-      return [api, { ...ends, strangers, question, before, now, best, interesting, started, isNear }];
+      const any = once((): Held => {
+        const named = (lock: string, fn: Fn): readonly string[] =>
+          isUnknown(lock) || !holdsOwn(fn) ? [] : [nameOf(lock, fn)];
+        return { interesting: named, onEntry: choice.cover.heldOnEntry(named) };
+      });
+      const all = { question, before, now, best, interesting, any, started, isNear };
+      return [api, { ...ends, strangers, ...all }];
     }),
   );
   return (site) =>
@@ -267,6 +279,18 @@ interface Ends {
   readonly isKept: (site: LocatedSite) => (node: number) => boolean;
 }
 
+/** Calls to the site from where a lock is held, and the lock. */
+interface Holder {
+  readonly way: readonly Edge[];
+  readonly lock: string;
+}
+
+/** Names of certain locks, and where these may be held. */
+interface Held {
+  readonly interesting: (lock: string, fn: Fn) => readonly string[];
+  readonly onEntry: HeldOnEntry;
+}
+
 /** What is above the functions of the closure: ends of paths, and lock classes that may be held there outside of scopes. */
 interface Above extends Ends {
   readonly strangers: Strangers;
@@ -279,6 +303,8 @@ interface Above extends Ends {
   readonly best: HeldOnEntry;
   /** Names of a lock that a function takes, as they are in both: none if no reclaim takes it. */
   readonly interesting: (lock: string, fn: Fn) => readonly string[];
+  /** The same as `now`, of all locks whose class is known. */
+  readonly any: () => Held;
   /** Is it the body of a worker or kthread that plays such a part for code of that group? */
   readonly started: (part: Part | 'any', group: string) => (node: number) => boolean;
   /** Does it work for code of that group, rather than on it from another part of the kernel, through the VFS? */
@@ -360,19 +386,24 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
         }
       : { verdict: 'opaque', reason: 'no caller of the function is known', ...none, paths };
   }
-  const locksUnder = (cover: Cover, onEntry: ReadonlySet<string> | undefined): string[] => {
-    const here = locks
+  const heldHere = (cover: Cover): string[] =>
+    locks
       .classes(fn)
-      .filter((lock) => site.nodes.some((n) => !cover.scopes(fn, n) && locks.mayHold(fn, lock, n)))
-      .flatMap((lock) => above.interesting(lock, fn));
+      .filter((lock) => site.nodes.some((n) => !cover.scopes(fn, n) && locks.mayHold(fn, lock, n)));
+  const locksUnder = (
+    cover: Cover,
+    interesting: Held['interesting'],
+    onEntry: ReadonlySet<string> | undefined,
+  ): string[] => {
+    const here = heldHere(cover).flatMap((lock) => interesting(lock, fn));
     return [...new Set([...here, ...(onEntry ?? [])])].sort();
   };
   // What reclaim takes of an inode that has no user left is worth a scope, for lockdep, but nobody waits for it.
   const isReclaimLock = (name: string): boolean =>
     dangers.endangers(plainName(name), fn.group) && !servers.isOthers(name, fn.group);
   const isNoio = site.api === 'noio';
-  const now = locksUnder(after, above.now.of(fn.id));
-  const stuck = locksUnder(best, above.best.of(fn.id)).filter(isReclaimLock);
+  const now = locksUnder(after, above.interesting, above.now.of(fn.id));
+  const stuck = locksUnder(best, above.interesting, above.best.of(fn.id)).filter(isReclaimLock);
   const top = (way: readonly Edge[]): string => callers.functionOf(way[0]?.from ?? fn.id).facts.name;
   const answer = (
     verdict: Verdict,
@@ -386,15 +417,16 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
     scopes: ids,
     paths: [{ steps: steps(findings, way, fn, node), outcome, locks: on }, ...paths].slice(0, MAX_PATHS),
   });
-  const holder = (cover: Cover, wanted: readonly string[]): { way: readonly Edge[]; lock: string } => {
-    const is = (lock: string): boolean => above.interesting(lock, fn).some((name) => wanted.includes(name));
-    const own = locks
-      .classes(fn)
-      .find((lock) => is(lock) && site.nodes.some((n) => !cover.scopes(fn, n) && locks.mayHold(fn, lock, n)));
+  /** The nearest place, the site's own function first, in which one of the locks may be held. */
+  const nearest = (cover: Cover, wanted: readonly string[], { interesting, onEntry }: Held): Holder => {
+    const own = heldHere(cover).find((lock) => interesting(lock, fn).some((name) => wanted.includes(name)));
     if (own !== undefined) return { way: [], lock: own };
-    const way =
-      cover.pathToHolder(fn.id, wanted, cover === best ? above.best : above.now, above.interesting) ?? path;
-    return { way, lock: heldAt(findings, way[0], wanted, above.interesting) ?? plainName(wanted[0]!) };
+    const way = cover.pathToHolder(fn.id, wanted, onEntry, interesting) ?? path;
+    return { way, lock: heldAt(findings, way[0], wanted, interesting) ?? plainName(wanted[0]!) };
+  };
+  const holder = (cover: Cover, wanted: readonly string[]): Holder => {
+    const { interesting } = above;
+    return nearest(cover, wanted, { interesting, onEntry: cover === best ? above.best : above.now });
   };
   const plain = (names: readonly string[]): string[] => [...new Set(names.map(plainName))];
   const inAll = (names: readonly string[]): string => {
@@ -484,6 +516,20 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
     : [];
   const last = underOthers([...new Set(bodies)].sort());
   if (last) return last;
+  const { behind } = findings.underLocks.find(fn.group);
+  const crossed = locksUnder(after, above.any().interesting, above.any().onEntry.of(fn.id)).filter(
+    (name) => behind.has(plainName(name)) && !servers.isOthers(name, fn.group),
+  );
+  if (crossed.length > 0) {
+    const { way, lock } = nearest(after, crossed, above.any());
+    const { under, steps: order } = behind.get(lock)!;
+    let taken = under;
+    for (let at = behind.get(taken); at; at = behind.get(taken)) taken = at.under;
+    const waits = order.map((step) => `${step.function}() ${step.file}:${step.line}`).join(' → ');
+    const blocks = taken === under ? '' : `; who holds ${taken} waits for ${under}`;
+    const reason = `${top(way)}() may hold ${lock}, for which a holder of ${under} may wait: ${waits}${blocks}; reclaim blocks on ${taken}`;
+    return answer('partial', 'lock-held', way, reason, plain(crossed));
+  }
   const [reported] = plain(now).filter((lock) => dangers.chainFor(lock, fn.group)?.going);
   const lockdep =
     reported === undefined

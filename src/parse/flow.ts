@@ -734,6 +734,20 @@ export function buildFlow(
       }
       const path = evaluate(value);
       if (cst.type[value] !== 'initializer_list') assign(c, to, path);
+      else if (to !== '') constantMembers(value, to);
+    }
+  };
+
+  /** `struct request req = { .fast = 1 };`: members that are constants are set. What else is put into them is seen in the values. */
+  const constantMembers = (list: number, to: Path): void => {
+    for (const pair of children(cst, list)) {
+      if (cst.type[pair] !== 'initializer_pair') continue;
+      const [field, ...more] = children(cst, pair).filter((c) => cst.field[c] === 'designator');
+      const value = childByField(cst, pair, 'value');
+      const isPlain = value >= 0 && (cst.type[value] === 'number_literal' || cst.type[value] === 'true');
+      if (field === undefined || more.length > 0 || !isPlain) continue;
+      const name = /^\.\s*(\w+)$/.exec(textOf(cst, field))?.[1];
+      if (name !== undefined) assign(pair, `${to} ${name}`, pathOf(cst, value, original));
     }
   };
 

@@ -3,6 +3,8 @@ import { Locks } from '../../src/analysis/locks.js';
 import { Reclaim } from '../../src/analysis/reclaim.js';
 import { Strangers } from '../../src/analysis/strangers.js';
 import { Tasks } from '../../src/analysis/tasks.js';
+import { UnderLocks } from '../../src/analysis/under-locks.js';
+import { Waits } from '../../src/analysis/waits.js';
 import { functionIn, linked } from './linked.js';
 
 /** A filesystem whose reclaim takes `x_info.lock`, and which does something under that lock. */
@@ -64,7 +66,9 @@ function called(underTheLock: string, more = '', names = NAMES): string[] {
   });
   const locks = new Locks(index);
   const tasks = new Tasks(index);
-  const strangers = new Strangers(index, locks, tasks, new Reclaim(index, locks, tasks, 'nofs'));
+  const waits = new Waits(index, tasks);
+  const reclaim = new Reclaim(index, locks, tasks, 'nofs', waits);
+  const strangers = new Strangers(index, locks, reclaim, new UnderLocks(index, locks, tasks, waits, reclaim));
   const mayHold = strangers.mayHoldLocksOf('fs/x');
   return names.filter((name) => mayHold(functionIn(index, name)));
 }
