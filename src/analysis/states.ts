@@ -92,9 +92,9 @@ function testedBy({ on, rel }: TestOp): Path {
 
 /**
  * Variables worth tracking: those returned, flags set to constants and tested, parameters tested twice; first of all what is
- * known on entry, and what it is assigned to.
+ * known on entry, and what it is assigned to. `deciding` are those on which it depends whether a call acquires something.
  */
-function trackedVariables(facts: FunctionFacts, zero: readonly Path[]): Path[] {
+function trackedVariables(facts: FunctionFacts, zero: readonly Path[], deciding: readonly Path[]): Path[] {
   const returned = new Set<Path>(zero);
   const constants = new Map<Path, number>();
   const assigned = new Set<Path>();
@@ -121,6 +121,7 @@ function trackedVariables(facts: FunctionFacts, zero: readonly Path[]): Path[] {
     if (/^v:[A-Z0-9_]+$/.test(root)) return true;
     return params.has(root) ? !sets.has(root) : sets.get(root) === 1 && !constants.has(root);
   };
+  out.push(...deciding.filter((path) => isSteady(path) && !returned.has(path)));
   for (const [path, n] of tested) {
     if (path.startsWith(EQUAL)) {
       const both = path.slice(EQUAL.length).split(',');
@@ -228,7 +229,8 @@ export function run(
   }
   let found = mine.get(question);
   if (!found) {
-    const tracked = trackedVariables(facts, zero);
+    const deciding = [...effects.values()].flatMap((list) => list.flatMap(({ on }) => on ?? []));
+    const tracked = trackedVariables(facts, zero, [...new Set(deciding)]);
     // Where there are too many states, the variables that matter least are left out.
     for (let n = tracked.length; !found; n >>= 1)
       found = attempt(facts, effects, tracked.slice(0, n), open, zero);
@@ -430,8 +432,8 @@ function attempt(
           if (effect.recorded && !opens && s.depth <= 0) after.push({ ...s, depth: -1 });
           return after;
         }
-        if (effect.on !== undefined) {
-          const { on } = effect;
+        const { on } = effect;
+        if (on !== undefined && slot.has(on)) {
           return either(s).map((e) => {
             const told = succeeded('nonzero', knownOf(e, on));
             return told === undefined ? { ...e, pending: on, success: 'nonzero' } : settle(e, told);
