@@ -131,6 +131,11 @@ const OBSTACLES: readonly { readonly kind: string; readonly by: string; readonly
     reason: / may hold (\S+?),? (?:on which (?:reclaim|IO) blocks, )?and no scope can be placed there/,
   },
   {
+    kind: 'a lock may be held for which the holder of a reclaim lock may wait',
+    by: 'lock class',
+    reason: / may hold (.+?), for which a holder of .+ may wait: /,
+  },
+  {
     kind: 'some callers hold a reclaim lock, others come in no scope and under none',
     by: 'lock class',
     reason: /comes here in no scope and under no reclaim lock, others under ([^;\s]+)/,
