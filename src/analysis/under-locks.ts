@@ -128,10 +128,11 @@ export class UnderLocks {
         if (isFollowed(edge) && runs(edge.node) && reclaim.follows(group, edge)) come(at, edge);
       const goTo = (to: number, node: number): void =>
         come(at, { from: fn.id, to, node, kind: 'typed', how: 'pointer', via: '' });
-      for (const wait of waits.in(fn))
-        if (runs(wait.node))
-          for (const to of wait.work)
-            if (reclaim.isNear(group, index.functions[to]!.group)) goTo(to, wait.node);
+      for (const wait of waits.in(fn)) {
+        if (!runs(wait.node)) continue;
+        for (const to of [...wait.work, ...(wait.field ? waits.tasksThatEnd(wait.on) : [])])
+          if (reclaim.isNear(group, index.functions[to]!.group)) goTo(to, wait.node);
+      }
       for (const call of this.callsOf(fn)) {
         if (shapes.has(call.shape) || !runs(call.node)) continue;
         shapes.add(call.shape);
