@@ -72,6 +72,8 @@ export class UnderLocks {
   private readonly made = new Map<number, readonly PointerCall[]>();
   /** By shape of a call, then by function: does it fit? */
   private readonly fitting = new Map<string, Map<number, boolean>>();
+  /** By function: locks that it is handed and takes. */
+  private readonly params = new Map<number, readonly string[]>();
   /** By lock class: the functions that take it, or drop it. */
   private taking: ReadonlyMap<string, readonly Fn[]> | undefined;
   private readonly signatures: Signatures;
@@ -120,12 +122,21 @@ export class UnderLocks {
     };
     const wanted = [...reclaim.endangeringLocks(group)];
     const held = new Set(wanted);
+    const waitFor = (at: Visited, node: number, lock: string): void => {
+      if (at.isBelow || held.has(lock) || isUnknown(lock)) return;
+      held.add(lock);
+      wanted.push(lock);
+      behind.set(lock, { under: at.under, steps: this.stepsTo(at, node) });
+    };
     const visit = (at: Visited, runs: (node: number) => boolean): void => {
       const { fn } = at;
       const isFollowed = (edge: Edge): boolean =>
         edge.kind !== 'name' && !edge.kept && edge.how !== 'through' && !tasks.leavesTask(edge);
-      for (const edge of index.callees[fn.id]!)
-        if (isFollowed(edge) && runs(edge.node) && reclaim.follows(group, edge)) come(at, edge);
+      for (const edge of index.callees[fn.id]!) {
+        if (!isFollowed(edge) || !runs(edge.node) || !reclaim.follows(group, edge)) continue;
+        come(at, edge);
+        for (const lock of this.handedTo(edge)) waitFor(at, edge.node, lock);
+      }
       const goTo = (to: number, node: number): void =>
         come(at, { from: fn.id, to, node, kind: 'typed', how: 'pointer', via: '' });
       for (const wait of waits.in(fn)) {
@@ -139,13 +150,8 @@ export class UnderLocks {
         calls.push(call);
         for (const other of away) if (this.fits(call, other)) goTo(other.id, call.node);
       }
-      if (at.isBelow) return;
-      for (const { node, lock, blocking } of locks.acquisitions(fn)) {
-        if (!blocking || held.has(lock) || isUnknown(lock) || !runs(node)) continue;
-        held.add(lock);
-        wanted.push(lock);
-        behind.set(lock, { under: at.under, steps: this.stepsTo(at, node) });
-      }
+      for (const { node, lock, blocking } of locks.acquisitions(fn))
+        if (blocking && runs(node)) waitFor(at, node, lock);
     };
     for (const lock of wanted) {
       for (const fn of this.takers(lock)) {
@@ -161,6 +167,29 @@ export class UnderLocks {
       queue.length = 0;
     }
     return { calls, behind };
+  }
+
+  /** Locks that the call hands to what takes them: `count(&sbi->lock)`. */
+  private handedTo({ from, to, node, how }: Edge): string[] {
+    const fn = this.index.functions[from]!;
+    const taken = how === 'call' ? this.takenParams(this.index.functions[to]!) : [];
+    return taken.map((lock) => this.locks.handedIn(fn, node, lock)).filter((lock) => lock !== '');
+  }
+
+  /** Locks that the function is handed and waits for, itself or in what it hands them on to. */
+  private takenParams(fn: Fn): readonly string[] {
+    let found = this.params.get(fn.id);
+    if (!found) {
+      // Recursion adds none.
+      this.params.set(fn.id, []);
+      const own = this.locks.acquisitions(fn).flatMap((a) => (a.blocking ? [a.lock] : []));
+      const handsOn =
+        fn.facts.params.length > 0 && fn.facts.calls.some(([, op]) => op.args.some(isOfParam(fn)));
+      const further = handsOn ? this.index.callees[fn.id]!.flatMap((edge) => this.handedTo(edge)) : [];
+      found = [...new Set([...own, ...further])].filter((lock) => lock.startsWith('param:'));
+      this.params.set(fn.id, found);
+    }
+    return found;
   }
 
   private takers(lock: string): readonly Fn[] {
@@ -250,4 +279,10 @@ export class UnderLocks {
     }
     return answer;
   }
+}
+
+/** Is a path a parameter of the function, or what that points to, or the address of it? */
+function isOfParam({ facts }: Fn): (path: Path) => boolean {
+  const params = new Set(facts.params.map(([name]) => name));
+  return (path) => params.has(/^&?v:(\w+)/.exec(path)?.[1] ?? '');
 }
