@@ -627,8 +627,8 @@ function study(
   const locks = new Locks(index);
   const waits = new Waits(index, tasks);
   const reclaim = new Reclaim(index, locks, tasks, 'nofs', waits);
-  const underLocks = new UnderLocks(index, locks, tasks, waits, reclaim);
   const takers = new Takers(index, locks, tasks);
+  const underLocks = new UnderLocks(index, locks, tasks, waits, reclaim, takers);
   const parts = sites.flatMap(partsOf);
   const { minimal = false, transforms = BY_DEFAULT } = options;
   const tight = transforms.includes('hoist') ? tightScopes(index, locks, tasks, asked) : [];

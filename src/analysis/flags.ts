@@ -1,5 +1,6 @@
 import { directoryGroup, type Edge, type Fn, type Index } from '../index/link.js';
-import type { CfgNode, FunctionFacts, Path, TestOp } from '../parse/facts.js';
+import { OVERWRITES } from '../kernel/layers.js';
+import type { CfgNode, FunctionFacts, Op, Path, TestOp } from '../parse/facts.js';
 
 /** Constants that stand for several flags: which ones their name does not say. */
 const SEVERAL = /MASK|ALL|ANY|FLAGS/;
@@ -125,7 +126,9 @@ export class Flags {
     const path = `${struct} ${member}`;
     const sets = new Set<number>();
     for (const [at, { op }] of cfg.entries()) {
-      if ((op.k !== 'set' && op.k !== 'call') || op.to !== path) continue;
+      if (op.k !== 'set' && op.k !== 'call') continue;
+      if (op.to === struct || overwritten(op) === `&${struct}`) return false;
+      if (op.to !== path) continue;
       if (op.k === 'call' || op.from !== TRUE) return false;
       sets.add(at);
     }
@@ -135,7 +138,7 @@ export class Flags {
     return !seen.has(node) && !this.isWrittenInto(type, member, fn.group);
   }
 
-  /** Does a function of that part of the kernel write to the member of such a struct that it did not make? */
+  /** Does a function of that part of the kernel write to the member of such a struct that it did not make, or over all of one? */
   private isWrittenInto(type: string, member: string, group: string): boolean {
     const key = `${type}.${member}`;
     let answer = this.written.get(key);
@@ -146,10 +149,14 @@ export class Flags {
         const isOwn = (struct: Path): boolean =>
           fn.facts.locals.some(([name, is]) => `v:${name}` === struct && is === type) &&
           !this.isAssigned(fn, struct);
+        const isOne = (struct: Path): boolean => ['', type].includes(this.index.typeOf(fn, struct));
+        const params = new Set(fn.facts.params.flatMap(([name, is]) => (is === type ? [`v:${name}`] : [])));
         return fn.facts.cfg.some(({ op }) => {
-          if ((op.k !== 'set' && op.k !== 'call') || !op.to.endsWith(end)) return false;
-          const struct = op.to.slice(0, -end.length);
-          return ['', type].includes(this.index.typeOf(fn, struct)) && !isOwn(struct);
+          if (op.k !== 'set' && op.k !== 'call') return false;
+          // `*req = other` as well, which looks like `req = other`.
+          if (params.has(op.to) || params.has(overwritten(op))) return true;
+          const struct = op.to.endsWith(end) ? op.to.slice(0, -end.length) : '';
+          return struct !== '' && isOne(struct) && !isOwn(struct);
         });
       });
       this.written.set(key, answer);
@@ -345,4 +352,9 @@ export class Flags {
     }
     return out.size > 0 ? out : undefined;
   }
+}
+
+/** What a call to `memset()` and the like writes over; '' for anything else. */
+function overwritten(op: Op): Path {
+  return op.k === 'call' && OVERWRITES.some(({ name }) => name === op.fn) ? (op.args[0] ?? '') : '';
 }

@@ -628,7 +628,7 @@ export class Locks {
           lock,
           node,
           act: closes ? 'release' : found[0]!.act,
-          success,
+          success: on === TRUE ? 'void' : success,
           blocking: found.some((e) => e.blocking),
           direct: false,
           hops: Math.min(...found.map((e) => e.hops)) + 1,

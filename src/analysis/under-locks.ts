@@ -10,6 +10,7 @@ import type { CallOp, Path } from '../parse/facts.js';
 import type { Flags, HandedFlags } from './flags.js';
 import { isUnknown, type Locks } from './locks.js';
 import type { Reclaim } from './reclaim.js';
+import type { Takers } from './regions.js';
 import type { Step } from './report.js';
 import type { Tasks } from './tasks.js';
 import type { Waits } from './waits.js';
@@ -74,8 +75,6 @@ export class UnderLocks {
   private readonly fitting = new Map<string, Map<number, boolean>>();
   /** By function: locks that it is handed and takes. */
   private readonly params = new Map<number, readonly string[]>();
-  /** By lock class: the functions that take it, or drop it. */
-  private taking: ReadonlyMap<string, readonly Fn[]> | undefined;
   private readonly signatures: Signatures;
   private readonly flags: Flags;
 
@@ -85,6 +84,7 @@ export class UnderLocks {
     private readonly tasks: Tasks,
     private readonly waits: Waits,
     private readonly reclaim: Reclaim,
+    private readonly takers: Takers,
   ) {
     this.signatures = new Signatures(index);
     this.flags = locks.flags;
@@ -154,7 +154,7 @@ export class UnderLocks {
         if (blocking && runs(node)) waitFor(at, node, lock);
     };
     for (const lock of wanted) {
-      for (const fn of this.takers(lock)) {
+      for (const fn of this.takers.of(lock)) {
         const isNear = !behind.has(lock) || (holdsOwn(fn) && reclaim.isNear(group, fn.group));
         const start = { from: undefined, edge: undefined, given: [] };
         const at = { ...start, fn, under: lock, isBelow: !holdsOwn(fn) };
@@ -190,21 +190,6 @@ export class UnderLocks {
       this.params.set(fn.id, found);
     }
     return found;
-  }
-
-  private takers(lock: string): readonly Fn[] {
-    if (!this.taking) {
-      const taking = new Map<string, Fn[]>();
-      for (const fn of this.index.functions) {
-        for (const one of this.locks.classes(fn)) {
-          const same = taking.get(one);
-          if (same) same.push(fn);
-          else taking.set(one, [fn]);
-        }
-      }
-      this.taking = taking;
-    }
-    return this.taking.get(lock) ?? [];
   }
 
   private stepsTo(at: Visited, node: number): Step[] {

@@ -258,4 +258,14 @@ export const LEAVES: ReadonlySet<string> = new Set(
 /** Names of the functions that free what they are given. */
 export const FREES: ReadonlySet<string> = new Set(LAYERS.filter((l) => l.why === FREEING).map((l) => l.name));
 
+/** Functions that write over what their first argument points to. */
+export const OVERWRITES: readonly { readonly name: string; readonly source: string }[] = [
+  { name: 'memset', source: 'include/linux/string.h' },
+  { name: 'memset_after', source: 'include/linux/string.h' },
+  { name: 'memcpy', source: 'include/linux/string.h' },
+  { name: 'memmove', source: 'include/linux/string.h' },
+  { name: 'memzero_explicit', source: 'include/linux/string.h' },
+  { name: 'copy_from_user', source: 'include/linux/uaccess.h' },
+];
+
 export const LAYER_BY_NAME: ReadonlyMap<string, Layer> = new Map(LAYERS.map((l) => [l.name, l]));

@@ -109,6 +109,7 @@ void f(struct item *it, int nr) { ${body} }`;
     expect(held(body)).toEqual(['held', '-']);
     expect(held('if (nr) { take(it, nr); mark(); mutex_unlock(&it->lock); } mark();')).toEqual(['held', '-']);
     expect(held('take(it, 0); mark();')).toEqual(['-']);
+    expect(held('take(it, 1); mark();')).toEqual(['held']);
   });
 
   it('may be held where the variable changed since', () => {
@@ -157,6 +158,17 @@ ${more}`,
     expect(reached('struct request req = { .fast = 1 }; req.fast = x->nr; space(x, &req);')).toBe(true);
     const writer = 'void clear(struct request *req) { req->fast = 0; }\n';
     expect(reached('struct request req = { .fast = 1 }; clear(&req); space(x, &req);', writer)).toBe(true);
+    for (const clears of ['memset(req, 0, sizeof(*req));', '*req = *other;'])
+      expect(
+        reached(
+          'struct request req = { .fast = 1 }; clear(&req, x->other); space(x, &req);',
+          `void clear(struct request *req, struct request *other) { ${clears} }\n`,
+        ),
+      ).toBe(true);
+    expect(reached('struct request req = { .fast = 1 }; memset(&req, 0, sizeof(req)); space(x, &req);')).toBe(
+      true,
+    );
+    expect(reached('struct request req = { .fast = 1 }; req = *x->other; space(x, &req);')).toBe(true);
     const own = 'void own(struct info *x) { struct request other = { .fast = 0 }; space(x, &other); }\n';
     expect(reached('struct request req = { .fast = 1 }; space(x, &req);', own)).toBe(false);
   });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Locks } from '../../src/analysis/locks.js';
 import { Reclaim } from '../../src/analysis/reclaim.js';
+import { Takers } from '../../src/analysis/regions.js';
 import { Strangers } from '../../src/analysis/strangers.js';
 import { Tasks } from '../../src/analysis/tasks.js';
 import { UnderLocks } from '../../src/analysis/under-locks.js';
@@ -68,7 +69,9 @@ function called(underTheLock: string, more = '', names = NAMES): string[] {
   const tasks = new Tasks(index);
   const waits = new Waits(index, tasks);
   const reclaim = new Reclaim(index, locks, tasks, 'nofs', waits);
-  const strangers = new Strangers(index, locks, reclaim, new UnderLocks(index, locks, tasks, waits, reclaim));
+  const takers = new Takers(index, locks, tasks);
+  const under = new UnderLocks(index, locks, tasks, waits, reclaim, takers);
+  const strangers = new Strangers(index, locks, reclaim, under);
   const mayHold = strangers.mayHoldLocksOf('fs/x');
   return names.filter((name) => mayHold(functionIn(index, name)));
 }

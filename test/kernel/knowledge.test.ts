@@ -9,6 +9,7 @@ import {
   MOUNTS,
   OF_A_FILESYSTEM_TYPE,
   ON_ANOTHER_FILESYSTEM,
+  OVERWRITES,
   SUBMOUNTS,
 } from '../../src/kernel/layers.js';
 import { LOCK_TYPES, LOCKS, PAGE_LOCKS } from '../../src/kernel/locks.js';
@@ -53,6 +54,7 @@ const LISTS: Readonly<Record<string, readonly Named[]>> = {
   endsIo: ENDS_IO,
   softirqQueues: SOFTIRQ_QUEUES,
   writes: WRITES,
+  overwrites: OVERWRITES,
   memoryFiles: MEMORY_FILES,
   wantedOfOthers: WANTED_OF_OTHERS.map(({ wants, source }) => ({
     name: wants.slice(wants.indexOf('.') + 1),
