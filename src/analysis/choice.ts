@@ -1,6 +1,6 @@
 import type { Fn } from '../index/link.js';
 import type { Callers } from './callers.js';
-import { Cover, type OpenScope, type ScopesAt } from './coverage.js';
+import { Cover, type OpenScope, type ScopeAround, type ScopesAt } from './coverage.js';
 import { isUnknown, type Locks } from './locks.js';
 import type { Chains } from './reclaim.js';
 import { overlap, type RegionOf, type Regions, SHARED } from './regions.js';
@@ -112,7 +112,7 @@ export function chooseClasses(
   // The classes change while they are chosen, and a cover asks late.
   const begunIn = (classes: ReadonlySet<string>): Begun => begunOf(begun, new Set(classes));
   const coverBy = (classes: ReadonlySet<string>): Cover =>
-    new Cover(callers, locks, scopesOf(existing, classes, restricted, eligible, cost, begunIn(classes)));
+    coverOf(callers, locks, existing, begunIn(classes), regionsOf(classes, restricted, eligible, cost));
   const locksAlone = transactions.size > 0 ? coverBy(candidates) : undefined;
   for (const [lock, { pieces, group }] of transactions) {
     candidates.add(lock);
@@ -310,23 +310,17 @@ function settle(
     }
     classes.push({ lock, regions: mine, neededOnly, left });
   }
-  const scopes: ScopesAt = (fn, node, zero) => {
-    const found = existing(fn, node, zero);
-    if (found) return found;
-    return openAt(kept.get(fn.id) ?? [], begun, fn, node, zero);
-  };
-  return { classes: classes.filter((c) => c.regions.length > 0), cover: new Cover(callers, locks, scopes) };
+  const cover = coverOf(callers, locks, existing, begun, kept);
+  return { classes: classes.filter((c) => c.regions.length > 0), cover };
 }
 
-/** Existing scopes, and one around each region of the given classes that can have one. */
-function scopesOf(
-  existing: ScopesAt,
+/** By function: the regions of the given classes that can have a scope. */
+function regionsOf(
   classes: ReadonlySet<string>,
   restricted: ReadonlyMap<string, ReadonlySet<string>>,
   eligible: ReadonlyMap<string, readonly RegionOf[]>,
   cost: ReadonlyMap<string, number>,
-  begun: Begun,
-): ScopesAt {
+): ReadonlyMap<number, readonly RegionOf[]> {
   const perFunction = new Map<number, RegionOf[]>();
   for (const lock of classes) {
     const only = restricted.get(lock);
@@ -339,11 +333,22 @@ function scopesOf(
   }
   // Where several regions overlap, the class with the fewest is the one to rest on.
   for (const list of perFunction.values()) list.sort((a, b) => cost.get(a.lock)! - cost.get(b.lock)!);
-  return (fn, node, zero) => {
-    const found = existing(fn, node, zero);
-    if (found) return found;
-    return openAt(perFunction.get(fn.id) ?? [], begun, fn, node, zero);
-  };
+  return perFunction;
+}
+
+/** Coverage by existing scopes, and by one around each of the regions. */
+function coverOf(
+  callers: Callers,
+  locks: Locks,
+  existing: ScopesAt,
+  begun: Begun,
+  regions: ReadonlyMap<number, readonly RegionOf[]>,
+): Cover {
+  const scopes: ScopesAt = (fn, node, zero) =>
+    existing(fn, node, zero) ?? openAt(regions.get(fn.id) ?? [], begun, fn, node, zero);
+  const around: ScopeAround = (fn, lock) =>
+    regions.get(fn.id)?.some((r) => r.lock === lock && !r.handedOver) ?? false;
+  return new Cover(callers, locks, scopes, around);
 }
 
 /** The scope at a node: of one of the regions, of a transaction, or of one of them on each way there. */

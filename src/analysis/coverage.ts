@@ -22,6 +22,12 @@ export interface OpenScope {
  */
 export type ScopesAt = (fn: Fn, node: number, zero?: string) => OpenScope | undefined;
 
+/**
+ * Does the function get a scope from where it takes the lock to where it drops it? Where that depends on a condition the scope is not
+ * surely open, but it is if the function holds the lock.
+ */
+export type ScopeAround = (fn: Fn, lock: string) => boolean;
+
 /** What is known of a call: outside of any scope, inside of one, or made by reclaim itself. */
 const UNKNOWN = 0;
 const OUTSIDE = 1;
@@ -47,8 +53,16 @@ export class Cover {
     readonly callers: Callers,
     private readonly locks: Locks,
     readonly scopes: ScopesAt,
+    private readonly around: ScopeAround = () => false,
   ) {
     this.marks = new Uint8Array(callers.edgeCount);
+  }
+
+  /** Lock classes that the function itself may hold at the node, but for those that have a scope around them there. */
+  heldOutside(fn: Fn, node: number): string[] {
+    return this.locks
+      .classes(fn)
+      .filter((lock) => !this.around(fn, lock) && this.locks.mayHold(fn, lock, node));
   }
 
   private get index(): Index {
@@ -164,7 +178,7 @@ export class Cover {
     held: HeldOnEntry,
     interesting: (lock: string, fn: Fn) => readonly string[],
   ): Edge[] | undefined {
-    const { callers, locks } = this;
+    const { callers } = this;
     const isUnder = held.under(wanted);
     const mayBeHeld = held.atCall(wanted);
     const isWanted = new Set(wanted);
@@ -175,12 +189,7 @@ export class Cover {
       const fn = callers.functionOf(from);
       const holds =
         mayBeHeld(at, call) &&
-        locks
-          .classes(fn)
-          .some(
-            (lock) =>
-              interesting(lock, fn).some((l) => isWanted.has(l)) && locks.mayHold(fn, lock, edge.node),
-          );
+        this.heldOutside(fn, edge.node).some((lock) => interesting(lock, fn).some((l) => isWanted.has(l)));
       return holds ? 'end' : isUnder(from) ? 'on' : 'off';
     });
   }
@@ -311,7 +320,7 @@ export class Cover {
       const fn = index.functions[id]!;
       let mine = classes.get(id);
       if (!mine) {
-        mine = locks.classes(fn).filter((lock) => interesting(lock, fn).length > 0);
+        mine = locks.classes(fn).filter((lock) => !this.around(fn, lock) && interesting(lock, fn).length > 0);
         classes.set(id, mine);
       }
       return mine

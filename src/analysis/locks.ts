@@ -649,10 +649,11 @@ export class Locks {
    */
   private endsOwnObject(fn: Fn, { lock, node, act }: NodeEffect, all: readonly NodeEffect[]): boolean {
     if (!isScope(lock) || lock.endsWith(IF_REAL) || act !== 'release') return false;
-    const opens = (scope: string): Set<number> =>
-      new Set(all.filter((e) => e.lock === scope && e.act === 'acquire').map((e) => e.node));
-    const surely = opens(lock);
-    const starts = [...opens(`${lock}${IF_REAL}`)].filter((at) => !surely.has(at));
+    const opening = (scope: string): NodeEffect[] =>
+      all.filter((e) => e.lock === scope && e.act === 'acquire');
+    const plain = opening(lock);
+    const surely = new Set(plain.flatMap((e) => (e.success === 'maybe' ? [] : [e.node])));
+    const starts = opening(`${lock}${IF_REAL}`).flatMap((e) => (surely.has(e.node) ? [] : [e.node]));
     const { cfg } = fn.facts;
     const { op: end } = cfg[node]!;
     if (starts.length === 0 || end.k !== 'call') return false;
@@ -669,7 +670,7 @@ export class Locks {
     return (
       isOwn &&
       fn.facts.params.every(([name]) => `v:${name}` !== object) &&
-      ![...seen].some((at) => surely.has(at))
+      !plain.some((e) => seen.has(e.node) && !own.includes(e.node))
     );
   }
 

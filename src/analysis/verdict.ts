@@ -387,9 +387,7 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
       : { verdict: 'opaque', reason: 'no caller of the function is known', ...none, paths };
   }
   const heldHere = (cover: Cover): string[] =>
-    locks
-      .classes(fn)
-      .filter((lock) => site.nodes.some((n) => !cover.scopes(fn, n) && locks.mayHold(fn, lock, n)));
+    site.nodes.flatMap((n) => (cover.scopes(fn, n) ? [] : cover.heldOutside(fn, n)));
   const locksUnder = (
     cover: Cover,
     interesting: Held['interesting'],
@@ -422,7 +420,7 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
     const own = heldHere(cover).find((lock) => interesting(lock, fn).some((name) => wanted.includes(name)));
     if (own !== undefined) return { way: [], lock: own };
     const way = cover.pathToHolder(fn.id, wanted, onEntry, interesting) ?? path;
-    return { way, lock: heldAt(findings, way[0], wanted, interesting) ?? plainName(wanted[0]!) };
+    return { way, lock: heldAt(cover, way[0], wanted, interesting) ?? plainName(wanted[0]!) };
   };
   const holder = (cover: Cover, wanted: readonly string[]): Holder => {
     const { interesting } = above;
@@ -633,15 +631,16 @@ function opensOf({ index, locks }: Findings, fn: Fn, id: string): Step[] {
 
 /** One of the locks that may be held where a call is made. */
 function heldAt(
-  { callers, locks }: Findings,
+  cover: Cover,
   edge: Edge | undefined,
   wanted: readonly string[],
   interesting: Above['interesting'],
 ): string | undefined {
   if (!edge) return undefined;
-  const fn = callers.functionOf(edge.from);
-  const is = (lock: string): boolean => interesting(lock, fn).some((name) => wanted.includes(name));
-  return locks.classes(fn).find((lock) => is(lock) && locks.mayHold(fn, lock, edge.node));
+  const fn = cover.callers.functionOf(edge.from);
+  return cover
+    .heldOutside(fn, edge.node)
+    .find((lock) => interesting(lock, fn).some((name) => wanted.includes(name)));
 }
 
 /** `?v:sbi locks`, `param:0 lock` for a reader: `sbi->locks`, `lock of argument 1`. */
