@@ -1,6 +1,7 @@
 import type { Fn } from '../index/link.js';
+import type { Api } from '../kernel/types.js';
 import type { Callers } from './callers.js';
-import { Cover, type OpenScope, type ScopeAround, type ScopesAt } from './coverage.js';
+import { Cover, type LockScope, type OpenScope, type ScopesAt } from './coverage.js';
 import { isUnknown, type Locks } from './locks.js';
 import type { Chains } from './reclaim.js';
 import { overlap, type RegionOf, type Regions, SHARED } from './regions.js';
@@ -112,7 +113,14 @@ export function chooseClasses(
   // The classes change while they are chosen, and a cover asks late.
   const begunIn = (classes: ReadonlySet<string>): Begun => begunOf(begun, new Set(classes));
   const coverBy = (classes: ReadonlySet<string>): Cover =>
-    coverOf(callers, locks, existing, begunIn(classes), regionsOf(classes, restricted, eligible, cost));
+    coverOf(
+      callers,
+      locks,
+      existing,
+      begunIn(classes),
+      regionsOf(classes, restricted, eligible, cost),
+      regions.api,
+    );
   const locksAlone = transactions.size > 0 ? coverBy(candidates) : undefined;
   for (const [lock, { pieces, group }] of transactions) {
     candidates.add(lock);
@@ -310,7 +318,7 @@ function settle(
     }
     classes.push({ lock, regions: mine, neededOnly, left });
   }
-  const cover = coverOf(callers, locks, existing, begun, kept);
+  const cover = coverOf(callers, locks, existing, begun, kept, regions.api);
   return { classes: classes.filter((c) => c.regions.length > 0), cover };
 }
 
@@ -343,12 +351,17 @@ function coverOf(
   existing: ScopesAt,
   begun: Begun,
   regions: ReadonlyMap<number, readonly RegionOf[]>,
+  api: Api,
 ): Cover {
   const scopes: ScopesAt = (fn, node, zero) =>
     existing(fn, node, zero) ?? openAt(regions.get(fn.id) ?? [], begun, fn, node, zero);
-  const around: ScopeAround = (fn, lock) =>
-    regions.get(fn.id)?.some((r) => r.lock === lock && !r.handedOver) ?? false;
-  return new Cover(callers, locks, scopes, around);
+  const around = new Map<number, readonly LockScope[]>();
+  for (const [id, list] of regions)
+    around.set(
+      id,
+      list.flatMap((r) => (r.handedOver ? [] : [{ lock: r.lock, scope: proposed(r) }])),
+    );
+  return new Cover(callers, locks, scopes, { api, in: ({ id }) => around.get(id) ?? [] });
 }
 
 /** The scope at a node: of one of the regions, of a transaction, or of one of them on each way there. */

@@ -22,11 +22,21 @@ export interface OpenScope {
  */
 export type ScopesAt = (fn: Fn, node: number, zero?: string) => OpenScope | undefined;
 
+/** A scope that a function gets from where it takes the lock to where it drops it. */
+export interface LockScope {
+  readonly lock: string;
+  readonly scope: OpenScope;
+}
+
 /**
- * Does the function get a scope from where it takes the lock to where it drops it? Where that depends on a condition the scope is not
- * surely open, but it is if the function holds the lock.
+ * What tells whether a scope is open wherever a certain lock is held: one that is opened on a condition is not surely open, and yet it is
+ * if the lock is held that is taken on the same.
  */
-export type ScopeAround = (fn: Fn, lock: string) => boolean;
+export interface LockScopes {
+  readonly api: Api;
+  /** Those that are proposed. */
+  readonly in: (fn: Fn) => readonly LockScope[];
+}
 
 /** What is known of a call: outside of any scope, inside of one, or made by reclaim itself. */
 const UNKNOWN = 0;
@@ -53,16 +63,20 @@ export class Cover {
     readonly callers: Callers,
     private readonly locks: Locks,
     readonly scopes: ScopesAt,
-    private readonly around: ScopeAround = () => false,
+    private readonly around?: LockScopes,
   ) {
     this.marks = new Uint8Array(callers.edgeCount);
   }
 
-  /** Lock classes that the function itself may hold at the node, but for those that have a scope around them there. */
+  /** Lock classes that the function itself may hold at the node outside of its scopes. */
   heldOutside(fn: Fn, node: number): string[] {
-    return this.locks
-      .classes(fn)
-      .filter((lock) => !this.around(fn, lock) && this.locks.mayHold(fn, lock, node));
+    return this.locks.classes(fn).filter((lock) => this.isOutside(fn, lock, node));
+  }
+
+  private isOutside(fn: Fn, lock: string, node: number): boolean {
+    const { around, locks } = this;
+    if (!around) return locks.mayHold(fn, lock, node);
+    return locks.mayHoldOutside(fn, lock, node, around.api) && !around.in(fn).some((s) => s.lock === lock);
   }
 
   private get index(): Index {
@@ -228,6 +242,26 @@ export class Cover {
     return out;
   }
 
+  /**
+   * Proposed scopes around locks that the function may hold at the nodes, or others where they call it outside of any scope, each with its
+   * function: these locks count as held in a scope.
+   */
+  scopesAroundLocks(target: number, nodes: readonly number[]): Map<OpenScope, number> {
+    const out = new Map<OpenScope, number>();
+    const meet = (at: number, node: number): void => {
+      const fn = this.callers.functionOf(at);
+      for (const { lock, scope } of this.around?.in(fn) ?? [])
+        if (this.locks.mayHold(fn, lock, node)) out.set(scope, at);
+    };
+    for (const node of nodes) meet(target, node);
+    this.callers.walk(target, (edge, place, at, from) => {
+      if (this.mark(at, place) !== OUTSIDE) return 'off';
+      meet(from, edge.node);
+      return 'on';
+    });
+    return out;
+  }
+
   private walkToScopes(target: number, meet: (edge: Edge, path: () => Edge[]) => Go): void {
     const { callers } = this;
     // Of a covered function every way up ends in a scope; else there may be few of these among many others.
@@ -320,11 +354,11 @@ export class Cover {
       const fn = index.functions[id]!;
       let mine = classes.get(id);
       if (!mine) {
-        mine = locks.classes(fn).filter((lock) => !this.around(fn, lock) && interesting(lock, fn).length > 0);
+        mine = locks.classes(fn).filter((lock) => interesting(lock, fn).length > 0);
         classes.set(id, mine);
       }
       return mine
-        .filter((lock) => locks.mayHold(fn, lock, node))
+        .filter((lock) => this.isOutside(fn, lock, node))
         .flatMap((lock) => interesting(lock, fn).map((name) => names.number(name)));
     };
     /** By `Callers.edgesOf`: the calls at which classes are held, with the numbers of these. */

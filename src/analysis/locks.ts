@@ -872,6 +872,33 @@ export class Locks {
     return at !== undefined && at.high >= 1;
   }
 
+  /**
+   * May the class be held when the node runs, outside of the scopes that the function opens itself? What is counted is how many more locks are
+   * held than scopes are open: where both depend on the same condition none is. A scope that what is called here may have closed is closed.
+   */
+  mayHoldOutside(fn: Fn, lock: string, node: number, api: Api): boolean {
+    if (!this.mayHold(fn, lock, node)) return false;
+    const kinds = scopesFor(api);
+    const all = this.effects(fn);
+    const saves = all.filter((e) => e.act === 'acquire' && e.direct && kinds.includes(e.lock));
+    if (saves.length === 0) return true;
+    const restores = all.filter((e) => e.act === 'release' && kinds.includes(e.lock));
+    const mine = this.runs.get(fn.id)!;
+    const key = `${lock} outside ${api}`;
+    let found = mine.get(key);
+    if (!found) {
+      const counted = [
+        ...all.filter((e) => e.lock === lock),
+        ...saves.map((e): NodeEffect => ({ ...e, act: 'release', success: 'void' })),
+        ...restores.map((e): NodeEffect => ({ ...e, act: 'acquire', success: 'void' })),
+      ];
+      found = run(this.factsOf(fn), byNode(counted));
+      mine.set(key, found);
+    }
+    const at = found.entry[node];
+    return at === undefined || at.high >= 1;
+  }
+
   /** Has the function possibly dropped what its caller held when the node runs? */
   mayHaveDropped(fn: Fn, lock: string, node: number): boolean {
     const at = this.runOf(fn, lock).entry[node];

@@ -116,7 +116,7 @@ export class Regions {
 
   constructor(
     private readonly takers: Takers,
-    private readonly api: Api,
+    readonly api: Api,
     private readonly existing: ScopesAt,
     private readonly prefer: PlacementMode,
     private readonly reasons: TaskBodies,

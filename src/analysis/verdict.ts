@@ -339,7 +339,7 @@ function both(a: Judgement, b: Judgement): Judgement {
 }
 
 function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
-  const { index, callers, reclaim, locks, tasks, servers } = findings;
+  const { index, callers, reclaim, tasks, servers } = findings;
   const { before } = above;
   const { chains, dangers, choice } = above.question;
   const { cover: after, best } = choice;
@@ -545,7 +545,8 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
     isReclaimLock(heldIn(id.slice(id.lastIndexOf(':') + 1), opener.group));
   const free = answer('lock-free', 'lock-free', path, reason, reported === undefined ? [] : [reported]);
   // What some callers hold has scopes that are proposed: it rests on these.
-  const resting = [...after.coveringScopes(fn.id)].flatMap(([scope, opener]) =>
+  const around = [...after.coveringScopes(fn.id), ...after.scopesAroundLocks(fn.id, site.nodes)];
+  const resting = around.flatMap(([scope, opener]) =>
     scope.state === 'proposed' && matters(scope, callers.functionOf(opener)) ? [scope.id] : [],
   );
   const fromElsewhere = foreign && {
