@@ -108,6 +108,11 @@ export class Cover {
     return found.every((s) => s !== undefined) ? found[0] : undefined;
   }
 
+  /** The call, and those on the ways on which a callback comes to run outside of scopes. */
+  private onTheWay({ from, node, inner = [] }: Edge): { readonly fn: number; readonly node: number }[] {
+    return [{ fn: from, node }, ...inner.filter((way) => !this.scopeOnWay(way)).flat()];
+  }
+
   private scopeOnWay(way: Way): OpenScope | undefined {
     for (const { fn, node, zero } of way) {
       const scope = this.scopes(this.index.functions[fn]!, node, zero);
@@ -248,15 +253,15 @@ export class Cover {
    */
   scopesAroundLocks(target: number, nodes: readonly number[]): Map<OpenScope, number> {
     const out = new Map<OpenScope, number>();
-    const meet = (at: number, node: number): void => {
-      const fn = this.callers.functionOf(at);
+    const meet = (id: number, node: number): void => {
+      const fn = this.callers.functionOf(id);
       for (const { lock, scope } of this.around?.in(fn) ?? [])
-        if (this.locks.mayHold(fn, lock, node)) out.set(scope, at);
+        if (this.locks.mayHold(fn, lock, node)) out.set(scope, id);
     };
     for (const node of nodes) meet(target, node);
-    this.callers.walk(target, (edge, place, at, from) => {
+    this.callers.walk(target, (edge, place, at) => {
       if (this.mark(at, place) !== OUTSIDE) return 'off';
-      meet(from, edge.node);
+      for (const { fn, node } of this.onTheWay(edge)) meet(fn, node);
       return 'on';
     });
     return out;
@@ -370,10 +375,7 @@ export class Cover {
         const found = new Map<number, readonly number[]>();
         for (const [place, edge] of callers.edges(at).entries()) {
           if (this.mark(at, place) === IN_SCOPE) continue;
-          const ways = (edge.inner ?? []).filter((way) => !this.scopeOnWay(way)).flat();
-          const numbers = [{ fn: edge.from, node: edge.node }, ...ways].flatMap(({ fn, node }) =>
-            heldAt(fn, node),
-          );
+          const numbers = this.onTheWay(edge).flatMap(({ fn, node }) => heldAt(fn, node));
           if (numbers.length > 0) found.set(place, numbers);
         }
         all = found;
