@@ -25,12 +25,13 @@ export function builder(parser: Argv) {
       type: 'string',
       array: true,
       default: [] as string[],
-      defaultDescription: 'the whole tree',
-      describe: 'Where to look for a function or a lock class',
+      defaultDescription: 'the files that have to do with the target',
+      describe: 'Explain what a scan of these files or directories says',
     })
     .option('format', FORMAT)
     .example('$0 explain fs/quota/quota_v1.c:166', 'The site or the scope on that line')
     .example('$0 explain v1_read_file_info', 'The sites and scopes of a function')
+    .example('$0 explain fs/ext4/inode.c:4012 fs/ext4', 'The same, as it is in a scan of fs/ext4')
     .example(
       '$0 explain quota_info.dqio_sem fs/quota',
       'A lock class: who takes it in reclaim, and where it is held',
@@ -40,8 +41,7 @@ export function builder(parser: Argv) {
 export async function run(args: ArgumentsOf<typeof builder>, environment: Environment): Promise<number> {
   const tree = treeOf(args, environment);
   const target = targetOf(args.target, tree, environment.cwd);
-  const paths =
-    target.kind === 'place' ? [target.file] : filesFor(target.name, tree, args.paths, environment.cwd);
+  const paths = pathsFor(target, tree, args.paths, environment.cwd);
   const { report } = await analyzeFor(environment, analyzeOptions(args, tree, paths, environment));
   const shown = target.kind === 'place' ? { ...target, file: shownName(tree, target.file) } : target;
   const explanation = explanationOf(report, shown, args.target);
@@ -73,16 +73,25 @@ function targetOf(asked: string, tree: KernelTree, cwd: string): Target {
   return { kind: 'place', file, line, ...(column === undefined ? {} : { column }) };
 }
 
-/** The files in which a function or the member that is a lock is mentioned: only they can hold it or take it. */
-function filesFor(name: string, tree: KernelTree, asked: readonly string[], cwd: string): string[] {
-  const word = name.slice(name.lastIndexOf('.') + 1);
-  const { files } = listFiles(tree, resolvePaths(tree, asked, cwd));
-  const mentioning = filesMentioning(tree, word, files);
+/**
+ * What is analysed: the paths asked for, or else the files in which the target is mentioned: only they can hold a lock class or take it. What
+ * an earlier run kept of the same paths is taken, and classes are chosen for all their sites.
+ */
+function pathsFor(target: Target, tree: KernelTree, asked: readonly string[], cwd: string): string[] {
+  const paths = resolvePaths(tree, asked, cwd);
+  if (target.kind === 'place') {
+    if (asked.length === 0) return [target.file];
+    if (!paths.some((p) => p === '' || p === target.file || target.file.startsWith(`${p}/`)))
+      throw new InputError(`${shownName(tree, target.file)}: not under these paths`);
+    return paths;
+  }
+  const word = target.name.slice(target.name.lastIndexOf('.') + 1);
+  const mentioning = filesMentioning(tree, word, listFiles(tree, paths).files);
   if (mentioning.length === 0)
     throw new InputError(
-      `${name}: mentioned in no file ${asked.length === 0 ? `of the ${tree.module === undefined ? 'tree' : 'module'}` : 'under these paths'}`,
+      `${target.name}: mentioned in no file ${asked.length === 0 ? `of the ${tree.module === undefined ? 'tree' : 'module'}` : 'under these paths'}`,
     );
-  return mentioning;
+  return asked.length === 0 ? mentioning : paths;
 }
 
 function nothingAt(target: Target, report: Report): string {

@@ -19,6 +19,11 @@ export interface Explanation {
   readonly scopes: readonly Scope[];
   /** The reclaim locks that these scopes, and the paths to these sites, are about. */
   readonly locks: readonly ReclaimLock[];
+  /**
+   * Functions on the paths to the sites, and those that the target is or stands in: of a lock that is not the subject itself their regions
+   * are of interest. `undefined` if a lock is.
+   */
+  readonly near: ReadonlySet<string> | undefined;
 }
 
 /**
@@ -64,7 +69,14 @@ export function explanationOf(report: Report, target: Target, asked: string): Ex
     (lock) => about.has(lock.lock) || lock.regions.some((region) => byPlace(region) || byFunction(region)),
   );
   if (sites.length === 0 && scopes.length === 0 && locks.length === 0) return undefined;
-  return { asked, tree: report.tree, sites, scopes, locks };
+  const near = new Set([
+    ...sites.flatMap((site) => site.paths.flatMap((path) => path.steps.map((step) => step.function))),
+    ...scopes.map((scope) => scope.function),
+    ...locks.flatMap((lock) =>
+      lock.regions.flatMap((region) => (byPlace(region) || byFunction(region) ? [region.function] : [])),
+    ),
+  ]);
+  return { asked, tree: report.tree, sites, scopes, locks, near: classes.size > 0 ? undefined : near };
 }
 
 /** The lock classes of a report that a person may mean by `name`. */

@@ -27,23 +27,29 @@ const REGION: Readonly<Record<Region['state'], string>> = {
   'not-chosen': 'not chosen',
 };
 
+/** Of a lock that is not the subject itself so many regions are listed; of more only those on the way to the sites. */
+const FEW_REGIONS = 8;
+
 /**
- * `explain` for a reader: each reclaim lock with the chain of calls from reclaim to its acquire and its
- * regions, the scopes, then each site with every path to it.
+ * `explain` for a reader. What was asked for comes first: a reclaim lock with the chain of calls from reclaim to its acquire and all its
+ * regions, the scopes, the sites with every path to them; or the sites, the scopes that cover them, and the reclaim locks held on the way.
  */
 export function explainText(explanation: Explanation, options: { readonly colour?: boolean } = {}): string {
   const colour = options.colour ?? false;
   const { bold } = pc.createColors(colour);
   const scopes = new Map(explanation.scopes.map((scope) => [scope.id, scope]));
-  const blocks = [
-    ...explanation.locks.map((lock) => lockText(lock, bold)),
-    ...(explanation.scopes.length > 0 ? [scopesText(explanation.scopes, bold)] : []),
-    ...explanation.sites.map((site) => siteText(site, scopes, colour)),
-  ];
-  return blocks.join('\n');
+  const { near } = explanation;
+  const locks = explanation.locks.map((lock) => lockText(lock, near, bold));
+  const opened = explanation.scopes.length > 0 ? [scopesText(explanation.scopes, bold)] : [];
+  const sites = explanation.sites.map((site) => siteText(site, scopes, colour));
+  return (near ? [...sites, ...opened, ...locks] : [...locks, ...opened, ...sites]).join('\n');
 }
 
-function lockText(lock: ReclaimLock, bold: (text: string) => string): string {
+function lockText(
+  lock: ReclaimLock,
+  near: ReadonlySet<string> | undefined,
+  bold: (text: string) => string,
+): string {
   const reclaim = lock.api === 'nofs' ? 'Filesystem reclaim' : 'Block IO for reclaim';
   let text = `${bold(lock.lock)}\n`;
   const takes = takesVerb(lock) === 'takes' ? 'takes this lock' : 'waits for this';
@@ -51,17 +57,28 @@ function lockText(lock: ReclaimLock, bold: (text: string) => string): string {
   text += chainText(lock.chain, `acquires ${lock.lock}`, '    ');
   if (lock.choice !== '') text += `  ${oneLine(lock.choice)}\n`;
   text += `  Held in ${counted(lock.regions.length, 'region')}:\n`;
-  return (
-    text +
-    columns(
-      lock.regions.map((region) => [
-        `    ${region.file}:${region.line}`,
-        region.function,
-        REGION[region.state],
-        oneLine(region.reason),
-      ]),
-    )
-  );
+  const isShown = ({ function: name }: Region) =>
+    !near || lock.regions.length <= FEW_REGIONS || near.has(name);
+  const rows = lock.regions
+    .filter(isShown)
+    .map((region) => [
+      `    ${region.file}:${region.line}`,
+      region.function,
+      REGION[region.state],
+      oneLine(region.reason),
+    ]);
+  return text + columns(rows) + restText(lock, lock.regions.length - rows.length, isShown);
+}
+
+/** How many regions of a lock are not shown, by what is done with them, and how to see them. */
+function restText(lock: ReclaimLock, count: number, isShown: (region: Region) => boolean): string {
+  if (count === 0) return '';
+  const states = new Map<Region['state'], number>();
+  for (const region of lock.regions)
+    if (!isShown(region)) states.set(region.state, (states.get(region.state) ?? 0) + 1);
+  const tally = [...states].map(([state, n]) => `${n} ${REGION[state]}`).join(', ');
+  const more = count === lock.regions.length ? '' : 'more: ';
+  return `    ${more}${tally}; to see them, explain ${lock.lock}\n`;
 }
 
 function scopesText(scopes: readonly Scope[], bold: (text: string) => string): string {

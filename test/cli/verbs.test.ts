@@ -701,9 +701,23 @@ describe('explain', () => {
       tree: tree(),
       report: REPORT,
     });
-    expect(asked[0]!.paths).toEqual(['fs/demo/inode.c']);
+    expect(asked[0]!.paths).toEqual(['fs']);
     expect(stdout).toContain('Held in 2 regions:');
     expect(code).toBe(0);
+  });
+
+  it('looks for a lock class where its member is mentioned', async () => {
+    const { code, asked } = await session(['explain', 'map_sem'], { tree: tree(), report: REPORT });
+    expect(asked[0]!.paths).toEqual(['fs/demo/inode.c']);
+    expect(code).toBe(0);
+  });
+
+  it('says of a line what a scan of the paths says', async () => {
+    const { asked } = await session(['explain', 'fs/demo/dir.c:12', 'fs/demo', 'fs/other'], {
+      tree: tree(),
+      report: REPORT,
+    });
+    expect(asked[0]!.paths).toEqual(['fs/demo', 'fs/other']);
   });
 
   it('gives one JSON document', async () => {
@@ -735,6 +749,14 @@ describe('explain', () => {
       report: { ...REPORT, skipped: [] },
     });
     expect([code, stdout, stderr]).toEqual([2, '', `gfp-scope: ${message}\n`]);
+  });
+
+  it('says that a line is not under the paths', async () => {
+    const { code, stderr } = await session(['explain', 'fs/demo/dir.c:12', 'fs/other'], {
+      tree: tree(),
+      report: REPORT,
+    });
+    expect([code, stderr]).toEqual([2, 'gfp-scope: fs/demo/dir.c: not under these paths\n']);
   });
 
   it('says why a file that was asked about was skipped', async () => {

@@ -153,19 +153,34 @@ describe('an explanation in words', () => {
 
   it('of a site in an existing scope names that scope', () => {
     expect(text(place('fs/demo/journal.c', 60))).toMatchInlineSnapshot(`
-      "Scopes
-        fs/demo/journal.c:50  demo_commit  existing memalloc_noio scope  transaction
-          demo_commit  fs/demo/journal.c:50  calls demo_begin
-          demo_begin   fs/demo/journal.c:14  calls memalloc_noio_save
-
-      fs/demo/journal.c:60:9: GFP_NOIO in demo_log, argument of mempool_alloc
+      "fs/demo/journal.c:60:9: GFP_NOIO in demo_log, argument of mempool_alloc
         covered: every path is in the scope of demo_commit
         1 path to it:
           1. inside the existing scope of demo_commit (fs/demo/journal.c:50)
              demo_commit  fs/demo/journal.c:52  calls demo_log
              demo_log     fs/demo/journal.c:60
+
+      Scopes
+        fs/demo/journal.c:50  demo_commit  existing memalloc_noio scope  transaction
+          demo_commit  fs/demo/journal.c:50  calls demo_begin
+          demo_begin   fs/demo/journal.c:14  calls memalloc_noio_save
       "
     `);
+  });
+
+  it('of a site counts the regions that are not on the way to it', () => {
+    const [lock] = REPORT.locks;
+    const far = Array.from({ length: 9 }, (_, i) => ({
+      ...lock!.regions[1]!,
+      function: `demo_far_${i}`,
+      state: i === 0 ? ('no-alloc' as const) : ('refused' as const),
+    }));
+    const report = { ...REPORT, locks: [{ ...lock!, regions: [...lock!.regions, ...far] }] };
+    const of = (target: Target) => explainText(explanationOf(report, target, 'x')!);
+    expect(of(place('fs/demo/dir.c', 12))).toMatch(
+      /^fs\/demo\/dir\.c:12:33[\s\S]*Held in 11 regions:\n {4}fs\/demo\/dir\.c:38 +demo_create .*\n {4}more: 9 no scope can be placed, 1 nothing allocates; to see them, explain demo_inode\.map_sem\n$/,
+    );
+    expect(of({ kind: 'name', name: 'map_sem' })).toContain('demo_far_8');
   });
 
   it('of a site without paths says so', () => {
