@@ -89,9 +89,7 @@ export class Callers {
     private readonly tasks: Tasks,
     targets: Iterable<number>,
   ) {
-    const wanted = [...targets];
-    const groups = new Set(wanted.map((id) => index.functions[id]!.group));
-    this.owners = new Owners(index, (edge) => this.isCaller(edge), groups);
+    this.owners = new Owners(index, (edge) => this.isCaller(edge));
     this.firstEdge = new Int32Array(index.functions.length);
     for (const [id, edges] of index.callers.entries()) {
       this.firstEdge[id] = this.edgeCount;
@@ -100,7 +98,7 @@ export class Callers {
     this.roots = new Uint8Array(index.functions.length);
     this.sameTask = index.functions.map(() => undefined);
     this.conditions = new Conditions(index);
-    this.extend(wanted);
+    this.extend(targets);
   }
 
   /** Adds functions, and all that may call them, to the closure. */

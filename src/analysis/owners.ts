@@ -1,5 +1,6 @@
+import { dirname } from 'node:path';
 import type { Edge, Fn, Index } from '../index/link.js';
-import { BLOCK_LAYER, MOUNTS, SUBMOUNTS } from '../kernel/layers.js';
+import { BLOCK_LAYER, MOUNT_MEMBERS, MOUNTS, SUBMOUNTS } from '../kernel/layers.js';
 import { FOREIGN_MEMBERS, MEMORY_FILES, WANTED_OF_OTHERS } from '../kernel/openers.js';
 import type { CallOp, Path } from '../parse/facts.js';
 
@@ -14,9 +15,8 @@ const MADE_FOR_OWN: ReadonlySet<string> = new Set([...MEMORY_FILES, ...SUBMOUNTS
 const BLOCK = '>';
 const DRIVER = '>>';
 
-/** Owners that stand for several filesystems: those none of whose own functions is further up, and those not asked about. */
+/** The owner that stands for all filesystems none of whose own functions is further up. */
 const OTHER = '*';
-const REST = '+';
 
 /** Code of filesystems and what they share. */
 const FILESYSTEMS = /^fs(?:\/|$)/;
@@ -42,6 +42,38 @@ function comparesMember(index: Index, member: string): boolean {
 /** Is a type of filesystem declared in the function's file? */
 function registersOne({ file }: Fn): boolean {
   return file.globals.some(([, type]) => type === 'file_system_type');
+}
+
+/**
+ * Functions outside of `fs/` that mount or unmount a filesystem of their own (binderfs, resctrl, devtmpfs), and what only
+ * they call there. Those of a directory in which one of them opens something are left out.
+ */
+function mountersOf(index: Index, isCaller: (edge: Edge) => boolean): Set<number> {
+  const directories = new Set<string>();
+  for (const fn of index.functions)
+    if (!FILESYSTEMS.test(fn.group) && registersOne(fn)) directories.add(dirname(fn.file.file));
+  const byDirectory = new Map<string, Set<number>>();
+  for (const { member } of MOUNT_MEMBERS) {
+    for (const id of index.tableOwners(member).keys()) {
+      const directory = dirname(index.functions[id]!.file.file);
+      if (!directories.has(directory)) continue;
+      byDirectory.set(directory, (byDirectory.get(directory) ?? new Set()).add(id));
+    }
+  }
+  const opening = new Set(index.openings.map(({ fn }) => fn.id));
+  const mounters = new Set<number>();
+  for (const [directory, met] of byDirectory) {
+    const others = index.functions.filter(({ file }) => dirname(file.file) === directory);
+    for (let before = -1; before !== met.size; ) {
+      before = met.size;
+      for (const { id } of others) {
+        const calls = index.callers[id]!.filter(isCaller);
+        if (calls.length > 0 && calls.every(({ from }) => met.has(from))) met.add(id);
+      }
+    }
+    if ([...met].every((id) => !opening.has(id))) for (const id of met) mounters.add(id);
+  }
+  return mounters;
 }
 
 /** What a local variable is set to: paths, and the functions whose results it gets as `c:name`. */
@@ -80,12 +112,12 @@ export class Owners {
   private readonly stacking = new Set<string>();
   /** Ids of functions that may be handed such an object for a while. */
   private readonly handed = new Set<number>();
+  private readonly mounters: ReadonlySet<number>;
   /** By library function: those who call it, through libraries only, for objects of their own; a bit for each. */
   private readonly callers: ReadonlyMap<number, bigint>;
   private readonly bits = new Map<string, bigint>();
   /** By part of the kernel that works on another filesystem: those that it may work on, where it wants something of them. */
   private readonly under = new Map<string, ReadonlySet<string>>();
-  private readonly apart: ReadonlySet<string>;
   /** By edge: see `usesOwn`. */
   private readonly own = new Map<Edge, boolean>();
 
@@ -93,8 +125,6 @@ export class Owners {
     private readonly index: Index,
     /** Does the edge run the callee in the caller's task? */
     private readonly isCaller: (edge: Edge) => boolean,
-    /** Filesystems that are told apart, beside those that stack; the others may have each other's objects. */
-    filesystems: ReadonlySet<string>,
   ) {
     const transient: number[] = [];
     for (const { fn, op, kept } of index.openings) {
@@ -110,16 +140,9 @@ export class Owners {
       new Set([...index.tableOwners(member).keys()].map((id) => index.functions[id]!.group));
     for (const { keeper, wants } of WANTED_OF_OTHERS)
       for (const group of groupsOf(keeper)) this.under.set(group, groupsOf(wants));
-    this.apart = new Set([
-      ...filesystems,
-      ...[...this.stacking].filter((group) => index.filesystems.has(group)),
-    ]);
-    for (const name of [REST, ...this.apart]) this.bits.set(name, 1n << BigInt(this.bits.size));
+    this.mounters = mountersOf(index, isCaller);
+    for (const name of index.filesystems) this.bits.set(name, 1n << BigInt(this.bits.size));
     this.callers = this.callingFilesystems();
-  }
-
-  private nameOf(filesystem: string): string {
-    return this.apart.has(filesystem) ? filesystem : REST;
   }
 
   private callingFilesystems(): Map<number, bigint> {
@@ -136,8 +159,10 @@ export class Owners {
       for (const edge of index.callees[from]!)
         if (this.isCaller(edge) && index.isLibrary(index.functions[edge.to]!.group)) add(edge.to, groups);
     };
-    for (const fn of index.functions)
-      if (this.hasOnlyOwn(fn)) pass(fn.id, this.bits.get(this.nameOf(fn.group))!);
+    for (const fn of index.functions) {
+      const bit = this.bits.get(fn.group);
+      if (bit !== undefined && this.hasOnlyOwn(fn)) pass(fn.id, bit);
+    }
     for (let id = queue.pop(); id !== undefined; id = queue.pop()) pass(id, out.get(id)!);
     return out;
   }
@@ -159,6 +184,7 @@ export class Owners {
 
   /** Is it code of a filesystem that has no object of another one? */
   private hasOnlyOwn(fn: Fn): boolean {
+    if (this.mounters.has(fn.id)) return true;
     return this.index.filesystems.has(fn.group) && !this.stacking.has(fn.group) && !this.handed.has(fn.id);
   }
 
@@ -232,12 +258,12 @@ export class Owners {
       if (!throughTable || !index.filesystems.has(to.group) || to.group === from.group) return '';
       // Even if the two are not told apart further up.
       if (this.hasOnlyOwn(from)) return undefined;
-      of = this.nameOf(to.group);
+      of = to.group;
     }
-    if (owner !== '' && this.usesOwn(edge)) return this.nameOf(from.group) === of ? '' : undefined;
-    if (this.apart.has(of) && this.under.get(from.group)?.has(of) === false) return undefined;
-    if (index.filesystems.has(from.group)) {
-      return this.nameOf(from.group) === of || !this.hasOnlyOwn(from) ? '' : undefined;
+    if (owner !== '' && this.usesOwn(edge)) return from.group === of ? '' : undefined;
+    if (of !== OTHER && this.under.get(from.group)?.has(of) === false) return undefined;
+    if (index.filesystems.has(from.group) || this.mounters.has(from.id)) {
+      return from.group === of || !this.hasOnlyOwn(from) ? '' : undefined;
     }
     const callers = this.callers.get(from.id) ?? 0n;
     if (!index.isLibrary(from.group) || this.stacking.has(from.group) || callers === 0n) return '';

@@ -222,6 +222,13 @@ export const MOUNTS: readonly { name: string; source: string }[] = [
   { name: 'simple_pin_fs', source: 'include/linux/fs.h' },
 ];
 
+/** Members through which the VFS has a filesystem make or take down a superblock of its own. */
+export const MOUNT_MEMBERS: readonly { member: string; source: string }[] = [
+  { member: 'fs_context_operations.get_tree', source: 'include/linux/fs_context.h' },
+  { member: 'file_system_type.mount', source: 'include/linux/fs.h' },
+  { member: 'file_system_type.kill_sb', source: 'include/linux/fs.h' },
+];
+
 /** Functions that begin a mount in a place of the caller's filesystem, of the same type: an automount of a subvolume, a referral. */
 export const SUBMOUNTS: readonly { name: string; source: string }[] = [
   { name: 'fs_context_for_submount', source: 'include/linux/fs_context.h' },

@@ -120,18 +120,72 @@ long cached_ioctl(struct inode *inode) { cached_free(inode); }`,
     expect(names).not.toContain('beta_write');
   });
 
-  it('what calls its own table comes to no other filesystem, whichever are told apart', () => {
+  it('a filesystem that nobody asks about has only its own, too', () => {
     const index = linked({
       'fs/attr.c': VFS,
       'fs/alpha/inode.c': filesystem('alpha'),
       'fs/beta/inode.c': `${filesystem('beta')} int beta_own(struct inode *inode) { return inode->i_op->setattr(inode); }`,
     });
-    // Neither is asked about: they are one for what they share.
     const callers = new Callers(index, new Tasks(index), [functionIn(index, 'sys_chmod').id]);
     callers.extend([functionIn(index, 'alpha_setattr').id]);
     const names = [...callers.closure].map((node) => callers.functionOf(node).facts.name);
-    expect(names).toContain('beta_write');
+    expect(names).toContain('alpha_write');
+    expect(names).not.toContain('beta_write');
     expect(names).not.toContain('beta_own');
+  });
+
+  it('what mounts a filesystem outside of their directories handles its own', () => {
+    const closure = (binder: string): string[] => {
+      const index = linked({
+        'fs/super.c': `
+struct file_system_type { int (*mount)(struct file_system_type *type); void (*kill_sb)(struct super_block *sb); };
+struct super_block { struct file_system_type *s_type; };
+int mount_single(struct file_system_type *type, void (*fill)(struct super_block *sb)) { fill(sget(type)); }
+void deactivate_super(struct super_block *sb) { sb->s_type->kill_sb(sb); }
+long sys_mount(struct file_system_type *type) { return type->mount(type); }
+long sys_umount(struct super_block *sb) { deactivate_super(sb); return 0; }`,
+        'fs/alpha/super.c': `
+void alpha_kill_sb(struct super_block *sb) { }
+void alpha_fail(struct super_block *sb) { deactivate_super(sb); }
+static struct file_system_type alpha_fs_type = { .kill_sb = alpha_kill_sb };`,
+        'drivers/misc/binder.c': binder,
+      });
+      const callers = new Callers(index, new Tasks(index), [functionIn(index, 'alpha_kill_sb').id]);
+      return [...callers.closure].map((node) => callers.functionOf(node).facts.name).sort();
+    };
+    const binder = `
+static void binder_fail(struct super_block *sb) { deactivate_super(sb); }
+static void binder_fill(struct super_block *sb) { binder_fail(sb); }
+static int binder_mount(struct file_system_type *type) { return mount_single(type, binder_fill); }
+static struct file_system_type binder_fs_type = { .mount = binder_mount };
+`;
+    const always = ['alpha_fail', 'alpha_kill_sb', 'deactivate_super', 'sys_umount'];
+    expect(closure(binder)).toEqual(always);
+    // A driver that is no filesystem may have been handed one.
+    const handed = 'long binder_ioctl(struct super_block *sb) { deactivate_super(sb); }';
+    expect(closure(binder + handed)).toEqual([...always, 'binder_ioctl'].sort());
+    const opens = binder.replace('{ binder_fail(sb); }', '{ binder_fail(kern_path(name, 0, &path)); }');
+    expect(closure(opens)).toContain('binder_mount');
+  });
+
+  it('what the VFS mounts and unmounts may be anybody’s', () => {
+    const index = linked({
+      'fs/super.c': `
+struct super_operations { void (*put_super)(struct super_block *sb); };
+struct super_block { const struct super_operations *s_op; struct file_system_type *s_type; };
+struct file_system_type { void (*kill_sb)(struct super_block *sb); };
+void kill_anon_super(struct super_block *sb) { sb->s_op->put_super(sb); }
+long sys_umount(struct super_block *sb) { sb->s_type->kill_sb(sb); return 0; }`,
+      'fs/pipe.c':
+        'int pipe_init(void) { return 0; } static struct file_system_type pipe_fs_type = { .kill_sb = kill_anon_super };',
+      'fs/alpha/super.c': `
+void alpha_put_super(struct super_block *sb) { }
+static const struct super_operations alpha_ops = { .put_super = alpha_put_super };
+static struct file_system_type alpha_fs_type = { .kill_sb = kill_anon_super };`,
+    });
+    const callers = new Callers(index, new Tasks(index), [functionIn(index, 'alpha_put_super').id]);
+    const names = [...callers.closure].map((node) => callers.functionOf(node).facts.name);
+    expect(names.sort()).toEqual(['alpha_put_super', 'kill_anon_super', 'sys_umount']);
   });
 
   it('a type that is named where it is mounted is the caller’s own', () => {
@@ -213,10 +267,9 @@ int beta_automount(struct path *path, struct fs_context *given) {
     const two = nodes('alpha_setattr', 'beta_setattr');
     expect(two.filter((name) => name === 'notify_change')).toHaveLength(2);
     expect(two.filter((name) => name === 'sys_chmod')).toHaveLength(1);
-    // Those not asked about are not told apart: each may have the other's object.
     const library = nodes('write_super');
-    expect(library.filter((name) => name === 'notify_change')).toHaveLength(1);
-    expect(library).toEqual(expect.arrayContaining(['beta_write', 'gamma_write']));
+    expect(library.filter((name) => name === 'notify_change')).toHaveLength(2);
+    expect(library.filter((name) => name === 'sys_chmod')).toHaveLength(1);
   });
 
   describe('a call that says itself that the object is the caller’s own', () => {

@@ -6,6 +6,7 @@ import { GUARD_CLASSES, GUARD_FORMS } from '../../src/kernel/guards.js';
 import {
   CREATORS,
   LAYERS,
+  MOUNT_MEMBERS,
   MOUNTS,
   OF_A_FILESYSTEM_TYPE,
   ON_ANOTHER_FILESYSTEM,
@@ -49,6 +50,10 @@ const LISTS: Readonly<Record<string, readonly Named[]>> = {
   layers: LAYERS,
   creators: CREATORS,
   mounts: MOUNTS,
+  mountMembers: MOUNT_MEMBERS.map(({ member, source }) => ({
+    name: member.slice(member.indexOf('.') + 1),
+    source,
+  })),
   submounts: SUBMOUNTS,
   queuers: QUEUERS,
   endsIo: ENDS_IO,
