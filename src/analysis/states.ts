@@ -404,7 +404,9 @@ function attempt(
     const acts = effects.get(node);
     if (op.k === 'set') {
       if (state.pending === op.to || slot.has(op.to))
-        states = overwrite(states, op.to).map((s) => know(s, op.to, knownOf(s, op.from)));
+        states = overwrite(states, op.to).map((s) =>
+          know(s, op.to, op.isAddress ? 'p' : knownOf(s, op.from)),
+        );
       states = forget(states, op.to);
     } else if (op.k === 'call') {
       for (const arg of op.args) {

@@ -35,6 +35,8 @@ export interface SetOp {
   readonly start: number;
   /** For `to |= A | B`: the names of the constants. For `to++`: `++`, for `to--`: `--`. */
   readonly adds?: readonly string[];
+  /** `from` stands for the address of that (`&a->b`): never null. */
+  readonly isAddress?: true;
 }
 
 /** A branch: successor 0 where `on rel` holds, successor 1 where it does not. */

@@ -314,15 +314,30 @@ export function buildFlow(
     return `@${at}`;
   };
 
-  /** `to = value`, where `value` was just evaluated. */
-  const assign = (node: number, to: Path, value: Path): void => {
+  /** Is it `&a->b`? Of `&a`, whose path has the `&`, the path tells. */
+  const isAddress = (value: number): boolean => {
+    const inner = withoutParentheses(value);
+    if (inner < 0 || cst.type[inner] !== 'pointer_expression' || firstChar(cst, inner) !== '&') return false;
+    return cst.type[childByField(cst, inner, 'argument')] === 'field_expression';
+  };
+
+  /** `to = value`, where `value` was just evaluated; `from` is its node. */
+  const assign = (node: number, to: Path, value: Path, from = -1): void => {
     if (value[0] === '@') {
       const at = Number(value.slice(1));
       const op = cfg[at]!.op;
       if (op.k === 'call') op.to = to;
       nodeOf.set(node, at);
     } else {
-      nodeOf.set(node, emit({ k: 'set', to, from: value, start: cst.start[node]! }));
+      const start = cst.start[node]!;
+      nodeOf.set(
+        node,
+        emit(
+          isAddress(from)
+            ? { k: 'set', to, from: value, start, isAddress: true }
+            : { k: 'set', to, from: value, start },
+        ),
+      );
     }
   };
 
@@ -339,7 +354,7 @@ export function buildFlow(
     }
     const value = evaluate(right);
     const constants = how === '|=' ? /^~?v:([A-Z]\w*(?:\|[A-Z]\w*)*)$/.exec(value)?.[1] : undefined;
-    if (constants === undefined) assign(node, to, how === '=' ? value : '');
+    if (constants === undefined) assign(node, to, how === '=' ? value : '', right);
     else {
       const adds = constants.split('|');
       nodeOf.set(node, emit({ k: 'set', to, from: '', start: cst.start[node]!, adds }));
@@ -733,7 +748,7 @@ export function buildFlow(
         continue;
       }
       const path = evaluate(value);
-      if (cst.type[value] !== 'initializer_list') assign(c, to, path);
+      if (cst.type[value] !== 'initializer_list') assign(c, to, path, value);
       else if (to !== '') constantMembers(value, to);
     }
   };

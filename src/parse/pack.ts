@@ -232,6 +232,9 @@ function readCalls(body: Reader): [number, CallOp][] {
 /** Kinds of nodes by number, fewer than 8. A call says no more than that it is the next one. */
 const OPS: readonly Op['k'][] = ['nop', 'call', 'set', 'test', 'ret', 'guard', 'unguard'];
 
+/** In the place of what an assignment adds. */
+const ADDRESS: readonly string[] = ['&'];
+
 function putNode(body: Writer, { op, next, statement }: CfgNode): void {
   body.put(OPS.indexOf(op.k) + next.length * 8, statement + 1, ...next);
   switch (op.k) {
@@ -242,7 +245,7 @@ function putNode(body: Writer, { op, next, statement }: CfgNode): void {
       body.string(op.to);
       body.string(op.from);
       body.put(op.start);
-      body.list(op.adds);
+      body.list(op.isAddress ? ADDRESS : op.adds);
       return;
     case 'test':
       body.string(op.on);
@@ -289,6 +292,7 @@ function readOp(body: Reader, k: Op['k'], nextCall: () => CallOp): Op {
       const from = body.string();
       const start = body.number();
       const adds = body.list();
+      if (adds?.[0] === ADDRESS[0]) return { k, to, from, start, isAddress: true };
       return adds ? { k, to, from, start, adds } : { k, to, from, start };
     }
     case 'test': {

@@ -70,6 +70,15 @@ describe('a lock that is taken in one of two ways', () => {
       'void f(int c) { struct mutex *m = NULL; if (c) { m = &x->m; mutex_lock(m); } work(); if (m) unlock(); }';
     expect(runOf(text).net).toBeUndefined();
   });
+
+  it.each([
+    ['the address of a member', 'm = &x->m;', true],
+    ['one that a member has', 'm = x->m;', false],
+    ['the value at an address', 'm = *&x->m;', false],
+  ])('is dropped where a pointer is set to %s behind it: %s', (_, set, isDropped) => {
+    const text = `void f(struct a *x) { struct mutex *m = NULL; if (!trylock()) goto out; ${set} work(); out: if (m) unlock(); }`;
+    expect(runOf(text).net === undefined).toBe(isDropped);
+  });
 });
 
 describe('a balanced function', () => {

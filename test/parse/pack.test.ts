@@ -13,6 +13,7 @@ static int take(struct thing *thing, unsigned int mode, gfp_t gfp)
 {
 	void *p;
 	int err = -EINVAL;
+	struct mutex *lock = &thing->lock;
 
 	guard(mutex)(&thing->lock);
 	if (mode & (MODE_A | MODE_B))
