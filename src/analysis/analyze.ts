@@ -5,6 +5,7 @@ import { lockFree } from '../../transforms/lock-free.js';
 import { findingsOf } from '../checks/index.js';
 import { newMember } from '../edit/member.js';
 import { NO_PLAN, type Plan, planWith } from '../edit/plan.js';
+import { BasisNotes } from '../index/basis.js';
 import { openCache } from '../index/cache.js';
 import { type Fn, Index } from '../index/link.js';
 import {
@@ -22,7 +23,7 @@ import type { Api } from '../kernel/types.js';
 import { extractFacts } from '../parse/extract.js';
 import type { FileFacts } from '../parse/facts.js';
 import { packFacts, unpackFacts } from '../parse/pack.js';
-import { readSource } from '../tree/files.js';
+import { readSource, type Source } from '../tree/files.js';
 import { hasKernel, inModule, type KernelTree, placeOf } from '../tree/kernel-tree.js';
 import { Macros } from '../tree/macros.js';
 import { type Analysis, type AnalyzeOptions, BY_DEFAULT, type Rechecked } from './api.js';
@@ -104,7 +105,10 @@ export async function analyze(options: AnalyzeOptions): Promise<Analysis> {
   if (!cache.stats.isNew) witness.survey();
   const results = new KeptResults(cache, witness, listed, options);
   const anew = () => inThreads(options, listed, { cache, witness });
-  const found = results.find(sourcesOf(tree), anew);
+  const found = results.find(
+    sourcesOf((file) => readSource(tree, file)),
+    anew,
+  );
   if (found) {
     cache.close();
     return found;
@@ -125,13 +129,16 @@ async function inThreads(
   }
 }
 
+/** Reads a file of the tree. */
+type Reader = (file: string) => Source;
+
 /** Gives the texts of the files of a tree, each as it was when it was asked for first. */
-function sourcesOf(tree: KernelTree): (file: string) => string {
+function sourcesOf(readText: Reader): (file: string) => string {
   const texts = new Map<string, string>();
   return (file) => {
     let text = texts.get(file);
     if (text === undefined) {
-      const read = readSource(tree, file);
+      const read = readText(file);
       text = 'text' in read ? read.text : '';
       texts.set(file, text);
     }
@@ -147,16 +154,22 @@ async function analyzeIn(
 ): Promise<Analysis> {
   const { tree, paths, onProgress, signal } = options;
   onProgress?.({ phase: 'listing', done: 0, total: 1 });
+  const basis = new BasisNotes();
+  const readText: Reader = (file) => {
+    basis.reads([file]);
+    return readSource(tree, file);
+  };
   const masked = await filesWithMasks(tree, listed.asked, threads, keeping);
   // Scopes that cover no site may be wrong, too.
   const scoped = options.checks
     ? await new NameSearch(tree, listed.asked, threads, keeping).find(SCOPE_CALLS)
     : new Map();
+  if (options.checks) for (const name of SCOPE_CALLS) basis.hasAll(name);
   const known = new Set([
     ...listed.core,
     ...masked,
     ...[...scoped.values()].flat(),
-    ...masked.flatMap((file) => ownHeaders(tree, file)),
+    ...masked.flatMap((file) => ownHeaders(tree, file, readText)),
   ]);
   const first = await parseAll(tree, [...known], threads, onProgress, keeping);
   const skipped = [...listed.skipped, ...first.skipped];
@@ -164,7 +177,7 @@ async function analyzeIn(
   const asked = (file: string): boolean =>
     paths.some((p) => p === '' || file === p || file.startsWith(`${p}/`));
 
-  const source = sourcesOf(tree);
+  const source = sourcesOf(readText);
 
   // What stands for a mask is known only now: the files asked for are read again where they use it.
   const flags = new Set(facts.flatMap((f) => f.maskFlags.map((m) => m.flag)));
@@ -178,7 +191,7 @@ async function analyzeIn(
   if (flags.size > 0) {
     facts = facts.map((f) => {
       if (!asked(f.file) && (relayed.length < 2 || !/^(?:mm|fs|include)\//.test(f.file))) return f;
-      const again = readSource(tree, f.file);
+      const again = readText(f.file);
       return 'text' in again && (asked(f.file) ? word : relay).test(again.text)
         ? unpackFacts(packFacts(extractFacts(f.file, again.text, 'fast', flags)))
         : f;
@@ -216,8 +229,13 @@ async function analyzeIn(
   };
   // Who calls what nobody was seen to call, if that is no name of everybody's; once, since each brings new ones in.
   const filesOf = (name: string): readonly string[] => named.get(name) ?? [];
-  const few = (name: string): readonly string[] =>
-    filesOf(name).length <= MAX_FILES_OF_MEMBER ? filesOf(name) : [];
+  const few = (name: string): readonly string[] => {
+    const files = filesOf(name);
+    const more = files.length - MAX_FILES_OF_MEMBER;
+    if (more > 0) basis.hasTooMany(name, files, more);
+    else basis.hasAll(name);
+    return more > 0 ? [] : files;
+  };
   const callers = [
     ...[...uncalled.fields].flatMap((field) => {
       const files = few(field);
@@ -225,13 +243,13 @@ async function analyzeIn(
     }),
     ...[...uncalled.functions].flatMap(few),
   ];
-  const macros = new Macros(tree);
+  const macros = new Macros(tree, readText);
   /** Files in which the name of what a proof rests on stands for something else. */
   let aside: FileFacts[] = [];
   /** Reads files and those that they include. */
   const bring = async (files: readonly string[]): Promise<readonly FileFacts[]> => {
     const fresh = files.filter((file) => !known.has(file));
-    const found = await read(fresh.flatMap((file) => [file, ...ownHeaders(tree, file)]));
+    const found = await read(fresh.flatMap((file) => [file, ...ownHeaders(tree, file, readText)]));
     facts.push(...found);
     return found;
   };
@@ -241,10 +259,11 @@ async function analyzeIn(
     let isNew = false;
     for (let next: ReadonlySet<string> = functions; next.size > 0; ) {
       await lookFor(next);
+      for (const name of next) basis.hasAll(name);
       aside.push(...(await read([...next].flatMap(filesOf))));
       const [using, others] = split(aside, (f) => usesAny(f, all, macros));
       aside = others;
-      facts.push(...using, ...(await read(using.flatMap((f) => ownHeaders(tree, f.file)))));
+      facts.push(...using, ...(await read(using.flatMap((f) => ownHeaders(tree, f.file, readText)))));
       isNew ||= using.length > 0;
       next = new Set(using.flatMap((f) => callersIn(f, all)).filter((name) => !all.has(name)));
       for (const name of next) all.add(name);
@@ -269,7 +288,12 @@ async function analyzeIn(
     const sites = sitesIn(facts, asked, options, index);
     const { functions } = uncalledAbove(index, tasks, sites);
     await lookFor(functions);
-    for (const name of functions) if (filesOf(name).some((file) => !known.has(file))) unread.add(name);
+    for (const name of functions) {
+      const others = filesOf(name).filter((file) => !known.has(file));
+      if (others.length > 0) unread.add(name);
+      if (others.length > 0) basis.hasTooMany(name, others, others.length);
+      else basis.hasAll(name);
+    }
     index.unread(unread);
     return { index, tasks, sites };
   };
@@ -289,10 +313,16 @@ async function analyzeIn(
     const given = lost.size;
     for (const member of membersOf(findings)) {
       if (lost.has(member) || users.has(member)) continue;
-      const usedIn = filesOf(`->${fieldOf(member)}`);
-      const using = usedIn.filter((file) => knows(findings.index, file, member, tree));
-      if (using.length <= MAX_FILES_USING) users.set(member, using);
-      else lost.add(member);
+      const use = `->${fieldOf(member)}`;
+      const usedIn = filesOf(use);
+      const using = usedIn.filter((file) => knows(findings.index, file, member, readText));
+      if (using.length <= MAX_FILES_USING) {
+        users.set(member, using);
+        basis.hasAll(use);
+      } else {
+        lost.add(member);
+        basis.hasTooMany(use, usedIn, using.length - MAX_FILES_USING);
+      }
     }
     const through = await bring([...users.values()].flat());
     await threads.close();
@@ -304,9 +334,12 @@ async function analyzeIn(
   const mine = skipped.filter((s) => asked(s.file));
   const { done, built } = withScopesForOthers(findings, options, (all) => buildReport(tree, all, mine));
   const report = options.checks ? { ...built, findings: findingsOf(done, built, asked) } : built;
+  const plan = planOf(done, report, options);
+  basis.reads(known);
   return {
     report,
-    plan: planOf(done, report, options),
+    plan,
+    basis: basis.made(),
     source,
     recheck: (edited, made) => {
       const replaced = new Map(edited.map((f) => [f.file, f]));
@@ -538,14 +571,14 @@ function membersOf({ index, nofs, noio, ifReal }: Findings): Set<string> {
 }
 
 /** May code of a file know the struct that a member is of? */
-function knows(index: Index, file: string, member: string, tree: KernelTree): boolean {
+function knows(index: Index, file: string, member: string, readText: Reader): boolean {
   const definitions = index.definitionsOf(member.slice(0, member.lastIndexOf('.')));
   if (definitions.length === 0 || definitions.includes(file)) return true;
   // A struct of a .c file is known there alone; one of a header that is not for all, below its folder and where that is included.
   const headers = definitions.filter((at) => !at.endsWith('.c'));
   if (headers.some((at) => /(?:^|\/)include\//.test(at) || file.startsWith(`${path.dirname(at)}/`)))
     return true;
-  const source = readSource(tree, file);
+  const source = readText(file);
   return 'text' in source && headers.some((at) => source.text.includes(`/${path.basename(at)}`));
 }
 
@@ -578,8 +611,8 @@ function uncalledAbove(
 }
 
 /** The headers that a file includes from its own directory: without them the types of what it calls are not known. */
-function ownHeaders(tree: KernelTree, file: string): string[] {
-  const read = readSource(tree, file);
+function ownHeaders(tree: KernelTree, file: string, readText: Reader): string[] {
+  const read = readText(file);
   if (!('text' in read)) return [];
   const directory = path.dirname(file);
   return [...read.text.matchAll(/^[ \t]*#[ \t]*include[ \t]*"([^"]+)"/gm)]

@@ -1,4 +1,5 @@
 import type { Plan } from '../edit/plan.js';
+import type { Basis } from '../index/basis.js';
 import type { FileFacts } from '../parse/facts.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
 import type { Report } from './report.js';
@@ -64,6 +65,8 @@ export interface Progress {
 export interface Analysis {
   readonly report: Report;
   readonly plan: Plan;
+  /** What it rests on beside the files that it read. */
+  readonly basis: Basis;
   /** latin1 text of a file of the tree, as it was read for the analysis. */
   source(file: string): string;
   /**

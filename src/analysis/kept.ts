@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Plan } from '../edit/plan.js';
+import { type Basis, MAX_CHANGED, OtherFiles } from '../index/basis.js';
 import { type Cache, contentHash } from '../index/cache.js';
-import { keepFacts, keptFacts, type Listed } from '../index/load.js';
+import { keepFacts, keptFacts, type Listed, namesToFind, rootsOf } from '../index/load.js';
 import { type Move, moveBetween, translated } from '../index/moved.js';
+import { glanceAt } from '../index/parse-worker.js';
 import { senseOf } from '../index/sense.js';
 import type { Witness } from '../index/witness.js';
 import { extractFacts } from '../parse/extract.js';
@@ -11,8 +13,12 @@ import { readSource } from '../tree/files.js';
 import { type Analysis, type AnalyzeOptions, BY_DEFAULT } from './api.js';
 import type { Report } from './report.js';
 
-/** So many files may have changed for what was kept of the last state to be looked at. */
-const MAX_MOVED = 20;
+/** What is kept of an analysis. */
+interface Kept {
+  readonly report: Report;
+  readonly plan: Plan;
+  readonly basis: Basis;
+}
 
 /** Reports and plans of earlier runs, and what a self-check found, each for one state of the tree and one set of options. */
 export class KeptResults {
@@ -27,13 +33,14 @@ export class KeptResults {
   find(source: (file: string) => string, anew: () => Promise<Analysis>): Analysis | undefined {
     // Nobody has looked at this tree.
     if (!this.witness.surveyed) return undefined;
-    const found = this.get<{ report: Report; plan: Plan }>('analysis');
+    const found = this.get<Kept>('analysis');
     if (!found) return undefined;
     const report = { ...found.report, tree: this.options.tree };
     let again: Promise<Analysis> | undefined;
     return {
       report,
       plan: found.plan,
+      basis: found.basis,
       source,
       recheck: async (edited, done) => {
         again ??= anew();
@@ -45,7 +52,8 @@ export class KeptResults {
 
   /** Keeps the analysis if the tree is what it was when its files were read. */
   keep(analysis: Analysis): Analysis {
-    this.put('analysis', { report: analysis.report, plan: analysis.plan });
+    const { report, plan, basis } = analysis;
+    this.put('analysis', { report, plan, basis } satisfies Kept);
     return { ...analysis, once: this.once };
   }
 
@@ -57,13 +65,14 @@ export class KeptResults {
     return value;
   };
 
-  /** What was kept of this state, or of the last one if only comments and white space have changed since. */
+  /** What was kept of this state, or of the last one if what has changed since makes no difference to it. */
   private get<T>(name: string): T | undefined {
     const found = this.read<T>(this.key(name, 'is'));
     if (found !== undefined || this.witness.changed.size === 0) return found;
     const before = this.read<T>(this.key(name, 'was'));
     const moves = before === undefined ? undefined : this.moves;
-    const value = moves && translated(before!, moves);
+    if (!moves) return undefined;
+    const value = moves.size === 0 ? before : translated(before!, moves);
     if (value !== undefined) this.put(name, value);
     return value;
   }
@@ -80,7 +89,7 @@ export class KeptResults {
 
   private moved: { readonly moves: ReadonlyMap<string, Move> | undefined } | undefined;
 
-  /** Where the code of each changed file stands now; undefined where one says something else. */
+  /** Where the code of each changed file that was read stands now; undefined where a file says something else that matters. */
   private get moves(): ReadonlyMap<string, Move> | undefined {
     this.moved ??= { moves: this.findMoves() };
     return this.moved.moves;
@@ -88,9 +97,20 @@ export class KeptResults {
 
   private findMoves(): ReadonlyMap<string, Move> | undefined {
     const { changed } = this.witness;
-    if (changed.size > MAX_MOVED) return undefined;
+    if (changed.size > MAX_CHANGED) return undefined;
+    const kept = this.read<Kept>(this.key('analysis', 'was'));
+    const others = kept && new OtherFiles(kept.basis);
+    if (
+      !others ||
+      !this.areAllowed(
+        [...changed.keys()].filter((file) => !others.wasRead(file)),
+        others,
+      )
+    )
+      return undefined;
     const moves = new Map<string, Move>();
     for (const [file, was] of changed) {
+      if (!others.wasRead(file)) continue;
       const before = keptFacts(this.cache, file, was);
       const source = before && readSource(this.options.tree, file);
       if (!source || !('text' in source)) return undefined;
@@ -108,6 +128,25 @@ export class KeptResults {
       moves.set(file, move);
     }
     return moves;
+  }
+
+  /** Are these, none of which was read, files that need not be read now either, and that name nothing new of what matters? */
+  private areAllowed(files: readonly string[], others: OtherFiles): boolean {
+    if (files.length === 0) return true;
+    const roots = rootsOf(this.options.tree);
+    const masked = glanceAt({ roots, files, witness: false }).glances;
+    const asked = new Set(this.listed.asked);
+    if (masked.some(({ file }) => asked.has(file))) return false;
+    const { glances, seen } = glanceAt({
+      roots,
+      files,
+      witness: true,
+      ...namesToFind(others.names),
+    });
+    // One has just changed once more.
+    if (seen.some(([file, { hash }]) => hash !== this.witness.hash(file))) return false;
+    const found = new Map(glances.map((glance) => [glance.file, glance.names]));
+    return files.every((file) => others.allow(file, found.get(file) ?? []));
   }
 
   private put(name: string, value: unknown): void {

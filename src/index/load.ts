@@ -7,7 +7,7 @@ import { unpackFacts } from '../parse/pack.js';
 import { listFiles } from '../tree/files.js';
 import { type KernelTree, MODULE, placeOf } from '../tree/kernel-tree.js';
 import type { Cache, Roots } from './cache.js';
-import { type ParseJob, WORD_HASHES, wordHash } from './parse-worker.js';
+import { type GlanceJob, type ParseJob, WORD_HASHES, wordHash } from './parse-worker.js';
 import { SENSE_LENGTH } from './sense.js';
 import type { Witness } from './witness.js';
 
@@ -98,7 +98,7 @@ export async function filesWithMasks(
   return out;
 }
 
-function rootsOf({ root, module }: KernelTree): Roots {
+export function rootsOf({ root, module }: KernelTree): Roots {
   return module === undefined ? { root } : { root, module };
 }
 
@@ -108,6 +108,14 @@ function isWanted(keeping: Keeping | undefined): boolean {
 }
 
 let sets = 0;
+
+/** Names to look for, as a `GlanceJob` has them. */
+export function namesToFind(names: ReadonlySet<string>): Required<Pick<GlanceJob, 'names' | 'set'>> {
+  const text = Buffer.from([...names].join(' '), 'latin1');
+  const shared = new SharedArrayBuffer(text.length);
+  text.copy(new Uint8Array(shared));
+  return { names: shared, set: ++sets };
+}
 
 /** Looks for names in files, again and again: after the first time only in those in which one may stand. */
 export class NameSearch {
@@ -129,18 +137,14 @@ export class NameSearch {
     const out = new Map<string, string[]>();
     if (names.size === 0) return out;
     const { threads, keeping, places } = this;
-    const text = Buffer.from([...names].join(' '), 'latin1');
-    const shared = new SharedArrayBuffer(text.length);
-    text.copy(new Uint8Array(shared));
-    const set = ++sets;
+    const wanted = namesToFind(names);
     const files = this.candidates(names);
     // One task a thread: they go on while this thread is busy with something else. Large files stand together in the tree.
     const tasks = Array.from({ length: threads.jobs }, (_, t) => ({
       roots: rootsOf(this.tree),
       files: files.filter((_, i) => i % threads.jobs === t),
       witness: isWanted(keeping),
-      names: shared,
-      set,
+      ...wanted,
       words: !this.words,
     }));
     const results = await threads.run('glanceAt', tasks);

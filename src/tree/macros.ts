@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { readSource } from './files.js';
+import type { Source } from './files.js';
 import { type KernelTree, placeOf } from './kernel-tree.js';
 
 interface Header {
@@ -14,7 +14,10 @@ interface Header {
 export class Macros {
   private readonly headers = new Map<string, Header>();
 
-  constructor(private readonly tree: KernelTree) {}
+  constructor(
+    private readonly tree: KernelTree,
+    private readonly readText: (file: string) => Source,
+  ) {}
 
   /** Is the name a function-like macro in the file or in a header that it includes, however indirectly? */
   seenBy(file: string, name: string): boolean {
@@ -30,7 +33,7 @@ export class Macros {
   private header(file: string): Header {
     let header = this.headers.get(file);
     if (!header) {
-      const read = readSource(this.tree, file);
+      const read = this.readText(file);
       const text = 'text' in read ? read.text : '';
       header = {
         macros: new Set(

@@ -111,6 +111,7 @@ export async function session(argv: readonly string[], setting: Setting = {}): P
       const analysis: Analysis = {
         report,
         plan: setting.plan ?? PLAN,
+        basis: { read: [], absent: [], counted: [] },
         recheck: () => [],
         source: () => CHANGE.before,
       };

@@ -1,6 +1,7 @@
 import {
   appendFileSync,
   cpSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -19,6 +20,8 @@ import { temporaryDirectory } from '../tree/small-tree.js';
 
 const DEMO = fileURLToPath(new URL('../../fixtures/demo', import.meta.url));
 const SITE_FILE = 'fs/demofs/alloc.c';
+/** A function on which the proof of a site there rests. */
+const PROVEN = 'demofs_trans_log';
 
 type Edit = (file: string, change: (text: string) => string) => void;
 
@@ -154,6 +157,52 @@ describe('the results of an earlier run', () => {
     const { said: now, analyses } = await run();
     expect(analyses()).toBe(1);
     expect(now).toBe(await anew());
+  });
+
+  describe('of a tree with files that are not read', () => {
+    const DRIVER = 'drivers/net/other.c';
+    const driver = (body: string) => `int other(struct page *page)\n{\n\t${body}\n}\n`;
+    const withDriver = () => {
+      const tree = setting();
+      mkdirSync(path.join(tree.root, 'drivers/net'), { recursive: true });
+      writeFileSync(path.join(tree.root, DRIVER), driver('return 0;'));
+      return tree;
+    };
+
+    it.each([
+      ['other code', driver('kfree(page); return 1;')],
+      ['a mask where nobody asks for it', driver('return alloc(GFP_NOIO);')],
+    ])('are taken where one has %s now', async (_, text) => {
+      const { run, anew, edit } = withDriver();
+      await run();
+      edit(DRIVER, () => text);
+      const second = await run();
+      expect(second.analyses()).toBe(0);
+      expect(second.said).toBe(await anew());
+      // And where it changes again, and where a file that was read moves besides.
+      edit(DRIVER, () => driver('return 2;'));
+      edit(SITE_FILE, (before) => `/* More. */\n${before}`);
+      const third = await run();
+      expect(third.analyses()).toBe(0);
+      expect(third.said).toBe(await anew());
+    });
+
+    it.each<[string, string, Partial<AnalyzeOptions>]>([
+      ['calls what a proof rests on', driver(`return ${PROVEN}(page);`), {}],
+      ['has a mask that is asked for', driver('return alloc(GFP_NOIO);'), { paths: [''] }],
+      ['opens a scope, and scopes are checked', driver('return memalloc_nofs_save();'), { checks: true }],
+    ])('are not taken where one %s', async (_, text, more) => {
+      const { run, anew, edit } = withDriver();
+      await run(more);
+      edit(DRIVER, () => text);
+      const second = await run(more);
+      expect(second.analyses()).toBe(1);
+      expect(second.said).toBe(await anew(more));
+      // It is read now if it matters.
+      edit(DRIVER, () => driver('return 0;'));
+      const third = await run(more);
+      expect(third.said).toBe(await anew(more));
+    });
   });
 
   it('hold for the same contents with other times, and in another place', async () => {
