@@ -57,6 +57,11 @@ const rows = [
     (copy) => warm(copy, 'scan'),
     (copy) => change(copy, 'drivers/usb/core/hub.c'),
   ],
+  [
+    `${WARM}, code of one driver changed`,
+    (copy) => warm(copy, 'scan'),
+    (copy) => changeCode(copy, 'drivers/net/ethernet/realtek/r8169_main.c'),
+  ],
   [`${WARM}, diff of fs/quota`, (copy) => warm(copy, 'diff', 'fs/quota')],
   ['diff of fs/quota', [program, 'diff', '--no-cache', '--tree', tree, path.join(tree, 'fs/quota')]],
   [
@@ -82,10 +87,18 @@ const rows = [
 let changes = 0;
 
 /** Puts another file in the place of one: the other names of it keep what they have. */
-function change(copy, file) {
+function append(copy, file, text) {
   const name = path.join(copy, file);
-  writeFileSync(`${name}.new`, `${readFileSync(name, 'latin1')}\n/* change ${++changes} */\n`, 'latin1');
+  writeFileSync(`${name}.new`, `${readFileSync(name, 'latin1')}${text}`, 'latin1');
   renameSync(`${name}.new`, name);
+}
+
+function change(copy, file) {
+  append(copy, file, `\n/* change ${++changes} */\n`);
+}
+
+function changeCode(copy, file) {
+  append(copy, file, `\nint changed_${++changes}(void *p)\n{\n\tkfree(p);\n\treturn 0;\n}\n`);
 }
 
 /** A directory beside the tree with a copy of it, in links, and the cache for that; removed at the end. */

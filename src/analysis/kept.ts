@@ -68,7 +68,8 @@ export class KeptResults {
   /** What was kept of this state, or of the last one if what has changed since makes no difference to it. */
   private get<T>(name: string): T | undefined {
     const found = this.read<T>(this.key(name, 'is'));
-    if (found !== undefined || this.witness.changed.size === 0) return found;
+    const { changed, added } = this.witness;
+    if (found !== undefined || changed.size + added.size === 0) return found;
     const before = this.read<T>(this.key(name, 'was'));
     const moves = before === undefined ? undefined : this.moves;
     if (!moves) return undefined;
@@ -96,18 +97,12 @@ export class KeptResults {
   }
 
   private findMoves(): ReadonlyMap<string, Move> | undefined {
-    const { changed } = this.witness;
-    if (changed.size > MAX_CHANGED) return undefined;
+    const { changed, added } = this.witness;
+    if (changed.size + added.size > MAX_CHANGED) return undefined;
     const kept = this.read<Kept>(this.key('analysis', 'was'));
     const others = kept && new OtherFiles(kept.basis);
-    if (
-      !others ||
-      !this.areAllowed(
-        [...changed.keys()].filter((file) => !others.wasRead(file)),
-        others,
-      )
-    )
-      return undefined;
+    const unread = [...changed.keys(), ...added].filter((file) => !others?.wasRead(file));
+    if (!others || !this.areAllowed(unread, others)) return undefined;
     const moves = new Map<string, Move>();
     for (const [file, was] of changed) {
       if (!others.wasRead(file)) continue;
@@ -132,19 +127,21 @@ export class KeptResults {
 
   /** Are these, none of which was read, files that need not be read now either, and that name nothing new of what matters? */
   private areAllowed(files: readonly string[], others: OtherFiles): boolean {
-    if (files.length === 0) return true;
+    const { witness, listed } = this;
+    const core = new Set(listed.core);
+    // Where a header comes or goes, others may include it or another in its place.
+    const isPlain = (file: string): boolean =>
+      file.endsWith('.c') || (witness.changed.has(file) && witness.hash(file) !== undefined);
+    if (!files.every((file) => isPlain(file) && !core.has(file))) return false;
+    const there = files.filter((file) => witness.hash(file) !== undefined);
     const roots = rootsOf(this.options.tree);
-    const masked = glanceAt({ roots, files, witness: false }).glances;
-    const asked = new Set(this.listed.asked);
+    const asked = new Set(listed.asked);
+    const masked = glanceAt({ roots, files: there, witness: false }).glances;
     if (masked.some(({ file }) => asked.has(file))) return false;
-    const { glances, seen } = glanceAt({
-      roots,
-      files,
-      witness: true,
-      ...namesToFind(others.names),
-    });
+    const wanted = namesToFind(others.names);
+    const { glances, seen } = glanceAt({ roots, files: there, witness: true, ...wanted });
     // One has just changed once more.
-    if (seen.some(([file, { hash }]) => hash !== this.witness.hash(file))) return false;
+    if (seen.some(([file, { hash }]) => hash !== witness.hash(file))) return false;
     const found = new Map(glances.map((glance) => [glance.file, glance.names]));
     return files.every((file) => others.allow(file, found.get(file) ?? []));
   }

@@ -71,6 +71,10 @@ export interface StatTable {
   known(file: string): string | undefined;
   /** `contentHash` of what the file was when somebody last looked, whatever it is now. */
   was(file: string): string | undefined;
+  /** The files that were there when somebody last looked. */
+  readonly files: Iterable<string>;
+  /** A file is there no more. */
+  forget(file: string): void;
   /**
    * Reads the file, and remembers what it looked like if it can't have changed meanwhile.
    * @throws the system error of a file that can't be read.
@@ -389,6 +393,14 @@ class Stats implements StatTable {
 
   was(file: string): string | undefined {
     return this.entries().get(file)?.hash;
+  }
+
+  get files(): Iterable<string> {
+    return this.entries().keys();
+  }
+
+  forget(file: string): void {
+    if (this.entries().delete(file)) this.changed = true;
   }
 
   read(file: string): { bytes: Buffer; hash: string } {

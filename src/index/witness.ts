@@ -7,8 +7,9 @@ import type { Seen, StatTable } from './cache.js';
  */
 export class Witness {
   private readonly seen = new Map<string, Seen>();
-  /** `contentHash` that files had when somebody last looked at the tree, of those that have another one now. */
+  /** `contentHash` that files had when somebody last looked at the tree, of those that have another one now, or are gone. */
   private readonly before = new Map<string, string>();
+  private readonly fresh = new Set<string>();
   private contradicted = false;
   private allSeen = false;
 
@@ -23,8 +24,12 @@ export class Witness {
       const was = this.stats.was(file);
       const seen = this.stats.see(file);
       this.seen.set(file, seen);
-      if (was !== undefined && was !== seen.hash) this.before.set(file, was);
+      if (was === undefined) this.fresh.add(file);
+      else if (was !== seen.hash) this.before.set(file, was);
     }
+    for (const file of this.stats.files)
+      if (!this.seen.has(file)) this.before.set(file, this.stats.was(file)!);
+    for (const file of this.before.keys()) if (!this.seen.has(file)) this.stats.forget(file);
     this.allSeen = true;
   }
 
@@ -44,14 +49,19 @@ export class Witness {
     this.stats.note(file, seen);
   }
 
-  /** `contentHash` of the file as far as it is known. */
+  /** `contentHash` of the file as far as it is known; of one that is gone there is none. */
   hash(file: string): string | undefined {
     return this.seen.get(file)?.hash;
   }
 
-  /** Files that changed since somebody last looked at the tree, with the `contentHash` they had. */
+  /** Files that changed or went since somebody last looked at the tree, with the `contentHash` they had. */
   get changed(): ReadonlyMap<string, string> {
     return this.before;
+  }
+
+  /** Files that came since. */
+  get added(): ReadonlySet<string> {
+    return this.fresh;
   }
 
   /**
@@ -60,15 +70,17 @@ export class Witness {
    */
   digest(when: 'is' | 'was' = 'is'): string {
     const digest = createHash('sha256');
+    const hashes = new Map<string, string>();
     for (const file of this.files) {
       let seen = this.seen.get(file);
       if (!seen) {
         seen = this.stats.see(file);
         this.seen.set(file, seen);
       }
-      const hash = when === 'was' ? (this.before.get(file) ?? seen.hash) : seen.hash;
-      digest.update(`${file}\0${hash}\n`);
+      if (when === 'is' || !this.fresh.has(file)) hashes.set(file, seen.hash);
     }
+    if (when === 'was') for (const [file, hash] of this.before) hashes.set(file, hash);
+    for (const file of [...hashes.keys()].sort()) digest.update(`${file}\0${hashes.get(file)}\n`);
     return digest.digest('hex');
   }
 

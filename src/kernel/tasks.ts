@@ -194,6 +194,14 @@ export const CALLBACK_FIELDS: readonly CallbackField[] = [
   { struct: 'request', field: 'end_io', runs: 'softirq', source: 'include/linux/blk-mq.h' },
   { struct: 'buffer_head', field: 'b_end_io', runs: 'softirq', source: 'include/linux/buffer_head.h' },
   { struct: 'kiocb', field: 'ki_complete', runs: 'softirq', source: 'include/linux/fs.h' },
+  { struct: 'crypto_async_request', field: 'complete', runs: 'softirq', source: 'include/linux/crypto.h' },
+  { struct: 'urb', field: 'complete', runs: 'softirq', source: 'include/linux/usb.h' },
+  {
+    struct: 'dma_async_tx_descriptor',
+    field: 'callback',
+    runs: 'softirq',
+    source: 'include/linux/dmaengine.h',
+  },
 ];
 
 /** `name` may stand more than once: one entry for each callback argument. */

@@ -187,6 +187,40 @@ describe('the results of an earlier run', () => {
       expect(third.said).toBe(await anew());
     });
 
+    it('are taken where one comes, and where one goes', async () => {
+      const { run, anew, root, edit } = withDriver();
+      await run();
+      const more = path.join(root, 'drivers/net/more.c');
+      writeFileSync(more, driver('return 3;'));
+      edit(SITE_FILE, (before) => `/* More. */\n${before}`);
+      const second = await run();
+      expect(second.analyses()).toBe(0);
+      expect(second.said).toBe(await anew());
+      rmSync(more);
+      edit(DRIVER, () => driver('return 4;'));
+      const third = await run();
+      expect(third.analyses()).toBe(0);
+      expect(third.said).toBe(await anew());
+    });
+
+    it.each([
+      ['one comes in the core', 'fs/more.c', driver('return 3;')],
+      ['a header comes', 'drivers/net/more.h', ''],
+      ['one comes that calls what a proof rests on', 'drivers/net/more.c', driver(`return ${PROVEN}(page);`)],
+    ])('are not taken where %s', async (_, file, text) => {
+      const { run, anew, root } = withDriver();
+      await run();
+      writeFileSync(path.join(root, file), text);
+      const second = await run();
+      expect(second.analyses()).toBe(1);
+      expect(second.said).toBe(await anew());
+      rmSync(path.join(root, file));
+      const third = await run();
+      // What was kept of the first state still is.
+      expect(third.analyses()).toBe(0);
+      expect(third.said).toBe(await anew());
+    });
+
     it.each<[string, string, Partial<AnalyzeOptions>]>([
       ['calls what a proof rests on', driver(`return ${PROVEN}(page);`), {}],
       ['has a mask that is asked for', driver('return alloc(GFP_NOIO);'), { paths: [''] }],
