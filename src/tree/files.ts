@@ -67,11 +67,12 @@ export function nameInTree(tree: KernelTree, absolute: string): string | undefin
 /**
  * The `.c` and `.h` files at and under tree-relative paths (as `resolvePaths` gives them). Symbolic
  * links are not followed and hidden directories (`.git`, …) not entered. What is named but no C file,
- * and what cannot be read, is in `skipped`.
+ * what cannot be read, and a link with the name of a C file that is no other name of one listed, is in `skipped`.
  */
 export function listFiles(tree: KernelTree, paths: readonly string[]): Listing {
   const files = new Set<string>();
   const skipped = new Map<string, string>();
+  const links: string[] = [];
 
   const walk = (directory: string) => {
     let entries: Dirent[];
@@ -87,7 +88,8 @@ export function listFiles(tree: KernelTree, paths: readonly string[]): Listing {
         if (!entry.name.startsWith('.') && name !== MODULE) walk(name);
       } else if (isC(entry.name)) {
         if (entry.isFile()) files.add(name);
-        else skipped.set(name, entry.isSymbolicLink() ? 'symbolic link' : 'not a regular file');
+        else if (entry.isSymbolicLink()) links.push(name);
+        else skipped.set(name, 'not a regular file');
       }
     }
   };
@@ -103,10 +105,25 @@ export function listFiles(tree: KernelTree, paths: readonly string[]): Listing {
       skipped.set(asked, reasonOf(error));
     }
   }
+  for (const link of links) {
+    const target = targetOf(tree, link);
+    // Another name of a file that is listed.
+    if (target !== undefined && files.has(target)) continue;
+    skipped.set(link, target === undefined ? 'symbolic link' : `symbolic link to ${target}`);
+  }
   return {
     files: sortedByBytes([...files]),
     skipped: [...skipped].sort(([a], [b]) => byBytes(a, b)).map(([file, reason]) => ({ file, reason })),
   };
+}
+
+/** Tree-relative name of what a symbolic link points to; `undefined` if that is not there, or not in the tree. */
+function targetOf(tree: KernelTree, link: string): string | undefined {
+  try {
+    return nameInTree(tree, realpathSync(placeOf(tree, link)));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Reads one file of the tree. A binary file (one with a NUL byte) and one that cannot be read are skipped. */

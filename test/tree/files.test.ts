@@ -149,6 +149,18 @@ describe('the files under a path', () => {
     });
   });
 
+  it('say nothing of a symbolic link that is another name of a file that they include', () => {
+    const tree = smallTree({ 'fs/a.c': '', 'mm/b.c': '' });
+    symlinkSync('../mm/b.c', path.join(tree.root, 'fs/b.c'));
+    symlinkSync('none.c', path.join(tree.root, 'fs/c.c'));
+    const dangling = { file: 'fs/c.c', reason: 'symbolic link' };
+    expect(listFiles(tree, ['fs', 'mm'])).toEqual({ files: ['fs/a.c', 'mm/b.c'], skipped: [dangling] });
+    expect(listFiles(tree, ['fs'])).toEqual({
+      files: ['fs/a.c'],
+      skipped: [{ file: 'fs/b.c', reason: 'symbolic link to mm/b.c' }, dangling],
+    });
+  });
+
   it('leave out a file that is asked for but no C, and say so', () => {
     const tree = smallTree({ 'fs/Kconfig': '', 'fs/a.c': '' });
     expect(listFiles(tree, ['fs/Kconfig', 'fs/a.c'])).toEqual({
