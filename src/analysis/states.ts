@@ -84,6 +84,9 @@ const PLAIN = /^v:\w+$/;
 /** Two paths that are compared stand for one variable, which is not 0 where they are equal: `==v:a v:b`. */
 const EQUAL = '==';
 
+/** So many nodes behind a test what is done still depends on it. */
+const MAX_GUARDED = 4;
+
 /** What a test tells something of: a path, or two paths that are compared; '' where it is neither. */
 function testedBy({ on, rel }: TestOp): Path {
   if (!rel.startsWith('== ')) return rel[0] === '?' || rel[0] === '=' ? '' : on;
@@ -94,7 +97,12 @@ function testedBy({ on, rel }: TestOp): Path {
  * Variables worth tracking: those returned, flags set to constants and tested, parameters tested twice; first of all what is
  * known on entry, and what it is assigned to. `deciding` are those on which it depends whether a call acquires something.
  */
-function trackedVariables(facts: FunctionFacts, zero: readonly Path[], deciding: readonly Path[]): Path[] {
+function trackedVariables(
+  facts: FunctionFacts,
+  zero: readonly Path[],
+  deciding: readonly Path[],
+  guards: ReadonlySet<Path>,
+): Path[] {
   const returned = new Set<Path>(zero);
   const constants = new Map<Path, number>();
   const assigned = new Set<Path>();
@@ -129,9 +137,10 @@ function trackedVariables(facts: FunctionFacts, zero: readonly Path[], deciding:
       continue;
     }
     if (out.includes(path) || !/^v:[\w ]+$/.test(path)) continue;
-    if (constants.has(path) || (n >= 2 && !assigned.has(path))) out.push(path);
+    if (constants.has(path) || (n >= 2 && (sets.get(path) ?? 0) < 2)) out.push(path);
   }
-  return out.slice(0, MAX_TRACKED);
+  const rank = (path: Path): number => (zero.includes(path) ? 0 : guards.has(path) ? 1 : 2);
+  return out.sort((a, b) => rank(a) - rank(b)).slice(0, MAX_TRACKED);
 }
 
 const VALUE: Readonly<Record<string, Known>> = { '#0': 'z', '#neg': 'n', '#err': 'n', '#pos': 'p' };
@@ -230,13 +239,29 @@ export function run(
   let found = mine.get(question);
   if (!found) {
     const deciding = [...effects.values()].flatMap((list) => list.flatMap(({ on }) => on ?? []));
-    const tracked = trackedVariables(facts, zero, [...new Set(deciding)]);
+    const tracked = trackedVariables(facts, zero, [...new Set(deciding)], guardsOf(facts, effects));
     // Where there are too many states, the variables that matter least are left out.
     for (let n = tracked.length; !found; n >>= 1)
       found = attempt(facts, effects, tracked.slice(0, n), open, zero);
     mine.set(question, found);
   }
   return found;
+}
+
+/** What is tested right before something is done to the resource: on it depends whether that is done. */
+function guardsOf({ cfg }: FunctionFacts, effects: ReadonlyMap<number, readonly Effect[]>): Set<Path> {
+  const guards = new Set<Path>();
+  for (const { op, next } of cfg) {
+    if (op.k !== 'test') continue;
+    for (let at of next) {
+      for (let steps = 0; steps < MAX_GUARDED && at > 1 && !effects.has(at); steps++) {
+        const node = cfg[at]!;
+        at = node.op.k === 'test' || node.next.length !== 1 ? -1 : node.next[0]!;
+      }
+      if (at > 1 && effects.has(at)) guards.add(testedBy(op));
+    }
+  }
+  return guards;
 }
 
 /** Does nobody look at the result of the call, while what it acquires is released on every way from there? Then it does not fail. */

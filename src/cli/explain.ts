@@ -54,13 +54,16 @@ export async function run(args: ArgumentsOf<typeof builder>, environment: Enviro
   return EXIT.done;
 }
 
+/** A function, a lock class (`sb_writers.rw_sem[SB_FREEZE_FS]`), or what is no lock but blocks like one (`a frozen queue`). */
+const NAME = /^(?:[A-Za-z_][\w.]*(?:\[\w+\])?|a(?: [\w.]+)+)$/;
+
 /** Reads `FILE:LINE`, `FILE:LINE:COLUMN` or a name. */
 function targetOf(asked: string, tree: KernelTree, cwd: string): Target {
   const place = /^(.+?):(\d+)(?::(\d+))?$/.exec(asked);
   if (!place) {
     if (asked.includes('/') || /\.[ch]$/.test(asked))
       throw new InputError(`${asked}: give a line, FILE:LINE`);
-    if (!/^[A-Za-z_][\w.]*$/.test(asked))
+    if (!NAME.test(asked))
       throw new InputError(`${asked}: neither FILE:LINE nor the name of a function or a lock class`);
     return { kind: 'name', name: asked };
   }
@@ -85,7 +88,9 @@ function pathsFor(target: Target, tree: KernelTree, asked: readonly string[], cw
       throw new InputError(`${shownName(tree, target.file)}: not under these paths`);
     return paths;
   }
-  const word = target.name.slice(target.name.lastIndexOf('.') + 1);
+  // What is no lock has no name in the code.
+  if (target.name.includes(' ')) return paths;
+  const word = target.name.slice(target.name.lastIndexOf('.') + 1).replace(/\[.*/, '');
   const mentioning = filesMentioning(tree, word, listFiles(tree, paths).files);
   if (mentioning.length === 0)
     throw new InputError(

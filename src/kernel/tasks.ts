@@ -135,6 +135,12 @@ export const REGISTRARS: readonly Registrar[] = [
     ['on_each_cpu_cond', 1, 'irq'],
     ['on_each_cpu_cond_mask', 1, 'irq'],
   ]),
+  // Whoever has done the work runs these: an interrupt, a softirq, or a thread with those off.
+  ...rows('include/crypto/skcipher.h', [['skcipher_request_set_callback', 2, 'softirq']]),
+  ...rows('include/crypto/aead.h', [['aead_request_set_callback', 2, 'softirq']]),
+  ...rows('include/crypto/hash.h', [['ahash_request_set_callback', 2, 'softirq']]),
+  ...rows('include/crypto/acompress.h', [['acomp_request_set_callback', 2, 'softirq']]),
+  ...rows('include/crypto/kpp.h', [['kpp_request_set_callback', 2, 'softirq']]),
   ...rows('include/linux/task_work.h', [['init_task_work', 1, 'task-work']]),
 
   ...rows('include/linux/list_lru.h', [
@@ -194,7 +200,6 @@ export const CALLBACK_FIELDS: readonly CallbackField[] = [
   { struct: 'request', field: 'end_io', runs: 'softirq', source: 'include/linux/blk-mq.h' },
   { struct: 'buffer_head', field: 'b_end_io', runs: 'softirq', source: 'include/linux/buffer_head.h' },
   { struct: 'kiocb', field: 'ki_complete', runs: 'softirq', source: 'include/linux/fs.h' },
-  { struct: 'crypto_async_request', field: 'complete', runs: 'softirq', source: 'include/linux/crypto.h' },
   { struct: 'urb', field: 'complete', runs: 'softirq', source: 'include/linux/usb.h' },
   {
     struct: 'dma_async_tx_descriptor',

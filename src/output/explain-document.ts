@@ -27,8 +27,8 @@ export interface Explanation {
 }
 
 /**
- * Picks from a report what there is to say about a target: the sites at the place or in the function, the
- * scopes there, and the reclaim locks that both are about; for a lock class, its chain and regions and
+ * Picks from a report what there is to say about a target: the sites at the place or in the function, or for which the function is what
+ * stands in the way, the scopes there, and the reclaim locks that both are about; for a lock class, its chain and regions and
  * all sites that have to do with it. A lock class may be given by its last part alone (`dqio_sem`).
  * `undefined` if the report knows nothing of it.
  */
@@ -50,7 +50,15 @@ export function explanationOf(report: Report, target: Target, asked: string): Ex
     classes.size > 0 &&
     (site.scopes.some((id) => ownIds.has(id)) ||
       site.paths.some((path) => path.locks.some((lock) => classes.has(lock))));
-  const sites = report.sites.filter((site) => byPlace(site) || byFunction(site) || concerns(site));
+  const stuckIn = (site: Site) =>
+    target.kind === 'name' &&
+    site.paths.some(
+      ({ outcome, steps }) =>
+        (outcome === 'lock-held' || outcome === 'unknown') && steps[0]?.function === target.name,
+    );
+  const sites = report.sites.filter(
+    (site) => byPlace(site) || byFunction(site) || concerns(site) || stuckIn(site),
+  );
 
   const cited = new Set(
     sites.flatMap((site) => [...site.scopes, ...site.paths.map((path) => path.scope ?? '')]),

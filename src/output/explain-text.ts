@@ -30,6 +30,10 @@ const REGION: Readonly<Record<Region['state'], string>> = {
 /** Of a lock that is not the subject itself so many regions are listed; of more only those on the way to the sites. */
 const FEW_REGIONS = 8;
 
+/** Of the locks that are not the subject itself so many are shown whole, and so many named in a line. */
+const FEW_LOCKS = 4;
+const FEW_NAMES = 8;
+
 /**
  * `explain` for a reader. What was asked for comes first: a reclaim lock with the chain of calls from reclaim to its acquire and all its
  * regions, the scopes, the sites with every path to them; or the sites, the scopes that cover them, and the reclaim locks held on the way.
@@ -39,10 +43,26 @@ export function explainText(explanation: Explanation, options: { readonly colour
   const { bold } = pc.createColors(colour);
   const scopes = new Map(explanation.scopes.map((scope) => [scope.id, scope]));
   const { near } = explanation;
-  const locks = explanation.locks.map((lock) => lockText(lock, near, bold));
+  const [shown, others] = near ? worthShowing(explanation) : [explanation.locks, []];
+  const locks = shown.map((lock) => lockText(lock, near, bold));
+  if (others.length > 0) {
+    const names = others.map(({ lock }) => lock).join(', ');
+    locks.push(
+      `${counted(others.length, 'more reclaim lock')} on the way; to see one, explain it: ${names}\n`,
+    );
+  }
   const opened = explanation.scopes.length > 0 ? [scopesText(explanation.scopes, bold)] : [];
   const sites = explanation.sites.map((site) => siteText(site, scopes, colour));
   return (near ? [...sites, ...opened, ...locks] : [...locks, ...opened, ...sites]).join('\n');
+}
+
+/** Of the locks that sites meet: those that are named as an obstacle or get a scope, and more if there are few. */
+function worthShowing({ locks, scopes, sites }: Explanation): [ReclaimLock[], ReclaimLock[]] {
+  const isNamed = ({ lock }: ReclaimLock): boolean =>
+    scopes.some((scope) => scope.lock === lock) || sites.some((site) => site.reason.includes(lock));
+  const sorted = [...locks].sort((a, b) => Number(isNamed(b)) - Number(isNamed(a)));
+  const count = Math.max(FEW_LOCKS, sorted.filter(isNamed).length);
+  return [sorted.slice(0, count), sorted.slice(count)];
 }
 
 function lockText(
@@ -78,7 +98,7 @@ function restText(lock: ReclaimLock, count: number, isShown: (region: Region) =>
     if (!isShown(region)) states.set(region.state, (states.get(region.state) ?? 0) + 1);
   const tally = [...states].map(([state, n]) => `${n} ${REGION[state]}`).join(', ');
   const more = count === lock.regions.length ? '' : 'more: ';
-  return `    ${more}${tally}; to see them, explain ${lock.lock}\n`;
+  return `    ${more}${tally}; to see them, explain ${/[^\w.]/.test(lock.lock) ? `'${lock.lock}'` : lock.lock}\n`;
 }
 
 function scopesText(scopes: readonly Scope[], bold: (text: string) => string): string {
@@ -122,7 +142,9 @@ function siteText(site: Site, scopes: ReadonlyMap<string, Scope>, colour: boolea
 
 /** How a path ends, and what is held on it. */
 function outcomeText(path: SitePath, scopes: ReadonlyMap<string, Scope>): string {
-  const held = path.locks.length > 0 ? `, holding ${path.locks.join(', ')}` : '';
+  const more = path.locks.length - FEW_NAMES;
+  const names = path.locks.slice(0, FEW_NAMES).join(', ');
+  const held = path.locks.length === 0 ? '' : `, holding ${names}${more > 0 ? ` and ${more} more` : ''}`;
   switch (path.outcome) {
     case 'existing':
     case 'proposed': {

@@ -222,6 +222,18 @@ export function buildFlow(
     );
   };
 
+  /** Is it `test ? a() : b()`, or with a number or null for one of the two? Each result is told apart then. */
+  const hasCallArm = (node: number): boolean => {
+    if (node < 0 || cst.type[node] !== 'conditional_expression') return false;
+    const arms = ['consequence', 'alternative'].map((arm) => childByField(cst, node, arm));
+    const isCall = (arm: number): boolean =>
+      arm >= 0 && /^[a-z_]\w*\s*\(/.test(textOf(cst, arm)) && cst.type[arm] === 'call_expression';
+    return (
+      arms.some(isCall) &&
+      arms.every((arm) => isCall(arm) || (arm >= 0 && /^(?:number_literal|null)$/.test(cst.type[arm]!)))
+    );
+  };
+
   /** `x->locks + i - 1` is one of several locks: its path ends in `[i]`. */
   const elementPath = (node: number): Path => {
     if (cst.type[node] !== 'binary_expression') return '';
@@ -348,7 +360,7 @@ export function buildFlow(
     if (cst.type[left] !== 'identifier') evaluate(left);
     const right = childByField(cst, node, 'right');
     const how = operator < 0 ? '=' : textOf(cst, operator);
-    if (how === '=' && hasNamedArm(right)) {
+    if (how === '=' && (hasNamedArm(right) || hasCallArm(right))) {
       eachArm(right, (value) => assign(node, to, value));
       return to;
     }
@@ -743,7 +755,7 @@ export function buildFlow(
       if (!isSet) continue;
       const value = childByField(cst, c, 'value');
       const to = name === '' ? '' : `v:${name}`;
-      if (hasNamedArm(value)) {
+      if (hasNamedArm(value) || hasCallArm(value)) {
         eachArm(value, (path) => assign(c, to, path));
         continue;
       }

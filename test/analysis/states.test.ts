@@ -81,6 +81,8 @@ describe('a lock that is taken in one of two ways', () => {
   });
 });
 
+const OTHER_TESTS = 'abcdefg'.replace(/./g, 'if (x->$&) g(); ');
+
 describe('a balanced function', () => {
   it.each([
     ['a pair', 'void f(void) { lock(); work(); unlock(); }'],
@@ -95,6 +97,22 @@ describe('a balanced function', () => {
       'void f(int x) { bool held = false; if (x) { lock(); held = true; work(); } if (held) unlock(); }',
     ],
     ['a parameter tested twice', 'void f(int x) { if (x) lock(); other(); if (x) work(); if (x) unlock(); }'],
+    [
+      'a call whose result is asked three times',
+      'void f(int x) { int c = wants(x); if (c) lock(); other(); if (c) work(); if (c) unlock(); }',
+    ],
+    [
+      'one of two calls',
+      'int f(int c) { int err = c ? lock_killable() : other(); if (err) return err; if (c) work(); if (c) unlock(); return 0; }',
+    ],
+    [
+      'a call or a number',
+      'int f(int c) { int err; err = c ? lock_killable() : 0; if (err) return err; if (c) work(); if (c) unlock(); return 0; }',
+    ],
+    [
+      'a function with many other tests',
+      `void f(struct a *x) { ${OTHER_TESTS} if (x->z) lock(); ${OTHER_TESTS} if (x->z) work(); if (x->z) unlock(); }`,
+    ],
     ['a trylock', 'int f(void) { if (!trylock()) return 0; work(); unlock(); return 1; }'],
     [
       'a killable lock',

@@ -712,6 +712,21 @@ describe('explain', () => {
     expect(code).toBe(0);
   });
 
+  it.each(['a frozen queue', 'a busy demo_inode.state', 'demo_inode.map_sem[WRITE]'])(
+    'takes %s for a lock class',
+    async (name) => {
+      const { code, stderr, asked } = await session(['explain', name], {
+        tree: tree(),
+        report: { ...REPORT, skipped: [] },
+      });
+      expect([code, stderr]).toEqual([
+        2,
+        `gfp-scope: ${name}: no site, scope or reclaim lock has to do with it\n`,
+      ]);
+      expect(asked[0]!.paths).toEqual(name.startsWith('a ') ? [''] : ['fs/demo/inode.c']);
+    },
+  );
+
   it('says of a line what a scan of the paths says', async () => {
     const { asked } = await session(['explain', 'fs/demo/dir.c:12', 'fs/demo', 'fs/other'], {
       tree: tree(),

@@ -68,7 +68,11 @@ describe('what is explained', () => {
       [['fs/demo/inode.c:105:7'], [], ['demo_inode.map_sem']],
     ],
     ['a function with a scope', { kind: 'name', name: 'demo_create' }, [[], [SCOPE], ['demo_inode.map_sem']]],
-    ['a function with a region', { kind: 'name', name: 'demo_fill' }, [[], [], ['demo_inode.map_sem']]],
+    [
+      'a function with a region, in the way of a site',
+      { kind: 'name', name: 'demo_fill' },
+      [['fs/demo/inode.c:105:7'], [], ['demo_inode.map_sem']],
+    ],
     [
       'a lock class: all that it covers or blocks',
       { kind: 'name', name: 'demo_inode.map_sem' },
@@ -181,6 +185,24 @@ describe('an explanation in words', () => {
       /^fs\/demo\/dir\.c:12:33[\s\S]*Held in 11 regions:\n {4}fs\/demo\/dir\.c:38 +demo_create .*\n {4}more: 9 no scope can be placed, 1 nothing allocates; to see them, explain demo_inode\.map_sem\n$/,
     );
     expect(of({ kind: 'name', name: 'map_sem' })).toContain('demo_far_8');
+  });
+
+  it('of a site names locks that it only may meet', () => {
+    const [lock] = REPORT.locks;
+    const others = Array.from({ length: 9 }, (_, i) => ({ ...lock!, lock: `a_${i}.lock` }));
+    const [site] = REPORT.sites.filter((one) => one.id === 'fs/demo/inode.c:105:7');
+    const [path] = site!.paths;
+    const all = others.map((one) => one.lock);
+    const paths = [{ ...path!, locks: [...all, lock!.lock] }];
+    const report = { ...REPORT, locks: [...others, lock!], sites: [{ ...site!, paths }] };
+    const said = explainText(explanationOf(report, place('fs/demo/inode.c', 105), 'x')!);
+    expect(said).toContain(
+      'holding a_0.lock, a_1.lock, a_2.lock, a_3.lock, a_4.lock, a_5.lock, a_6.lock, a_7.lock and 2 more\n',
+    );
+    expect(said.match(/^\S+\.(?:lock|map_sem)$/gm)).toEqual(['demo_inode.map_sem', ...all.slice(0, 3)]);
+    expect(said).toMatch(
+      /\n6 more reclaim locks on the way; to see one, explain it: a_3\.lock, .*a_8\.lock\n$/,
+    );
   });
 
   it('of a site without paths says so', () => {
