@@ -297,8 +297,10 @@ export class Locks {
         same &&= sameSummary(before, now);
       }
       if (same && (!isFirst || fn.facts.testedParams.length === 0)) continue;
+      const isReleasing = [...summary.values()].some(isSureRelease);
       for (const edge of this.index.callers[id]!) {
-        if (edge.how !== 'call' || queued.has(edge.from)) continue;
+        const matters = edge.how === 'call' || (isReleasing && isFilled(edge) && this.own.has(edge.from));
+        if (!matters || queued.has(edge.from)) continue;
         // What the function leaves as it was it may change where a parameter is 0.
         if (same && this.zeroAt(edge) === '') continue;
         queued.add(edge.from);
@@ -638,9 +640,35 @@ export class Locks {
         });
       }
     }
+    all.push(...this.releasedThroughTables(fn));
     all = all.filter((e) => !this.endsOwnObject(fn, e, all!)).sort((a, b) => a.node - b.node);
     this.combined.set(fn.id, all);
     return all;
+  }
+
+  /**
+   * Locks that the function takes itself and that what it calls through an operation table drops, whichever function that is. One that was not
+   * seen does so as well: the caller could not know otherwise.
+   */
+  private releasedThroughTables(fn: Fn): NodeEffect[] {
+    const own = new Set(this.own.get(fn.id)?.flatMap((e) => (e.act === 'acquire' ? [e.lock] : [])));
+    if (own.size === 0) return [];
+    const called = new Map<number, (ReadonlyMap<string, Summary> | undefined)[]>();
+    for (const edge of this.index.callees[fn.id]!) {
+      if (!isFilled(edge)) continue;
+      const same = called.get(edge.node);
+      const summary = this.summaries.get(edge.to);
+      if (same) same.push(summary);
+      else called.set(edge.node, [summary]);
+    }
+    return [...called].flatMap(([node, summaries]) =>
+      [...own].flatMap((lock): NodeEffect[] => {
+        const found = summaries.map((summary) => summary?.get(lock));
+        if (isUnknown(lock) || isScope(lock) || !found.every((e) => e && isSureRelease(e))) return [];
+        const hops = Math.min(...found.map((e) => e!.hops)) + 1;
+        return [{ lock, node, act: 'release', success: 'void', blocking: false, direct: false, hops }];
+      }),
+    );
   }
 
   /**
@@ -969,6 +997,15 @@ function isOpener(e: NodeEffect, scope: string): boolean {
 /** With the blank before it; of a plain variable: all of it. */
 function lastMember(path: Path): string {
   return path.slice(Math.max(0, path.lastIndexOf(' ')));
+}
+
+/** Is it a call through an operation table of the receiver's type? */
+function isFilled({ how, kind }: Edge): boolean {
+  return how === 'table' && kind === 'typed';
+}
+
+function isSureRelease({ act, success }: Effect): boolean {
+  return act === 'release' && success === 'void';
 }
 
 function sameSummary(a: ReadonlyMap<string, Summary> | undefined, b: ReadonlyMap<string, Summary>): boolean {
