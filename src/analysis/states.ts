@@ -94,7 +94,7 @@ function testedBy({ on, rel }: TestOp): Path {
 }
 
 /**
- * Variables worth tracking: those returned, flags set to constants and tested, parameters tested twice; first of all what is
+ * Variables worth tracking: those returned, flags set to constants and tested, parameters, and truth values that are set once, tested twice; first of all what is
  * known on entry, and what it is assigned to. `deciding` are those on which it depends whether a call acquires something.
  */
 function trackedVariables(
@@ -129,6 +129,9 @@ function trackedVariables(
     if (/^v:[A-Z0-9_]+$/.test(root)) return true;
     return params.has(root) ? !sets.has(root) : sets.get(root) === 1 && !constants.has(root);
   };
+  // No macro goes through a list with a truth value.
+  const isSetOnce = (path: Path): boolean =>
+    sets.get(path) === 1 && facts.locals.some(([name, type]) => type === 'bool' && path === `v:${name}`);
   out.push(...deciding.filter((path) => isSteady(path) && !returned.has(path)));
   for (const [path, n] of tested) {
     if (path.startsWith(EQUAL)) {
@@ -137,7 +140,7 @@ function trackedVariables(
       continue;
     }
     if (out.includes(path) || !/^v:[\w ]+$/.test(path)) continue;
-    if (constants.has(path) || (n >= 2 && (sets.get(path) ?? 0) < 2)) out.push(path);
+    if (constants.has(path) || (n >= 2 && (!assigned.has(path) || isSetOnce(path)))) out.push(path);
   }
   const rank = (path: Path): number => (zero.includes(path) ? 0 : guards.has(path) ? 1 : 2);
   return out.sort((a, b) => rank(a) - rank(b)).slice(0, MAX_TRACKED);

@@ -99,7 +99,7 @@ describe('a balanced function', () => {
     ['a parameter tested twice', 'void f(int x) { if (x) lock(); other(); if (x) work(); if (x) unlock(); }'],
     [
       'a call whose result is asked three times',
-      'void f(int x) { int c = wants(x); if (c) lock(); other(); if (c) work(); if (c) unlock(); }',
+      'void f(int x) { bool c = wants(x); if (c) lock(); other(); if (c) work(); if (c) unlock(); }',
     ],
     [
       'one of two calls',
@@ -137,6 +137,11 @@ describe('a balanced function', () => {
       runOf('void f(int x, int y) { if (g(x)) lock(); work(); if (g(y)) unlock(); }').at('work'),
     ).toEqual({ low: 0, high: 1, held: false });
   });
+});
+
+it('is held perhaps where a variable was tested that a macro gave another value', () => {
+  const text = `void f(struct list_head *h) { struct a *p = first(h); if (p) lock(); list_for_each_entry_continue(p, h, l) { g(); } if (p) unlock(); }`;
+  expect(runOf(text).net).toBeDefined();
 });
 
 describe('a net effect', () => {
