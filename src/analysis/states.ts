@@ -142,8 +142,10 @@ function trackedVariables(
     if (out.includes(path) || !/^v:[\w ]+$/.test(path)) continue;
     if (constants.has(path) || (n >= 2 && (!assigned.has(path) || isSetOnce(path)))) out.push(path);
   }
+  if (out.length <= MAX_TRACKED) return out;
   const rank = (path: Path): number => (zero.includes(path) ? 0 : guards.has(path) ? 1 : 2);
-  return out.sort((a, b) => rank(a) - rank(b)).slice(0, MAX_TRACKED);
+  const kept = new Set([...out].sort((a, b) => rank(a) - rank(b)).slice(0, MAX_TRACKED));
+  return out.filter((path) => kept.has(path));
 }
 
 const VALUE: Readonly<Record<string, Known>> = { '#0': 'z', '#neg': 'n', '#err': 'n', '#pos': 'p' };
