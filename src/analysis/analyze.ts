@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { TRANSFORMS } from '../../transforms/index.js';
 import { lockFree } from '../../transforms/lock-free.js';
@@ -24,7 +23,7 @@ import { extractFacts } from '../parse/extract.js';
 import type { FileFacts } from '../parse/facts.js';
 import { packFacts, unpackFacts } from '../parse/pack.js';
 import { readSource, type Source } from '../tree/files.js';
-import { hasKernel, inModule, type KernelTree, placeOf } from '../tree/kernel-tree.js';
+import { hasKernel, inModule } from '../tree/kernel-tree.js';
 import { Macros } from '../tree/macros.js';
 import { type Analysis, type AnalyzeOptions, BY_DEFAULT, type Rechecked } from './api.js';
 import { Callers } from './callers.js';
@@ -169,7 +168,7 @@ async function analyzeIn(
     ...listed.core,
     ...masked,
     ...[...scoped.values()].flat(),
-    ...masked.flatMap((file) => ownHeaders(tree, file, readText)),
+    ...masked.flatMap((file) => ownHeaders(file, readText)),
   ]);
   const first = await parseAll(tree, [...known], threads, onProgress, keeping);
   const skipped = [...listed.skipped, ...first.skipped];
@@ -249,7 +248,7 @@ async function analyzeIn(
   /** Reads files and those that they include. */
   const bring = async (files: readonly string[]): Promise<readonly FileFacts[]> => {
     const fresh = files.filter((file) => !known.has(file));
-    const found = await read(fresh.flatMap((file) => [file, ...ownHeaders(tree, file, readText)]));
+    const found = await read(fresh.flatMap((file) => [file, ...ownHeaders(file, readText)]));
     facts.push(...found);
     return found;
   };
@@ -263,7 +262,7 @@ async function analyzeIn(
       aside.push(...(await read([...next].flatMap(filesOf))));
       const [using, others] = split(aside, (f) => usesAny(f, all, macros));
       aside = others;
-      facts.push(...using, ...(await read(using.flatMap((f) => ownHeaders(tree, f.file, readText)))));
+      facts.push(...using, ...(await read(using.flatMap((f) => ownHeaders(f.file, readText)))));
       isNew ||= using.length > 0;
       next = new Set(using.flatMap((f) => callersIn(f, all)).filter((name) => !all.has(name)));
       for (const name of next) all.add(name);
@@ -611,13 +610,13 @@ function uncalledAbove(
 }
 
 /** The headers that a file includes from its own directory: without them the types of what it calls are not known. */
-function ownHeaders(tree: KernelTree, file: string, readText: Reader): string[] {
+function ownHeaders(file: string, readText: Reader): string[] {
   const read = readText(file);
   if (!('text' in read)) return [];
   const directory = path.dirname(file);
   return [...read.text.matchAll(/^[ \t]*#[ \t]*include[ \t]*"([^"]+)"/gm)]
     .map((match) => path.join(directory, match[1]!))
-    .filter((header) => !header.startsWith('..') && existsSync(placeOf(tree, header)));
+    .filter((header) => !header.startsWith('..') && 'text' in readText(header));
 }
 
 function sitesIn(

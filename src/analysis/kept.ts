@@ -101,8 +101,10 @@ export class KeptResults {
     if (changed.size + added.size > MAX_CHANGED) return undefined;
     const kept = this.read<Kept>(this.key('analysis', 'was'));
     const others = kept && new OtherFiles(kept.basis);
-    const unread = [...changed.keys(), ...added].filter((file) => !others?.wasRead(file));
-    if (!others || !this.areAllowed(unread, others)) return undefined;
+    const unread = [...changed.keys()].filter((file) => !others?.wasRead(file));
+    // Somebody asked for a file that was not there.
+    if (!others || [...added].some((file) => others.wasRead(file))) return undefined;
+    if (!this.areAllowed([...unread, ...added], others)) return undefined;
     const moves = new Map<string, Move>();
     for (const [file, was] of changed) {
       if (!others.wasRead(file)) continue;

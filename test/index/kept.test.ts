@@ -205,6 +205,7 @@ describe('the results of an earlier run', () => {
 
     it.each([
       ['one comes in the core', 'fs/more.c', driver('return 3;')],
+      ['one comes that was asked for before it was there', 'include/linux/pagemap.h', '#define FGP_NOFS 1\n'],
       ['a header comes', 'drivers/net/more.h', ''],
       ['one comes that calls what a proof rests on', 'drivers/net/more.c', driver(`return ${PROVEN}(page);`)],
     ])('are not taken where %s', async (_, file, text) => {

@@ -424,7 +424,7 @@ for (const version of KERNEL_VERSIONS) {
 
     it('every registrar takes a callback at its argument', () => {
       const callback =
-        /\(\s*\*|func|fn|callback|handler|action|release|confirm|test|set\b|isolate|filler|writepage|compl|^_?f$/;
+        /\(\s*\*|func|fn|callback|handler|action|release|confirm|test|set\b|isolate|filler|writepage|completion_t|^_?f$/;
       const wrong = REGISTRARS.flatMap(({ name, arg, source }) => {
         const parameters = tree.parameters(source, name);
         return parameters === undefined || callback.test(parameters[arg] ?? '')
