@@ -68,7 +68,8 @@ function mountersOf(index: Index, isCaller: (edge: Edge) => boolean): Set<number
       before = met.size;
       for (const { id } of others) {
         const calls = index.callers[id]!.filter(isCaller);
-        if (calls.length > 0 && calls.every(({ from }) => met.has(from))) met.add(id);
+        const isOnly = calls.length > 0 && calls.every(({ from }) => met.has(from));
+        if (isOnly && !index.escaped.has(id)) met.add(id);
       }
     }
     if ([...met].every((id) => !opening.has(id))) for (const id of met) mounters.add(id);
