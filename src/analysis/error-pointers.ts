@@ -1,5 +1,6 @@
 import type { Fn, Index } from '../index/link.js';
 import type { FunctionFacts, Path } from '../parse/facts.js';
+import { setBy } from './sets.js';
 import { run } from './states.js';
 
 /** So many functions deep it is asked whether what one hands on from another may be null. */
@@ -112,10 +113,11 @@ function isAlwaysGiven(
 function reachedOtherwise({ cfg }: FunctionFacts, variable: Path): Set<number> {
   const seen = new Set([0]);
   for (const { op, next } of cfg)
-    if (op.k === 'set' && op.to === variable) for (const to of next) if (to >= 0) seen.add(to);
+    if (op.k === 'set' ? op.to === variable : op.k === 'call' && op.sets?.includes(variable))
+      for (const to of next) if (to >= 0) seen.add(to);
   for (const at of seen) {
     const { op, next } = cfg[at]!;
-    if ((op.k === 'set' || op.k === 'call') && op.to === variable) continue;
+    if (setBy(op).includes(variable)) continue;
     for (const to of next) if (to >= 0) seen.add(to);
   }
   return seen;

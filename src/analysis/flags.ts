@@ -1,6 +1,7 @@
 import { directoryGroup, type Edge, type Fn, type Index } from '../index/link.js';
 import { OVERWRITES } from '../kernel/layers.js';
 import type { CfgNode, FunctionFacts, Op, Path, TestOp } from '../parse/facts.js';
+import { isSetIn, setBy } from './sets.js';
 
 /** Constants that stand for several flags: which ones their name does not say. */
 const SEVERAL = /MASK|ALL|ANY|FLAGS/;
@@ -127,7 +128,7 @@ export class Flags {
     const sets = new Set<number>();
     for (const [at, { op }] of cfg.entries()) {
       if (op.k !== 'set' && op.k !== 'call') continue;
-      if (op.to === struct || overwritten(op) === `&${struct}`) return false;
+      if (setBy(op).includes(struct) || overwritten(op) === `&${struct}`) return false;
       if (op.to !== path) continue;
       if (op.k === 'call' || op.from !== TRUE) return false;
       sets.add(at);
@@ -148,7 +149,7 @@ export class Flags {
         if (fn.group !== group) return false;
         const isOwn = (struct: Path): boolean =>
           fn.facts.locals.some(([name, is]) => `v:${name}` === struct && is === type) &&
-          !this.isAssigned(fn, struct);
+          !isSetIn(fn.facts, struct);
         const isOne = (struct: Path): boolean => ['', type].includes(this.index.typeOf(fn, struct));
         const params = new Set(fn.facts.params.flatMap(([name, is]) => (is === type ? [`v:${name}`] : [])));
         return fn.facts.cfg.some(({ op }) => {
@@ -301,11 +302,7 @@ export class Flags {
   }
 
   private isSet(fn: Fn, path: Path): boolean {
-    return this.isAssigned(fn, path) || fn.facts.calls.some(([, op]) => op.args.includes(`&${path}`));
-  }
-
-  private isAssigned(fn: Fn, path: Path): boolean {
-    return fn.facts.cfg.some(({ op }) => (op.k === 'set' || op.k === 'call') && op.to === path);
+    return isSetIn(fn.facts, path) || fn.facts.calls.some(([, op]) => op.args.includes(`&${path}`));
   }
 
   private valuesOf(fn: Fn, path: Path, depth = 0): Set<string> | undefined {

@@ -1,6 +1,7 @@
 import { type Edge, type Fn, type Index, parsePath } from '../index/link.js';
 import type { ReclaimEntry } from '../kernel/types.js';
-import type { Path } from '../parse/facts.js';
+import type { Op, Path } from '../parse/facts.js';
+import { isSetIn, setBy } from './sets.js';
 
 /** Members that get an inode to which nobody has a reference (`evict()`, `destroy_inode()`, fs/inode.c). */
 const INODE_GOES: ReadonlySet<string> = new Set([
@@ -24,8 +25,8 @@ const ADDS_TO_LIST = /^(?:__)?(?:h|l)?list_(?:bl_)?(?:nulls_)?(?:add|move|lru_ad
 
 const CONTAINER_OF = /^container_of(?:_const)?$/;
 
-/** Macros and functions that give the object back, with the argument that names its member. */
-const FROM_LIST = /^(?:h|l)?list_(?:first_)?(?:for_each_)?entry/;
+/** Macros that give an object of a list; the last argument names the member that is in the list. */
+const FROM_LIST = /^(?:h|l)?list_(?:first_|for_each_)?entry/;
 
 /**
  * Which variable is the inode that reclaim gets rid of, from the entry down: it is handed on as an argument, turned into what
@@ -73,20 +74,15 @@ export class Going {
 
   /** The variable of a worker that takes its inodes from a list on which only going ones are put. */
   fromList(fn: Fn): string | undefined {
-    for (const [, op] of fn.facts.calls) {
-      if (!FROM_LIST.test(op.fn)) continue;
-      const name = /^v:(\w+)$/.exec(op.fn.includes('for_each') ? (op.args[0] ?? '') : op.to)?.[1];
-      const member = /^v:(\w+)$/.exec(op.args.at(-1) ?? '')?.[1];
-      if (name === undefined || member === undefined) continue;
-      const type = this.index.typeOf(fn, `v:${name}`);
-      const hasOther = fn.facts.cfg.some(
-        ({ op: o }) =>
-          (o.k === 'set' && o.to === `v:${name}`) ||
-          (o.k === 'call' && o.to === `v:${name}` && !FROM_LIST.test(o.fn)),
-      );
-      if (!hasOther && this.isOne(type) && this.onlyGoingOn(type, member)) return name;
-    }
-    return undefined;
+    const from = fn.facts.cfg.flatMap(({ op }) => setBy(op).map((to) => ({ to, member: memberOfList(op) })));
+    return from
+      .find(({ to, member }) => {
+        if (member === '' || !/^v:\w+$/.test(to)) return false;
+        const type = this.index.typeOf(fn, to);
+        const isOnlyFrom = from.every((other) => other.to !== to || other.member === member);
+        return isOnlyFrom && this.isOne(type) && this.onlyGoingOn(type, member);
+      })
+      ?.to.slice(2);
   }
 
   /** An inode, or what embeds one. A type says nothing of embedded or pointed to; the name does. */
@@ -144,10 +140,7 @@ export class Going {
 
   /** A parameter that is given another value is no longer the one handed in. */
   private isAssigned(fn: Fn, name: string): boolean {
-    return (
-      fn.facts.params.some(([param]) => param === name) &&
-      fn.facts.cfg.some(({ op }) => (op.k === 'set' || op.k === 'call') && op.to === `v:${name}`)
-    );
+    return fn.facts.params.some(([param]) => param === name) && isSetIn(fn.facts, `v:${name}`);
   }
 
   /** `XFS_I(inode)`, `BTRFS_I(inode)`: from the inode to what embeds it, or back. */
@@ -220,4 +213,11 @@ export class Going {
     this.only.set(key, answer);
     return answer;
   }
+}
+
+/** Of an operation that gets an object from a list: the member that is in the list, or ''. */
+function memberOfList(op: Op): string {
+  const { name, args } =
+    op.k === 'call' ? { name: op.fn, args: op.args } : parsePath(op.k === 'set' ? op.from : '');
+  return FROM_LIST.test(name) ? (/^v:(\w+)$/.exec(args.at(-1) ?? '')?.[1] ?? '') : '';
 }

@@ -14,6 +14,7 @@ import { TASK_FLAGS } from '../parse/facts.js';
 import { ErrorPointers } from './error-pointers.js';
 import { Flags, type HandedFlags, TRUE } from './flags.js';
 import { Rolled } from './rolled.js';
+import { isSetIn } from './sets.js';
 import { StandIns } from './stand-ins.js';
 import { isState, stateEffects } from './state-locks.js';
 import { byNode, type Effect, type Exit, netEffect, type Run, run, type Success } from './states.js';
@@ -360,7 +361,7 @@ export class Locks {
     return fn.facts.testedParams.find((position) => {
       const [name] = fn.facts.params[position]!;
       const path = `v:${name}`;
-      if (fn.facts.cfg.some(({ op }) => (op.k === 'set' || op.k === 'call') && op.to === path)) return false;
+      if (isSetIn(fn.facts, path)) return false;
       const without = run(this.factsFor(fn, lock), effects, undefined, [path]).exits;
       if (without.some((e) => e.depth !== 0 || e.pending !== '')) return false;
       const { exits } = run(this.flags.applied(fn, name, TRUE, 'known'), effects);

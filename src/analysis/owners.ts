@@ -81,6 +81,7 @@ function mountersOf(index: Index, isCaller: (edge: Edge) => boolean): Set<number
 function sourcesOf({ facts }: Fn, variable: Path): Path[] {
   return facts.cfg.flatMap(({ op }) => {
     if (op.k === 'set' && op.to === variable) return [op.from];
+    if (op.k === 'call' && op.sets?.includes(variable)) return [''];
     return op.k === 'call' && op.to === variable ? [`c:${op.fn}`] : [];
   });
 }

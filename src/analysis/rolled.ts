@@ -1,6 +1,7 @@
 import type { Fn, Index } from '../index/link.js';
 import { gfpArgument } from '../kernel/allocators.js';
 import type { CfgNode, FunctionFacts, Path, TestOp } from '../parse/facts.js';
+import { setBy } from './sets.js';
 
 /** How `rel` of a test begins that asks whether a variable is the object in a member of `current`. */
 const IS_TASKS = '=task ';
@@ -189,10 +190,7 @@ function paramOf(fn: Fn, path: Path): number {
 }
 
 function assigns(op: CfgNode['op'], variable: Path): boolean {
-  return (
-    ((op.k === 'set' || op.k === 'call') && op.to === variable) ||
-    (op.k === 'call' && op.args.includes(`&${variable}`))
-  );
+  return setBy(op).includes(variable) || (op.k === 'call' && op.args.includes(`&${variable}`));
 }
 
 /** Does every way through the function come by the node? */

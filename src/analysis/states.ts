@@ -1,5 +1,6 @@
 import { LOCK_BY_NAME } from '../kernel/locks.js';
-import type { FunctionFacts, Op, Path, TestOp } from '../parse/facts.js';
+import type { CallOp, FunctionFacts, Op, Path, TestOp } from '../parse/facts.js';
+import { setBy } from './sets.js';
 
 /**
  * Path-sensitive run of one two-valued resource (a lock class, or "a scope is open") through the control-flow
@@ -94,7 +95,7 @@ function testedBy({ on, rel }: TestOp): Path {
 }
 
 /**
- * Variables worth tracking: those returned, flags set to constants and tested, parameters, and truth values that are set once, tested twice; first of all what is
+ * Variables worth tracking: those returned, flags set to constants and tested, parameters and variables that are set once, tested twice; first of all what is
  * known on entry, and what it is assigned to. `deciding` are those on which it depends whether a call acquires something.
  */
 function trackedVariables(
@@ -109,7 +110,7 @@ function trackedVariables(
   const tested = new Map<Path, number>();
   const sets = new Map<Path, number>();
   for (const { op } of facts.cfg) {
-    if ((op.k === 'set' || op.k === 'call') && op.to !== '') sets.set(op.to, (sets.get(op.to) ?? 0) + 1);
+    for (const to of setBy(op)) sets.set(to, (sets.get(to) ?? 0) + 1);
     if (op.k === 'ret' && /^v:\w+$/.test(op.value)) returned.add(op.value);
     else if (op.k === 'set') {
       assigned.add(op.to);
@@ -123,15 +124,11 @@ function trackedVariables(
   }
   const out = [...returned];
   const params = new Set(facts.params.map(([name]) => `v:${name}`));
-  // A macro that goes through a list gives its variable other values, and nothing of it is seen.
   const isSteady = (path: Path): boolean => {
     const root = /^v:\w+/.exec(path)?.[0] ?? '';
     if (/^v:[A-Z0-9_]+$/.test(root)) return true;
     return params.has(root) ? !sets.has(root) : sets.get(root) === 1 && !constants.has(root);
   };
-  // No macro goes through a list with a truth value.
-  const isSetOnce = (path: Path): boolean =>
-    sets.get(path) === 1 && facts.locals.some(([name, type]) => type === 'bool' && path === `v:${name}`);
   out.push(...deciding.filter((path) => isSteady(path) && !returned.has(path)));
   for (const [path, n] of tested) {
     if (path.startsWith(EQUAL)) {
@@ -140,12 +137,17 @@ function trackedVariables(
       continue;
     }
     if (out.includes(path) || !/^v:[\w ]+$/.test(path)) continue;
-    if (constants.has(path) || (n >= 2 && (!assigned.has(path) || isSetOnce(path)))) out.push(path);
+    if (constants.has(path) || (n >= 2 && (!assigned.has(path) || sets.get(path) === 1))) out.push(path);
   }
   if (out.length <= MAX_TRACKED) return out;
   const rank = (path: Path): number => (zero.includes(path) ? 0 : guards.has(path) ? 1 : 2);
   const kept = new Set([...out].sort((a, b) => rank(a) - rank(b)).slice(0, MAX_TRACKED));
   return out.filter((path) => kept.has(path));
+}
+
+/** The paths whose address a call is handed. */
+function addressed(op: CallOp): Path[] {
+  return op.args.flatMap((arg) => (arg[0] === '&' ? arg.slice(1) : []));
 }
 
 const VALUE: Readonly<Record<string, Known>> = { '#0': 'z', '#neg': 'n', '#err': 'n', '#pos': 'p' };
@@ -439,11 +441,8 @@ function attempt(
         );
       states = forget(states, op.to);
     } else if (op.k === 'call') {
-      for (const arg of op.args) {
-        if (arg[0] !== '&') continue;
-        const path = arg.slice(1);
+      for (const path of [...addressed(op), ...(op.sets ?? [])])
         states = forget(overwrite(states, path), path).map((s) => know(s, path, 'u'));
-      }
       if (op.to !== '' && (state.pending !== '' || slot.has(op.to)))
         states = overwrite(states, op.to).map((s) => know(s, op.to, 'u'));
       if (op.to !== '') states = forget(states, op.to);

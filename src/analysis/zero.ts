@@ -1,5 +1,6 @@
 import type { Edge, Fn, Index, Way } from '../index/link.js';
 import type { Path } from '../parse/facts.js';
+import { setBy } from './sets.js';
 import { run } from './states.js';
 
 /**
@@ -146,8 +147,6 @@ function pathOf(fn: Fn, param: number): Path {
 
 function isAssigned(fn: Fn, variable: Path): boolean {
   return fn.facts.cfg.some(
-    ({ op }) =>
-      ((op.k === 'set' || op.k === 'call') && op.to === variable) ||
-      (op.k === 'call' && op.args.includes(`&${variable}`)),
+    ({ op }) => setBy(op).includes(variable) || (op.k === 'call' && op.args.includes(`&${variable}`)),
   );
 }

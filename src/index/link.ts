@@ -55,6 +55,8 @@ export type Way = readonly {
 /** Ways followed for one parameter. */
 const MAX_WAYS = 16;
 
+const NO_PARAMS: ReadonlySet<number> = new Set();
+
 /** What becomes of a function pointer that is handed to a function. */
 interface Fate {
   /** All of its uses were seen and understood. */
@@ -177,6 +179,7 @@ export class Index {
   readonly openings: { readonly fn: Fn; readonly op: CallOp; readonly kept: boolean }[] = [];
   /** Functions whose address is taken somewhere. */
   readonly addressTaken = new Set<number>();
+  private readonly setParams = new Map<number, Set<number>>();
   /** Functions that may be called from where nobody looked: their address, or their name in a macro, got away. */
   readonly escaped = new Set<number>();
   /** Those of them that a module exports. */
@@ -1026,11 +1029,42 @@ export class Index {
     }
   }
 
+  /** `swap(a, b)`: variables that are handed to a macro by name, and which it sets. */
+  private setByMacros(op: CallOp, targets: readonly Fn[]): void {
+    const sets = targets.flatMap((target) =>
+      [...this.paramsSet(target)].flatMap((param) => {
+        const arg = op.args[param] ?? '';
+        return /^v:\w+$/.test(arg) ? arg : [];
+      }),
+    );
+    if (sets.length > 0) op.sets = sets;
+  }
+
+  /** Which parameters of a macro get another value in it, or in a macro that it hands them to. */
+  private paramsSet(macro: Fn): ReadonlySet<number> {
+    let found = this.setParams.get(macro.id);
+    if (found || !macro.facts.isMacro) return found ?? NO_PARAMS;
+    found = new Set();
+    this.setParams.set(macro.id, found);
+    const places = new Map(macro.facts.params.map(([name], i) => [`v:${name}`, i]));
+    for (const { op } of macro.facts.cfg) {
+      if (op.k !== 'set' && op.k !== 'call') continue;
+      if (op.k === 'call') this.setByMacros(op, this.lookup(op.fn, macro.file.file));
+      for (const path of op.k === 'call' ? [op.to, ...(op.sets ?? [])] : [op.to]) {
+        const place = places.get(path);
+        if (place !== undefined) found.add(place);
+      }
+    }
+    return found;
+  }
+
   private linkCall(fn: Fn, node: number, op: CallOp): void {
     const opener = openerOf(op);
     if (opener) this.openings.push({ fn, op, kept: opener.kept });
     if (op.fn !== '' && !this.isLocal(fn, op.fn)) {
-      for (const target of this.lookup(op.fn, fn.file.file)) this.edge(fn, target.id, node, 'direct', 'call');
+      const targets = this.lookup(op.fn, fn.file.file);
+      for (const target of targets) this.edge(fn, target.id, node, 'direct', 'call');
+      this.setByMacros(op, targets);
     } else {
       this.linkPointer(fn, node, op.fn === '' ? op.target : `v:${op.fn}`);
     }

@@ -20,6 +20,8 @@ export interface CallOp {
   readonly args: readonly Path[];
   /** Where the result is assigned to, or ''. */
   to: Path;
+  /** Variables that are handed over by name to a macro that sets them: known to the linker. */
+  sets?: readonly Path[];
   readonly start: number;
   readonly end: number;
 }

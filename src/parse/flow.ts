@@ -633,6 +633,7 @@ export function buildFlow(
         const run = iterator
           ? (): Branches => {
               evaluate(test);
+              advance(test, record.start);
               return branch('', '?');
             }
           : (): Branches => condition(test);
@@ -778,19 +779,31 @@ export function buildFlow(
     }
   };
 
+  /** What commas part, in any depth of parentheses. */
+  const parted = (node: number): number[] => {
+    if (node < 0) return [];
+    if (cst.type[node] === 'comma_expression')
+      return ['left', 'right'].flatMap((side) => parted(childByField(cst, node, side)));
+    if (cst.type[node] !== 'parenthesized_expression') return [node];
+    return children(cst, node).flatMap((c) => ('()'.includes(cst.type[c]!) ? [] : parted(c)));
+  };
+
+  /**
+   * Each time round an iterator may give other values to the variables that it is handed by name: what it is called with the last of
+   * its arguments, which for a list is the member in which that runs.
+   */
+  const advance = (test: number, start: number): void => {
+    const parts = parted(test);
+    const last = pathOf(cst, parts.at(-1) ?? -1, original);
+    const from = `c:${/^\w+/.exec(original.slice(start))?.[0] ?? ''}(${last})`;
+    for (const n of parts) {
+      const name = cst.type[n] === 'identifier' ? textOf(cst, n) : '';
+      if (variables.has(name)) emit({ k: 'set', to: `v:${name}`, from, start });
+    }
+  };
+
   const scopedGuard = (node: number, test: number, self: number): void => {
-    const parts: number[] = [];
-    const flatten = (n: number): void => {
-      if (cst.type[n] === 'comma_expression') {
-        flatten(childByField(cst, n, 'left'));
-        flatten(childByField(cst, n, 'right'));
-      } else if (cst.type[n] === 'parenthesized_expression') {
-        for (const c of children(cst, n)) if (!'()'.includes(cst.type[c]!)) flatten(c);
-      } else {
-        parts.push(n);
-      }
-    };
-    flatten(test);
+    const parts = parted(test);
     const lock = parts.at(-1);
     const guard = {
       cls: parts[0] === undefined ? '' : textOf(cst, parts[0]),

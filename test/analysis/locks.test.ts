@@ -46,3 +46,39 @@ void flush(struct device *dev)
     expect(others('', '')).toBe(false);
   });
 });
+
+describe('a lock under a variable that is handed to a macro by name', () => {
+  const heldAfter = (macro: string): boolean => {
+    const index = linked({
+      'include/linux/get.h': `
+#define get_page(p, rc) do { (p) = find(); rc = (p) ? 0 : -EIO; } while (0)
+#define outer_page(page, err) do { get_page(page, err); } while (0)
+#define show_page(p, rc) do { print(p, rc); } while (0)
+`,
+      'fs/alpha/page.c': `
+struct inode_info { struct mutex map_lock; };
+int alpha_page(struct inode_info *ip)
+{
+	struct page *page = NULL;
+	int rc = 0;
+
+	mutex_lock(&ip->map_lock);
+	${macro}(page, rc);
+	if (!rc)
+		mutex_unlock(&ip->map_lock);
+	done(ip);
+	return rc;
+}`,
+    });
+    const fn = functionIn(index, 'alpha_page');
+    return new Locks(index).mayHold(fn, 'inode_info.map_lock', callsOf(fn, 'done')[0]!);
+  };
+
+  it.each([
+    ['sets it', 'get_page', true],
+    ['hands it to one that sets it', 'outer_page', true],
+    ['only reads it', 'show_page', false],
+  ])('may still be held if the macro %s', (_, macro, isHeld) => {
+    expect(heldAfter(macro)).toBe(isHeld);
+  });
+});

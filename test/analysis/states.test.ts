@@ -144,6 +144,17 @@ it('is held perhaps where a variable was tested that a macro gave another value'
   expect(runOf(text).net).toBeDefined();
 });
 
+it('is held perhaps where a variable that was null went through a list before it was tested', () => {
+  const text =
+    'void f(struct list_head *h) { struct a *p = NULL; lock(); list_for_each_entry(p, h, l) { if (p->x) break; } if (!p) unlock(); work(); }';
+  expect(runOf(text).at('work')).toEqual({ low: 0, high: 1, held: false });
+});
+
+it('is held no more where a variable decides that is set once', () => {
+  const text = 'void f(struct a *a) { struct b *b = find(a); if (b) lock(); work(); if (b) unlock(); }';
+  expect(runOf(text).net).toBeUndefined();
+});
+
 describe('a net effect', () => {
   it.each<[string, Effect | undefined, string]>([
     ['locks always', { act: 'acquire', success: 'void' }, 'void f(void) { prepare(); lock(); }'],
