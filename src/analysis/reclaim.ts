@@ -294,6 +294,7 @@ export class Reclaim implements Chains {
         // The waits of the VFS, of mm and of the block layer are theirs, and for pages and buffers.
         if (
           wait.field &&
+          !wait.isForOwnWork &&
           !SHARED_LAYERS.test(fn.group) &&
           !this.waits.endsInInterrupt(wait.on) &&
           !this.isForState(fn, wait.node)

@@ -24,6 +24,8 @@ export interface Wait {
   readonly field: boolean;
   /** It is for one bit or value of a field that has many. */
   readonly isOneOfMany: boolean;
+  /** It is for a work item that the function queues itself, and that ends it: as good as a flush of that item. */
+  readonly isForOwnWork: boolean;
 }
 
 /** A work item is put on a workqueue that is made with some flag. */
@@ -156,9 +158,20 @@ export class Waits {
         : field
           ? this.wakers(on).filter((id) => /^(?:worker|kthread)$/.test(this.tasks.startedAs(id) ?? ''))
           : items.flatMap((item) => [...(this.runs.get(item) ?? [])]);
-      if (field || work.length > 0) out.push({ node, on, work, field, isOneOfMany });
+      const isForOwnWork =
+        this.pointsTo(fn, op.args[wait.arg]!) !== undefined && this.queuesAll(fn, on, work);
+      if (field || work.length > 0) out.push({ node, on, work, field, isOneOfMany, isForOwnWork });
     }
     return out;
+  }
+
+  /** Is everybody who wakes those that wait on it one of these workers, and does the function queue them all? */
+  private queuesAll(fn: Fn, on: string, workers: readonly number[]): boolean {
+    const queued = fn.facts.calls.flatMap(([, op]) => {
+      const queuer = QUEUERS_BY_NAME.get(op.fn);
+      return [...(this.runs.get(queuer ? this.classOf(fn, op.args[queuer.workArg]) : '') ?? [])];
+    });
+    return workers.length > 0 && this.wakers(on).every((id) => workers.includes(id) && queued.includes(id));
   }
 
   /** Functions that wake those who wait on it. */

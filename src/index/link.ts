@@ -1,7 +1,7 @@
 import type { EdgeKind } from '../analysis/report.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { openerOf } from '../kernel/openers.js';
-import { onlyPrints } from '../kernel/printing.js';
+import { onlyPrints, TRACEPOINT } from '../kernel/printing.js';
 import { REGISTRARS_BY_NAME } from '../kernel/tasks.js';
 import { DECLARED_BY } from '../kernel/waits.js';
 import { constantValue } from '../parse/constants.js';
@@ -146,6 +146,11 @@ const LOCK_TYPES = /^(?:mutex|rw_semaphore|semaphore|percpu_rw_semaphore|rt_mute
 /** Where the directories of filesystems are. */
 const FILESYSTEM = new RegExp(`^(?:fs/[^/]+|${MODULE})/`);
 
+/** A header that user space includes, too. */
+function isUapi(file: string): boolean {
+  return /(?:^|\/)include\/uapi\//.test(file);
+}
+
 /** The part of the kernel that a file belongs to; a module is one. */
 export function directoryGroup(file: string): string {
   const parts = file.split('/');
@@ -247,6 +252,7 @@ export class Index {
     for (const file of files) this.declare(file);
     for (const file of files) this.fillTables(file);
     for (const file of files) {
+      if (isUapi(file.file)) continue;
       for (const name of file.mentions)
         for (const fn of this.lookup(name, file.file)) this.escaped.add(fn.id);
     }
@@ -1071,7 +1077,8 @@ export class Index {
     for (const [position, arg] of op.args.entries()) {
       this.linkHandedMember(fn, node, op, position, arg);
       const names = this.functionsIn(fn, arg);
-      if (names.length === 0) continue;
+      // What user space includes as well names no function of the kernel: `FN(sys_close, 168)` of include/uapi/linux/bpf.h.
+      if (names.length === 0 || isUapi(fn.file.file)) continue;
       const fate = this.fate(fn, op, position);
       const registered = isRegistrar(op.fn, position);
       for (const target of names.flatMap((name) => this.lookup(name, fn.file.file))) {
@@ -1231,7 +1238,7 @@ export class Index {
   private fate(fn: Fn, op: CallOp, position: number, depth = 0): Fate {
     if (onlyPrints(op.fn)) return NOTHING;
     const called = this.leadsTo(fn, op);
-    if (!called || called.targets.length === 0) return LOST;
+    if (!called || called.targets.length === 0) return TRACEPOINT.test(op.fn) ? NOTHING : LOST;
     const key = `${called.key} ${position}`;
     const known = this.fates.get(key);
     if (known) return known;

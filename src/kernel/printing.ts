@@ -19,6 +19,12 @@ const PRINTS = new RegExp(
     .replace(/$/, ')$'),
 );
 
+/**
+ * What `TRACE_EVENT(name)` and `DECLARE_TRACE(name)` make (include/linux/tracepoint.h, Linux 6.12): its probes write the arguments down. Nowhere
+ * does a function of that name stand in the source, and where one does it is something else.
+ */
+export const TRACEPOINT = /^trace_\w+$/;
+
 /** Does what is handed to it leave no trace but text? */
 export function onlyPrints(name: string): boolean {
   return PRINTS.test(name);

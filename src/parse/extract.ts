@@ -89,6 +89,11 @@ export function extractFacts(
   return facts.finish();
 }
 
+/** The text without its comments and strings. */
+function codeIn(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\/|\/\/.*|"(?:[^"\\\n]|\\.)*"/g, ' ');
+}
+
 /** `NAME(a, b)` outside of functions, with those arguments that are names. Arguments with a type are a prototype's. */
 function invocationsIn(text: string, functions: readonly FunctionFacts[]): [string, string[]][] {
   let outside = '';
@@ -98,8 +103,7 @@ function invocationsIn(text: string, functions: readonly FunctionFacts[]): [stri
     from = Math.max(from, end);
   }
   outside += text.slice(from);
-  const code = outside.replace(/\/\*[\s\S]*?\*\/|\/\/.*|"(?:[^"\\\n]|\\.)*"/g, ' ');
-  return [...code.matchAll(/\b([A-Za-z_]\w*)\s*\(([^(){};]*)\)/g)].map(([, macro, args]) => [
+  return [...codeIn(outside).matchAll(/\b([A-Za-z_]\w*)\s*\(([^(){};]*)\)/g)].map(([, macro, args]) => [
     macro!,
     args!.split(',').flatMap((arg) => /^\s*&?\s*([A-Za-z_]\w*)\s*$/.exec(arg)?.[1] ?? []),
   ]);
@@ -622,7 +626,7 @@ class Extraction {
   /** What is named in a value of the file that is not understood may be called by anybody; in a body values are run. */
   private namesIn(value: number, within: string): void {
     if (within !== '') return;
-    const names = textOf(this.cst, value).matchAll(/(?<![.\w])[a-z_]\w*\b(?!\s*\()/g);
+    const names = codeIn(textOf(this.cst, value)).matchAll(/(?<![.\w])[a-z_]\w*\b(?!\s*\()/g);
     for (const [name] of names) this.mentions.add(name);
   }
 

@@ -311,6 +311,28 @@ int call(struct work *w) { return w->run(1); }
     expect(index.escaped.has(functionIn(index, 'g').id)).toBe(true);
   });
 
+  it('that has the name which a string says has none', () => {
+    const index = linked({ 'fs/a/a.c': `${WORK}static const struct ops ops = { .name = "g", .run = h };` });
+    expect(index.escaped.has(functionIn(index, 'g').id)).toBe(false);
+  });
+
+  it('of which only a header for user space has the name has none', () => {
+    const header = '#define MAPPER(FN) FN(shared, 168)\n';
+    const escaped = (file: string): boolean => {
+      const index = linked({ [file]: header, 'fs/a/a.c': 'int shared(int x) { return x; }' });
+      return index.escaped.has(functionIn(index, 'shared').id);
+    };
+    expect(escaped('include/linux/map.h')).toBe(true);
+    expect(escaped('include/uapi/linux/map.h')).toBe(false);
+  });
+
+  it('that is handed to a function with the name of a tracepoint, which keeps it, is called from there', () => {
+    const index = linked({
+      'fs/a/a.c': `${WORK}void trace_later(struct work *w, fn_t f) { w->run = f; }\nvoid a(struct work *w) { trace_later(w, g); }`,
+    });
+    expect(shown(index, index.callers[functionIn(index, 'g').id]!)).toContain('call table typed work.run');
+  });
+
   it('that is only compared has none', () => {
     const index = linked({ 'fs/a/a.c': `${WORK}int a(fn_t f) { return f == g; }` });
     expect(index.escaped.has(functionIn(index, 'g').id)).toBe(false);
@@ -328,6 +350,7 @@ describe('a function that is printed', () => {
   it.each([
     ['by name', 'void a(void) { printk("%ps", g); }'],
     ['out of a member', 'void a(struct s *s) { pr_debug_ratelimited("%d %ps", 1, s->fn); }'],
+    ['by a tracepoint', 'void a(struct s *s) { trace_a_failed(s, 1, s->fn); }'],
     [
       'by a macro with more arguments',
       '#define dout(fmt, ...) pr_debug("%s " fmt, "a", ##__VA_ARGS__)\nvoid a(struct s *s) { dout("%d %ps", 1, s->fn); }',

@@ -321,11 +321,9 @@ describe('reclaim locks', () => {
     expect(reclaim.waitsOf('fs/a')).toMatchObject([{ on: 'sb_info.wait', wakers: ['finish'] }]);
   });
 
-  it.each([
-    ['declared by a macro', 'DECLARE_COMPLETION_ONSTACK(done);'],
-    ['of its own', 'struct completion done; init_completion(&done);'],
-  ])('waits for a completion %s that a member points to', (_, declares) => {
-    const reclaim = reclaimOf(`
+  describe('a completion of the function itself that a member points to', () => {
+    const waiting = (declares: string, queues: string, more: string): Reclaim =>
+      reclaimOf(`
       struct completion { int done; };
       struct split { struct work_struct work; struct completion *end; };
       static struct sb_info global_info;
@@ -343,11 +341,30 @@ describe('reclaim locks', () => {
         ${declares}
         split.end = &done;
         INIT_WORK_ONSTACK(&split.work, split_fn);
-        schedule_work(&split.work);
+        ${queues}
         wait_for_completion(&done);
-      }`);
-    expect(chains(reclaim)).toEqual({ 'sb_info.lock': 'a_evict split_fn' });
-    expect(reclaim.waitsOf('fs/a')).toMatchObject([{ on: 'split.end', wakers: ['split_fn'] }]);
+      }
+      ${more}`);
+    const declared = 'DECLARE_COMPLETION_ONSTACK(done);';
+    const queued = 'queue_work(global_info.queue, &split.work);';
+
+    it.each([
+      ['declared by a macro', declared],
+      ['of its own', 'struct completion done; init_completion(&done);'],
+    ])('%s, is waited for like a flush of the work that ends it', (_, declares) => {
+      const reclaim = waiting(declares, queued, '');
+      expect(chains(reclaim)).toEqual({ 'sb_info.lock': 'a_evict split_fn' });
+      expect(reclaim.waitsOf('fs/a')).toEqual([]);
+    });
+
+    it.each([
+      ['it did not queue the work', 'add_later(&split);', ''],
+      ['others end it', queued, 'void cancel(struct split *split) { complete(split->end); }'],
+    ])('is one of which it is not known who holds it up where %s', (_, queues, more) => {
+      const reclaim = waiting(declared, queues, more);
+      expect(chains(reclaim)).toEqual({ 'sb_info.lock': 'a_evict split_fn' });
+      expect(reclaim.waitsOf('fs/a')).toMatchObject([{ on: 'split.end' }]);
+    });
   });
 
   it('a wait that an interrupt ends is one for the hardware', () => {
