@@ -17,6 +17,7 @@ import {
   Threads,
 } from '../index/load.js';
 import { Witness } from '../index/witness.js';
+import type { GivenWait } from '../kernel/given-waits.js';
 import { MASKS, SCOPE_APIS } from '../kernel/masks.js';
 import type { Api } from '../kernel/types.js';
 import { extractFacts } from '../parse/extract.js';
@@ -34,7 +35,7 @@ import { KeptMasks } from './kept-masks.js';
 import { Locks } from './locks.js';
 import { type Chains, EitherChains, Reclaim } from './reclaim.js';
 import { Regions, Takers } from './regions.js';
-import type { Report } from './report.js';
+import type { Report, Skipped } from './report.js';
 import { Servers } from './servers.js';
 import { editOf, isWholeMask, type LocatedSite, partsOf, siteId, sitesOf } from './sites.js';
 import { Strangers } from './strangers.js';
@@ -330,7 +331,7 @@ async function analyzeIn(
   // What an attempt found out is gone before the next one.
   let findings: Findings | undefined;
   while (!findings) findings = await attempt();
-  const mine = skipped.filter((s) => asked(s.file));
+  const mine = [...skipped.filter((s) => asked(s.file)), ...inVain(options.waits ?? [], findings)];
   const { done, built } = withScopesForOthers(findings, options, (all) => buildReport(tree, all, mine));
   const report = options.checks ? { ...built, findings: findingsOf(done, built, asked) } : built;
   const plan = planOf(done, report, options);
@@ -638,6 +639,15 @@ function sitesIn(
     .filter((s) => api === 'both' || s.api === api);
 }
 
+/** What is given about waits and names nothing that is there. */
+function inVain(waits: readonly GivenWait[], { index, reclaim }: Findings): Skipped[] {
+  return waits.flatMap(({ on, held, place: file }) => {
+    if (!reclaim.waitsOn(on)) return [{ file, reason: `reclaim waits for no ${on}` }];
+    const missing = held && [held.takes, held.drops].find((name) => !index.byName.has(name));
+    return missing === undefined ? [] : [{ file, reason: `no function ${missing}() was read` }];
+  });
+}
+
 function callersOf(sites: readonly LocatedSite[], index: Index, tasks: Tasks): Callers {
   const targets = new Set(sites.flatMap((s) => (s.fn ? [s.fn.id] : [])));
   return new Callers(index, tasks, targets);
@@ -656,9 +666,10 @@ function study(
   options: AnalyzeOptions,
   source: (file: string) => string,
 ): Findings {
-  const locks = new Locks(index);
+  const given = options.waits ?? [];
+  const locks = new Locks(index, undefined, given);
   const waits = new Waits(index, tasks);
-  const reclaim = new Reclaim(index, locks, tasks, 'nofs', waits);
+  const reclaim = new Reclaim(index, locks, tasks, 'nofs', waits, given);
   const takers = new Takers(index, locks, tasks);
   const underLocks = new UnderLocks(index, locks, tasks, waits, reclaim, takers);
   const parts = sites.flatMap(partsOf);
@@ -718,7 +729,7 @@ function study(
   };
   // A NOIO scope is as good as a NOFS scope, so these come first.
   const io = [...sites, ...tight].some((s) => s.api === 'noio')
-    ? new Reclaim(index, locks, tasks, 'noio', waits)
+    ? new Reclaim(index, locks, tasks, 'noio', waits, given)
     : undefined;
   const noio = io && ask('noio', io, new EitherChains(io, reclaim))();
   const nofs = ask('nofs', reclaim, reclaim, noio?.choice.cover.scopes);

@@ -1,5 +1,6 @@
 import type { Plan } from '../edit/plan.js';
 import type { Basis } from '../index/basis.js';
+import type { GivenWait } from '../kernel/given-waits.js';
 import type { FileFacts } from '../parse/facts.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
 import type { Report } from './report.js';
@@ -45,6 +46,8 @@ export interface AnalyzeOptions {
   /** `lock-free` writes `__GFP_NOLOCKDEP` where lockdep would report a lock for which nobody waits for ever. */
   readonly nolockdep?: boolean;
   readonly api?: 'nofs' | 'noio' | 'both';
+  /** Who holds up what reclaim waits for, where the analysis can't tell. */
+  readonly waits?: readonly GivenWait[];
   /** Look for what is wrong with the code as it is, too: `Report.findings`. */
   readonly checks?: boolean;
   /** Folder of the cache (`openCache`); `false` or absent: nothing is read from one or kept. */

@@ -166,6 +166,7 @@ export class KeptResults {
       api,
       checks = false,
       nolockdep = false,
+      waits = [],
     } = this.options;
     this.states[when] ??= this.witness.digest(when);
     const asked = {
@@ -177,6 +178,7 @@ export class KeptResults {
       api,
       checks,
       nolockdep,
+      waits,
     };
     const text = JSON.stringify([name, this.states[when], asked, this.listed.skipped]);
     return createHash('sha256').update(text).digest('hex');

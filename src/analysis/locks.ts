@@ -1,4 +1,5 @@
 import type { Edge, Fn, Index } from '../index/link.js';
+import { type GivenWait, givenActs, successOf } from '../kernel/given-waits.js';
 import { GUARD_CLASS_BY_NAME } from '../kernel/guards.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import {
@@ -147,6 +148,8 @@ export class Locks {
   private readonly makers: readonly Fn[];
   private readonly groupsWithStandIns = new Map<string, boolean>();
   private summarising = true;
+  /** What calls of functions do that the user has named. */
+  private readonly acts: ReturnType<typeof givenActs>;
 
   /**
    * With `more`, what `before` found out is taken over, and nodes of functions save or restore, too, as proposed scopes would.
@@ -154,7 +157,9 @@ export class Locks {
   constructor(
     private readonly index: Index,
     more?: { readonly before: Locks; readonly effects: ReadonlyMap<number, readonly ScopeEffect[]> },
+    given: readonly GivenWait[] = [],
   ) {
+    this.acts = more?.before.acts ?? givenActs(given);
     this.taskHeld = more?.before.taskHeld ?? new TaskHeld(index);
     this.errorPointers = more?.before.errorPointers ?? new ErrorPointers(index);
     this.flags = more?.before.flags ?? new Flags(index);
@@ -219,9 +224,18 @@ export class Locks {
     this.runs.clear();
   }
 
+  /** Is it held by calls of functions that may besides act on locks? */
+  private isNoLock(lock: string): boolean {
+    return PSEUDO_NAMES.has(lock) || [...this.acts.values()].some((act) => act.lock === lock);
+  }
+
+  private actsAsGiven({ facts }: Fn): boolean {
+    return this.acts.size > 0 && facts.calls.some(([, op]) => this.acts.has(op.fn));
+  }
+
   /** Effects of the function's own primitives and guards. */
   private direct(fn: Fn): NodeEffect[] {
-    if (!fn.facts.locks) return [];
+    if (!fn.facts.locks && !this.actsAsGiven(fn)) return [];
     if (LOCK_BY_NAME.has(fn.facts.name) || SCOPE_CALL.has(fn.facts.name)) return [];
     const out = scopesByHand(fn);
     for (const [node, { op }] of fn.facts.cfg.entries()) {
@@ -237,6 +251,13 @@ export class Locks {
           const isVoid = act === 'acquire' && this.index.returnType(op.fn, fn.file.file) === 'void';
           const success = isVoid ? 'void' : pseudo.success;
           out.push({ lock, node, act, success, blocking: true, direct: true, hops: 0 });
+          continue;
+        }
+        const given = this.acts.get(op.fn);
+        if (given) {
+          const success =
+            given.act === 'release' ? 'void' : successOf(this.index.returnType(op.fn, fn.file.file));
+          out.push({ ...given, node, success, blocking: true, direct: true, hops: 0 });
           continue;
         }
         const primitive = LOCK_BY_NAME.get(op.fn);
@@ -588,7 +609,7 @@ export class Locks {
     const targets = new Map<number, number>();
     for (const edge of this.index.callees[fn.id]!) {
       const own = taken.get(edge.node);
-      if (edge.how !== 'call' || edge.to === fn.id || (own !== undefined && !PSEUDO_NAMES.has(own))) continue;
+      if (edge.how !== 'call' || edge.to === fn.id || (own !== undefined && !this.isNoLock(own))) continue;
       targets.set(edge.node, (targets.get(edge.node) ?? 0) + 1);
       // Only what acts on a lock somewhere can do so in one of its branches.
       if (!this.summaries.has(edge.to)) continue;

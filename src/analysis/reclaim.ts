@@ -1,4 +1,5 @@
 import type { Edge, Fn, Index } from '../index/link.js';
+import { type GivenWait, heldName } from '../kernel/given-waits.js';
 import {
   CREATORS,
   LAYERS,
@@ -144,6 +145,9 @@ export class Reclaim implements Chains {
   private readonly waitedOn = new Set<string>();
   /** By filesystem: locks of unknown class that its reclaim takes. */
   private readonly unknown = new Map<string, Set<string>>();
+  /** What the user says of waits, by field, and of which of those reclaim of a filesystem comes to that nobody holds up. */
+  private readonly given: ReadonlyMap<string, GivenWait>;
+  private readonly excused = new Map<string, Set<GivenWait>>();
   private readonly endangering = new Map<string, readonly string[]>();
   private readonly going: Going;
   private readonly flags: Flags;
@@ -160,7 +164,9 @@ export class Reclaim implements Chains {
     private readonly tasks: Tasks,
     readonly api: Api,
     private readonly waits: Waits = new Waits(index, tasks),
+    given: readonly GivenWait[] = [],
   ) {
+    this.given = new Map(given.map((one) => [one.on, one]));
     this.going = new Going(index);
     this.flags = locks.flags;
     this.ends = new Set(LAYERS.filter((l) => l.ends.includes(api)).map((l) => l.name));
@@ -299,7 +305,14 @@ export class Reclaim implements Chains {
           !this.waits.endsInInterrupt(wait.on) &&
           !this.isForState(fn, wait.node)
         ) {
-          this.recordWait(wait.on, wait.node, at, group, entryOf);
+          const given = this.given.get(wait.on);
+          const lock = heldName(wait.on);
+          if (!given) this.recordWait(wait.on, wait.node, at, group, entryOf);
+          else if (!given.held) this.excused.set(group, (this.excused.get(group) ?? new Set()).add(given));
+          else if (!found.has(lock)) {
+            found.add(lock);
+            this.record(lock, wait.node, at, group, only, entryOf, certainty === 'guessed', false);
+          }
         }
       }
       for (const edge of this.index.callees[at.fn]!) {
@@ -523,6 +536,13 @@ export class Reclaim implements Chains {
     const own = this.waitsOf(group)[0];
     if (own || !this.index.isLibrary(group)) return own;
     return [...this.waited.values()].find((w) => w.steps.at(-1)?.file.startsWith(`${group}/`));
+  }
+
+  /** What the user says nobody holds up, and reclaim of that filesystem waits for. */
+  excusedOf(group: string): readonly GivenWait[] {
+    const own = this.excused.get(group);
+    if (own || !this.index.isLibrary(group)) return [...(own ?? [])];
+    return [...new Set([...this.excused.values()].flatMap((some) => [...some]))];
   }
 
   /** Does any filesystem's reclaim wait for it, whoever ends that? */

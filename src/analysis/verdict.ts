@@ -538,7 +538,12 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
     foreign === undefined
       ? ''
       : `; tasks for which reclaim may wait come here from other parts of the kernel, through the VFS: ${top(foreign)}() for one`;
-  const reason = `outside of any scope from ${top(path)}(); no reclaim lock is held on the way${lockdep}${elsewhere}`;
+  const excused = reclaim.excusedOf(fn.group);
+  const asGiven =
+    excused.length === 0
+      ? ''
+      : `; that nobody holds up ${excused.map(({ on }) => on).join(' or ')} is given (${excused.map(({ place }) => place).join(', ')})`;
+  const reason = `outside of any scope from ${top(path)}(); no reclaim lock is held on the way${lockdep}${elsewhere}${asGiven}`;
   // Any in code that works for it: under that other locks may be held. Elsewhere those around its own locks.
   const matters = ({ id }: OpenScope, opener: Fn): boolean =>
     servers.isNear(opener, fn.group) ||

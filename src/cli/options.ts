@@ -14,6 +14,7 @@ import {
   withModule,
 } from '../tree/kernel-tree.js';
 import type { Environment } from './environment.js';
+import { readWaits } from './waits-file.js';
 
 /** The arguments that a verb gets after its builder declared them. */
 export type ArgumentsOf<B extends (parser: Argv) => unknown> =
@@ -35,6 +36,7 @@ export interface CommonArguments {
   readonly transform?: readonly TransformName[] | undefined;
   readonly noTransform?: readonly TransformName[] | undefined;
   readonly api: 'nofs' | 'noio' | 'both';
+  readonly waits?: string | undefined;
 }
 
 const COMMON = {
@@ -96,6 +98,11 @@ const COMMON = {
     array: true,
     nargs: 1,
     describe: 'Not this kind of rewrite; may be given again for more',
+  },
+  waits: {
+    type: 'string',
+    requiresArg: true,
+    describe: 'File that says who holds up what reclaim waits for, where the analysis cannot tell',
   },
   jobs: {
     type: 'number',
@@ -176,7 +183,19 @@ export function analyzeOptions(
 ): AnalyzeOptions {
   const { jobs, placement, minimal, api, noCache, nolockdep } = args;
   const cache = noCache ? false : cacheFolder(environment.env);
-  return { tree, paths, jobs, placement, minimal, transforms: transformsOf(args), nolockdep, api, cache };
+  const waits = args.waits === undefined ? [] : readWaits(args.waits, environment.cwd);
+  return {
+    tree,
+    paths,
+    jobs,
+    placement,
+    minimal,
+    transforms: transformsOf(args),
+    nolockdep,
+    api,
+    waits,
+    cache,
+  };
 }
 
 function transformsOf({

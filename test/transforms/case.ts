@@ -34,6 +34,13 @@ const Expected = z.strictObject({
       minimal: z.boolean(),
       transforms: z.array(z.enum(TRANSFORM_NAMES)),
       nolockdep: z.boolean(),
+      waits: z.array(
+        z.strictObject({
+          on: z.string(),
+          held: z.strictObject({ takes: z.string(), drops: z.string() }).optional(),
+          place: z.string(),
+        }),
+      ),
     })
     .partial()
     .default({}),
@@ -127,7 +134,7 @@ export async function runCase(
     for (const [file, content] of Object.entries({ ...others, [CASE_FILE]: text }))
       writeFileSync(path.join(root, file), content, 'latin1');
     const tree = openKernelTree(root);
-    const { placement, minimal, transforms, nolockdep } = it.expected.options;
+    const { placement, minimal, transforms, nolockdep, waits } = it.expected.options;
     const analysis = await analyze({
       tree,
       paths: [CASE_FILE],
@@ -136,6 +143,9 @@ export async function runCase(
       ...(minimal === undefined ? {} : { minimal }),
       ...(transforms === undefined ? {} : { transforms }),
       ...(nolockdep === undefined ? {} : { nolockdep }),
+      ...(waits === undefined
+        ? {}
+        : { waits: waits.map(({ held, ...one }) => (held ? { ...one, held } : one)) }),
     });
     const { changes, problems } = await checkedChanges(analysis, headersOf(tree));
     const after = new Map(changes.map((change) => [change.file, change.after]));
