@@ -80,6 +80,7 @@ describe('the results of an earlier run', () => {
     ['placement', { placement: 'inside' }],
     ['api', { api: 'noio' }],
     ['minimal', { minimal: true }],
+    ['waits', { waits: [{ on: 'demofs_info.wait', place: 'waits:1' }] }],
     ['transforms', { transforms: ['lock-scope', 'lock-free'] }],
   ])('are not those of other options: %s', async (_, more) => {
     const { run, anew } = setting();
