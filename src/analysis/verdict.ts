@@ -325,6 +325,9 @@ export interface Judgement {
   readonly paths: SitePath[];
 }
 
+/** Other fields that reclaim waits for, as many as a reason names. */
+const MAX_OTHERS = 5;
+
 /** Best first. */
 const BY_MERIT: readonly Verdict[] = ['covered', 'scopable', 'lock-free', 'task', 'partial', 'opaque'];
 
@@ -497,12 +500,15 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
   const wait = reclaim.waitFor(fn.group);
   if (wait) {
     const end = wait.steps.at(-1)!;
+    const others = reclaim.waitsOf(fn.group).flatMap(({ on }) => (on === wait.on ? [] : [on]));
+    const rest = others.length > MAX_OTHERS ? ` and ${others.length - MAX_OTHERS} more` : '';
+    const likewise = others.length === 0 ? '' : `; likewise ${others.slice(0, MAX_OTHERS).join(', ')}${rest}`;
     const who = wait.wakers.length > 0 ? `${wait.wakers[0]}() is to wake it` : 'nobody was seen who wakes it';
     return answer(
       'opaque',
       'unknown',
       path,
-      `reclaim waits for ${wait.on} in ${end.function}(), ${who}, and what that one holds up is not known`,
+      `reclaim waits for ${wait.on} in ${end.function}(), ${who}, and what that one holds up is not known${likewise}`,
     );
   }
   const isBody = above.started('scope', fn.group);
