@@ -17,7 +17,6 @@ import {
   Threads,
 } from '../index/load.js';
 import { Witness } from '../index/witness.js';
-import type { GivenWait } from '../kernel/given-waits.js';
 import { MASKS, SCOPE_APIS } from '../kernel/masks.js';
 import type { Api } from '../kernel/types.js';
 import { extractFacts } from '../parse/extract.js';
@@ -30,6 +29,7 @@ import { type Analysis, type AnalyzeOptions, BY_DEFAULT, type Rechecked } from '
 import { Callers } from './callers.js';
 import { type Choice, chooseClasses, isCovered } from './choice.js';
 import { Cover, existingScopes, type ScopesAt } from './coverage.js';
+import { type GivenWait, heldName } from './given-waits.js';
 import { KeptResults } from './kept.js';
 import { KeptMasks } from './kept-masks.js';
 import { Locks } from './locks.js';
@@ -640,9 +640,10 @@ function sitesIn(
 }
 
 /** What is given about waits and names nothing that is there. */
-function inVain(waits: readonly GivenWait[], { index, reclaim }: Findings): Skipped[] {
+function inVain(waits: readonly GivenWait[], { index, reclaim, noio }: Findings): Skipped[] {
   return waits.flatMap(({ on, held, place: file }) => {
-    if (!reclaim.waitsOn(on)) return [{ file, reason: `reclaim waits for no ${on}` }];
+    const isThere = reclaim.waitsOn(on) || (noio?.chains.chains(heldName(on)).length ?? 0) > 0;
+    if (!isThere) return [{ file, reason: `reclaim waits for no ${on}` }];
     const missing = held && [held.takes, held.drops].find((name) => !index.byName.has(name));
     return missing === undefined ? [] : [{ file, reason: `no function ${missing}() was read` }];
   });

@@ -1,8 +1,8 @@
 import type { Plan } from '../edit/plan.js';
 import type { Basis } from '../index/basis.js';
-import type { GivenWait } from '../kernel/given-waits.js';
 import type { FileFacts } from '../parse/facts.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
+import type { GivenWait } from './given-waits.js';
 import type { Report } from './report.js';
 
 /** The kinds of rewrites, in the order in which they are made; each is a file in `transforms/`. */

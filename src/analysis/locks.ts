@@ -1,5 +1,4 @@
 import type { Edge, Fn, Index } from '../index/link.js';
-import { type GivenWait, givenActs, successOf } from '../kernel/given-waits.js';
 import { GUARD_CLASS_BY_NAME } from '../kernel/guards.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import {
@@ -14,6 +13,7 @@ import type { CallOp, CfgNode, FunctionFacts, Path } from '../parse/facts.js';
 import { TASK_FLAGS } from '../parse/facts.js';
 import { ErrorPointers } from './error-pointers.js';
 import { Flags, type HandedFlags, TRUE } from './flags.js';
+import { type GivenWait, givenActs, successOf } from './given-waits.js';
 import { Rolled } from './rolled.js';
 import { isSetIn } from './sets.js';
 import { StandIns } from './stand-ins.js';

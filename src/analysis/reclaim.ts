@@ -1,5 +1,4 @@
 import type { Edge, Fn, Index } from '../index/link.js';
-import { type GivenWait, heldName } from '../kernel/given-waits.js';
 import {
   CREATORS,
   LAYERS,
@@ -12,6 +11,7 @@ import { PSEUDO_LOCKS, type PseudoLock } from '../kernel/pseudo-locks.js';
 import { PSEUDO_FILESYSTEM, RECLAIM_ENTRIES } from '../kernel/reclaim-contexts.js';
 import type { Api, ReclaimEntry } from '../kernel/types.js';
 import type { Certainty, Flags, HandedFlags } from './flags.js';
+import { type GivenWait, heldName } from './given-waits.js';
 import { Going } from './going.js';
 import { isUnknown, type Locks } from './locks.js';
 import type { Step } from './report.js';

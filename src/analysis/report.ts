@@ -63,6 +63,8 @@ export interface Site {
   readonly scopes: readonly string[];
   /** Why the mask is kept although the verdict would have it dropped; '' where nothing speaks against it. */
   readonly kept: string;
+  /** Of a `lock-free` site: the fields that reclaim waits for and of which the user says that nobody holds them up. */
+  readonly given?: readonly string[];
   readonly paths: readonly SitePath[];
 }
 

@@ -322,6 +322,7 @@ export interface Judgement {
   readonly reason: string;
   readonly scopes: string[];
   readonly kept?: string;
+  readonly given?: readonly string[];
   readonly paths: SitePath[];
 }
 
@@ -567,6 +568,7 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
   };
   return {
     ...free,
+    ...(excused.length === 0 ? {} : { given: excused.map(({ on }) => on) }),
     scopes: [...new Set([...ids, ...resting])],
     paths: [
       ...free.paths.slice(0, 1),

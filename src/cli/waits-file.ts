@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import type { GivenWait } from '../kernel/given-waits.js';
+import type { GivenWait } from '../analysis/given-waits.js';
 import { InputError } from '../tree/input-error.js';
 import { reasonOf } from '../tree/kernel-tree.js';
 

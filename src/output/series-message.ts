@@ -489,7 +489,13 @@ function lockFree(sites: readonly Site[], flag: string, { needs }: DowngradeGrou
       ? 'No path'
       : `Some callers hold ${sentence(classes, 'or')}: these are in a scope now. No other path`;
   const none = `${others} to ${sentence(functionsOf(sites), 'and')} holds a lock that memory reclaim takes, so there is nothing that ${flag} keeps reclaim away from.`;
-  return starts.size === 0 ? [none] : [`${none} The paths begin in:`, capped([...starts.values()])];
+  const given = [...new Set(sites.flatMap((site) => site.given ?? []))];
+  const granted =
+    given.length === 0
+      ? []
+      : [`This takes for granted that no task which may wait for reclaim holds up ${sentence(given, 'or')}.`];
+  const shown = starts.size === 0 ? [none] : [`${none} The paths begin in:`, capped([...starts.values()])];
+  return [...shown, ...granted];
 }
 
 function capped(pairs: readonly [string, string][]): string {

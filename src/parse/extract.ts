@@ -51,14 +51,16 @@ export function maskTokens(text: string): { flag: string; start: number; end: nu
   return out;
 }
 
+/** A comment or a literal. */
+const NO_CODE = /\/\*[\s\S]*?(?:\*\/|$)|\/\/[^\n]*|"(?:\\[\s\S]|[^"\\\n])*"|'(?:\\[\s\S]|[^'\\\n])*'/;
+
 /** Every use in code of a flag that stands for a mask, in order of offset. */
 function flagTokens(
   text: string,
   flags: ReadonlySet<string>,
 ): { flag: string; start: number; end: number }[] {
   if (flags.size === 0) return [];
-  const skipped = /\/\*[\s\S]*?(?:\*\/|$)|\/\/[^\n]*|"(?:\\[\s\S]|[^"\\\n])*"|'(?:\\[\s\S]|[^'\\\n])*'/;
-  const token = new RegExp(`${skipped.source}|\\b(${[...flags].join('|')})\\b`, 'g');
+  const token = new RegExp(`${NO_CODE.source}|\\b(${[...flags].join('|')})\\b`, 'g');
   return [...text.matchAll(token)].flatMap((match) =>
     match[1] === undefined
       ? []
@@ -89,9 +91,9 @@ export function extractFacts(
   return facts.finish();
 }
 
-/** The text without its comments and strings. */
+/** The text without its comments and literals. */
 function codeIn(text: string): string {
-  return text.replace(/\/\*[\s\S]*?\*\/|\/\/.*|"(?:[^"\\\n]|\\.)*"/g, ' ');
+  return text.replace(new RegExp(NO_CODE, 'g'), ' ');
 }
 
 /** `NAME(a, b)` outside of functions, with those arguments that are names. Arguments with a type are a prototype's. */

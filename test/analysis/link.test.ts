@@ -316,6 +316,12 @@ int call(struct work *w) { return w->run(1); }
     expect(index.escaped.has(functionIn(index, 'g').id)).toBe(false);
   });
 
+  it('that stands between quotes which are characters has callers that are not known', () => {
+    const table = `static const struct work work = { .run = MAP('"', g, '"') };`;
+    const index = linked({ 'fs/a/a.c': `${WORK}${table}` });
+    expect(index.escaped.has(functionIn(index, 'g').id)).toBe(true);
+  });
+
   it('of which only a header for user space has the name has none', () => {
     const header = '#define MAPPER(FN) FN(shared, 168)\n';
     const escaped = (file: string): boolean => {

@@ -409,6 +409,22 @@ describe('planPatches', () => {
     expect(patch!.body).not.toContain('demo_scoped()');
   });
 
+  it('says what the user has to answer for where no lock is held', () => {
+    const free = { ...downgrade('mm/cache.c', 'demo_cache', []), scopes: [], transform: 'lock-free' };
+    const bodyWith = (more: object): string => {
+      const sites = REPORT.sites.map((site) => (site.id === free.site ? { ...site, ...more } : site));
+      const [patch] = planPatches({ scopes: [], downgrades: [free], removals: [] }, render, {
+        ...REPORT,
+        sites,
+      });
+      return patch!.body.replace(/\n/g, ' ');
+    };
+    expect(bodyWith({ given: ['demo_res.event', 'demo_io.wait'] })).toContain(
+      'takes for granted that no task which may wait for reclaim holds up demo_res.event or demo_io.wait.',
+    );
+    expect(bodyWith({})).not.toContain('takes for granted');
+  });
+
   it('names the kind where masks have several forms', () => {
     const free = { ...downgrade('mm/cache.c', 'demo_cache', []), scopes: [], transform: 'lock-free' };
     const form = { ...free, site: 'form' };

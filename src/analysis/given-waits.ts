@@ -1,4 +1,4 @@
-import type { SuccessWhen } from './types.js';
+import type { SuccessWhen } from '../kernel/types.js';
 
 /** What the user says of a wait of which the analysis can't tell who holds it up. */
 export interface GivenWait {
