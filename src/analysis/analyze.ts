@@ -27,7 +27,7 @@ import { hasKernel, inModule } from '../tree/kernel-tree.js';
 import { Macros } from '../tree/macros.js';
 import { type Analysis, type AnalyzeOptions, BY_DEFAULT, type Rechecked } from './api.js';
 import { Callers } from './callers.js';
-import { type Choice, chooseClasses, isCovered } from './choice.js';
+import { type AlsoWanted, type Choice, chooseClasses, isCovered } from './choice.js';
 import { Cover, existingScopes, type ScopesAt } from './coverage.js';
 import { type GivenWait, heldName } from './given-waits.js';
 import { KeptResults } from './kept.js';
@@ -44,7 +44,7 @@ import { Tasks } from './tasks.js';
 import { type TightScope, tightScopes } from './tight-scopes.js';
 import { NO_TRANSACTIONS, proposeTransactions, type Transaction } from './transactions.js';
 import { UnderLocks } from './under-locks.js';
-import { buildReport, judging } from './verdict.js';
+import { buildReport, type Judgement, judging, judgingWith } from './verdict.js';
 import { Waits } from './waits.js';
 
 /** What opens and closes scopes. */
@@ -91,8 +91,8 @@ export interface Findings {
   /** Scopes of the code around a single call, if these are to go. */
   readonly tight: readonly TightScope[];
   readonly source: (file: string) => string;
-  /** The same with more lock classes for NOFS, see `ChoiceOptions.also`. */
-  readonly alsoChoosing: (also: ReadonlyMap<string, number>) => Findings;
+  /** The same with more lock classes for NOFS. */
+  readonly alsoChoosing: (also: AlsoWanted) => Findings;
 }
 
 /** Analyses the tree for the sites in the paths asked for, or takes what an earlier run kept of the same. */
@@ -332,7 +332,8 @@ async function analyzeIn(
   let findings: Findings | undefined;
   while (!findings) findings = await attempt();
   const mine = [...skipped.filter((s) => asked(s.file)), ...inVain(options.waits ?? [], findings)];
-  const { done, built } = withScopesForOthers(findings, options, (all) => buildReport(tree, all, mine));
+  const { done, judgementOf } = withScopesForOthers(findings, options);
+  const built = buildReport(tree, done, judgementOf, mine);
   const report = options.checks ? { ...built, findings: findingsOf(done, built, asked) } : built;
   const plan = planOf(done, report, options);
   basis.reads(known);
@@ -356,71 +357,84 @@ async function analyzeIn(
 
 /** A site that some callers reach without a scope: locks that others hold there, and transactions in which they may be. */
 interface Need {
-  readonly id: string;
+  readonly site: LocatedSite;
   readonly locks: readonly string[];
   readonly begun: readonly string[];
+}
+
+/** Findings with the classes that are chosen in the end, and what is to be said of a site then. */
+interface Settled {
+  readonly done: Findings;
+  readonly judgementOf: (site: LocatedSite) => Judgement;
 }
 
 /**
  * With `lock-free`, classes get a scope, too, that some callers of a site hold and others do not: no cover comes of it, but then no lock
  * is held outside of scopes. So do transactions in which some callers are. Only classes stay that serve a site so.
  */
-function withScopesForOthers(
-  findings: Findings,
-  { transforms = BY_DEFAULT }: AnalyzeOptions,
-  build: (all: Findings) => Report,
-): { done: Findings; built: Report } {
-  let done = findings;
-  let built = build(done);
-  if (!transforms.includes(lockFree.name)) return { done, built };
-  const groups = new Map(findings.sites.map((site) => [siteId(site), site.fn?.group]));
+function withScopesForOthers(findings: Findings, { transforms = BY_DEFAULT }: AnalyzeOptions): Settled {
+  const judgingOf = judgingWith(findings);
+  const settled = (done: Findings): Settled => ({ done, judgementOf: oncePer(judgingOf(done)) });
+  let now = settled(findings);
+  if (!transforms.includes(lockFree.name)) return now;
   const also = new Map<string, number>();
+  let left = findings.sites.filter(
+    (s) => s.api === 'nofs' && editOf(findings.index, s) !== undefined && isWholeMask(s.facts.flag),
+  );
   // A scope for one site may leave another with fewer locks that others hold there.
   for (;;) {
     const before = also.size;
-    const needs = built.sites.flatMap(({ id, api, flag, verdict, edit, paths: [path] }): Need[] => {
-      if (api !== 'nofs' || edit === null || !isWholeMask(flag) || verdict !== 'partial' || !path) return [];
+    const needs = left.flatMap((site): Need[] => {
+      const { verdict, paths } = now.judgementOf(site);
+      const [path] = paths;
+      if (verdict !== 'partial' || !path) return [];
       const locks = path.outcome === 'lock-free' ? path.locks : [];
-      const begun = findings.nofs.begun.flatMap((t) => (t.group === groups.get(id) ? [t.lock] : []));
-      return [{ id, locks, begun }];
+      const begun = findings.nofs.begun.flatMap((t) => (t.group === site.fn?.group ? [t.lock] : []));
+      return [{ site, locks, begun }];
     });
-    const free = new Set<string>();
+    left = needs.map(({ site }) => site);
+    const free = new Set<LocatedSite>();
     // With a scope in its transactions a site may need none of locks.
     for (const classes of [({ begun }: Need) => begun, ({ locks }: Need) => locks]) {
       const found = servingAll(
-        findings,
-        needs.filter(({ id }) => !free.has(id)),
+        (more) => judgingOf(findings.alsoChoosing(more)),
+        needs.filter(({ site }) => !free.has(site)),
         classes,
         also,
       );
       for (const [lock, sites] of found.classes) also.set(lock, sites);
-      for (const id of found.free) free.add(id);
+      for (const site of found.free) free.add(site);
     }
-    if (also.size === before) return { done, built };
-    done = findings.alsoChoosing(also);
-    built = build(done);
+    if (also.size === before) return now;
+    now = settled(findings.alsoChoosing(also));
   }
+}
+
+function oncePer<K, V>(make: (key: K) => V): (key: K) => V {
+  const made = new Map<K, V>();
+  return (key) => {
+    const found = made.get(key) ?? make(key);
+    made.set(key, found);
+    return found;
+  };
 }
 
 /** Of the classes of the needs those with which, beside `also`, each serves a site that is lock-free then; and these sites. */
 function servingAll(
-  findings: Findings,
+  judgingWithAlso: (also: AlsoWanted) => (site: LocatedSite) => Judgement,
   needs: readonly Need[],
   classes: (need: Need) => readonly string[],
-  also: ReadonlyMap<string, number>,
-): { classes: ReadonlyMap<string, number>; free: ReadonlySet<string> } {
-  const ids = new Set(needs.map(({ id }) => id));
-  const wanting = findings.sites.filter((site) => ids.has(siteId(site)));
+  also: AlsoWanted,
+): { classes: AlsoWanted; free: readonly LocatedSite[] } {
   for (let left = needs; ; ) {
     const more = new Map<string, number>();
     for (const need of left)
       for (const lock of classes(need)) if (!also.has(lock)) more.set(lock, (more.get(lock) ?? 0) + 1);
-    if (more.size === 0) return { classes: more, free: new Set() };
-    const judgementOf = judging(findings.alsoChoosing(new Map([...also, ...more])));
-    const free = new Set(wanting.filter((s) => judgementOf(s).verdict === 'lock-free').map(siteId));
-    left = left.filter(({ id }) => free.has(id));
+    if (more.size === 0) return { classes: more, free: [] };
+    const judgementOf = judgingWithAlso(new Map([...also, ...more]));
+    left = left.filter(({ site }) => judgementOf(site).verdict === 'lock-free');
     if ([...more.keys()].every((lock) => left.some((need) => classes(need).includes(lock))))
-      return { classes: more, free };
+      return { classes: more, free: left.map(({ site }) => site) };
   }
 }
 
@@ -522,10 +536,9 @@ function recheck(before: Findings, after: Findings, done: Plan, options: Analyze
       message: `after the edit an allocation whose mask was dropped may be made under a reclaim lock: ${judged.reason}`,
     });
   }
-  const second = withScopesForOthers(after, options, (all) =>
-    buildReport({ root: '', version: '' }, all, []),
-  );
-  const again = planOf(second.done, second.built, options);
+  const second = withScopesForOthers(after, options);
+  const built = buildReport({ root: '', version: '' }, second.done, second.judgementOf, []);
+  const again = planOf(second.done, built, options);
   for (const left of [...again.scopes, ...again.downgrades, ...again.removals]) {
     problems.push({
       file: left.file,
@@ -680,13 +693,13 @@ function study(
   // What would need no scope of its own if it were not for these may get one.
   const misplaced = tight.filter(({ inPlace }) => !inPlace);
   const hoisted = new Set(misplaced.map(({ id }) => id));
-  /** `more` are scopes that are proposed already; for `also` see `ChoiceOptions`. */
+  /** `more` are scopes that are proposed already. */
   const ask = (
     api: Api,
     chains: Chains,
     dangers: Chains,
     more?: ScopesAt,
-  ): ((also?: ReadonlyMap<string, number>) => Question) => {
+  ): ((also?: AlsoWanted) => Question) => {
     const existing = existingScopes(index, locks, api);
     const there: ScopesAt = more
       ? (fn, node, zero) => existing(fn, node, zero) ?? more(fn, node, zero)
@@ -717,16 +730,14 @@ function study(
         editOf(index, s) !== undefined &&
         (isWholeMask(s.facts.flag) || transforms.includes('masks')),
     );
-    return (also = new Map()) => {
-      const choice = chooseClasses(wanting, callers, there, locks, chains, regions, index.functions, {
-        minimal,
-        locks: transforms.includes('lock-scope'),
-        tasks: transforms.includes('task-scope'),
-        transactions,
-        also,
-      });
-      return { api, chains, dangers, existing, regions, begun: transactions.transactions, choice };
-    };
+    const choose = chooseClasses(wanting, callers, there, locks, chains, regions, index.functions, {
+      minimal,
+      locks: transforms.includes('lock-scope'),
+      tasks: transforms.includes('task-scope'),
+      transactions,
+    });
+    const { transactions: begun } = transactions;
+    return (also = new Map()) => ({ api, chains, dangers, existing, regions, begun, choice: choose(also) });
   };
   // A NOIO scope is as good as a NOFS scope, so these come first.
   const io = [...sites, ...tight].some((s) => s.api === 'noio')

@@ -44,12 +44,16 @@ export interface ChoiceOptions {
   readonly locks: boolean;
   readonly tasks: boolean;
   readonly transactions: ProposedTransactions;
-  /**
-   * Classes that no site needs for its cover, with the number of sites that are reached without a lock, too, and would be free of
-   * locks outside of scopes if all regions of these classes had one.
-   */
-  readonly also: ReadonlyMap<string, number>;
 }
+
+/**
+ * Classes that no site needs for its cover, with the number of sites that are reached without a lock, too, and would be free of
+ * locks outside of scopes if all regions of these classes had one.
+ */
+export type AlsoWanted = ReadonlyMap<string, number>;
+
+/** By class of which only some regions count: ids of their scopes. */
+type Restricted = ReadonlyMap<string, ReadonlySet<string>>;
 
 export function scopeId(fn: Fn, lock: string): string {
   return `${fn.file.file}:${fn.facts.name}:${lock}`;
@@ -58,7 +62,7 @@ export function scopeId(fn: Fn, lock: string): string {
 /**
  * Chooses lock classes so that every site that can be covered is, at the fewest edited regions: starts from all
  * reclaim locks that are held on the way to a site and takes them away again, the most expensive first, as
- * long as no site loses its cover.
+ * long as no site loses its cover. Gives the choice with further classes.
  */
 export function chooseClasses(
   sites: readonly LocatedSite[],
@@ -68,8 +72,8 @@ export function chooseClasses(
   chains: Chains,
   regions: Regions,
   functions: readonly Fn[],
-  { minimal, locks: useLocks, tasks: useTasks, transactions: begun, also }: ChoiceOptions,
-): Choice {
+  { minimal, locks: useLocks, tasks: useTasks, transactions: begun }: ChoiceOptions,
+): (also: AlsoWanted) => Choice {
   const base = new Cover(callers, locks, existing);
   const relevant = sites.filter((s) => s.fn && s.nodes.length > 0 && !isCovered(s, base));
 
@@ -112,13 +116,13 @@ export function chooseClasses(
     );
   // The classes change while they are chosen, and a cover asks late.
   const begunIn = (classes: ReadonlySet<string>): Begun => begunOf(begun, new Set(classes));
-  const coverBy = (classes: ReadonlySet<string>): Cover =>
+  const coverBy = (classes: ReadonlySet<string>, only: Restricted = restricted): Cover =>
     coverOf(
       callers,
       locks,
       existing,
       begunIn(classes),
-      regionsOf(classes, restricted, eligible, cost),
+      regionsOf(classes, only, eligible, cost),
       regions.api,
     );
   const locksAlone = transactions.size > 0 ? coverBy(candidates) : undefined;
@@ -147,7 +151,7 @@ export function chooseClasses(
   }
   const best = coverBy(candidates);
   let convertible = relevant.filter((s) => isCovered(s, best));
-  const chosen = new Set(candidates);
+  const wanted = new Set(candidates);
   // Of two that cost the same the inner one stays; a task is the outermost.
   const depth = new Map(
     [...candidates].map((lock) => [lock, bodies.has(lock) ? -1 : depthOf(lock, candidates, locks, regions)]),
@@ -155,26 +159,26 @@ export function chooseClasses(
   const order = [...candidates].sort(
     (a, b) => cost.get(b)! - cost.get(a)! || depth.get(a)! - depth.get(b)! || (a < b ? -1 : 1),
   );
-  let before = coverBy(chosen);
-  const why = new Map<string, string>();
+  let before = best;
+  const reasons = new Map<string, string>();
   const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
   for (const lock of order) {
     const places = counted(cost.get(lock)!, 'region');
-    why.set(
+    reasons.set(
       lock,
       `Not chosen: with ${places} the most expensive of the classes left, and every site is covered without it.`,
     );
-    chosen.delete(lock);
-    const without = coverBy(chosen);
+    wanted.delete(lock);
+    const without = coverBy(wanted);
     // What only this class can cover, all cheaper ones being there.
     const lost = convertible.filter((s) => !isCovered(s, without));
     if (lost.length === 0) {
       before = without;
       continue;
     }
-    chosen.add(lock);
+    wanted.add(lock);
     const missing = `${counted(lost.length, 'site')} ${lost.length === 1 ? 'has' : 'have'} no cover without it`;
-    why.set(lock, `Chosen: ${missing}, all cheaper classes being there; ${places} can have a scope.`);
+    reasons.set(lock, `Chosen: ${missing}, all cheaper classes being there; ${places} can have a scope.`);
     if (transactions.has(lock)) continue;
     // Sites that would rest on it, those under a more distant scope included.
     const resting = sites.filter((s) => scopesOver(s, before).some((scope) => scope.id.endsWith(`:${lock}`)));
@@ -187,60 +191,66 @@ export function chooseClasses(
       }
     }
     restricted.set(lock, needed);
-    why.set(
+    reasons.set(
       lock,
       needed.size === 0
         ? `Not chosen: ${missing}, but only code that all filesystems share could have the scopes.`
         : `Chosen where sites need it only (${needed.size} of ${places}): ${missing}, and it is held in too many places besides.`,
     );
     // What only shared code could cover stays as it is.
-    const after = coverBy(chosen);
+    const after = coverBy(wanted);
     convertible = convertible.filter((s) => isCovered(s, after));
-    if (needed.size === 0) chosen.delete(lock);
+    if (needed.size === 0) wanted.delete(lock);
     before = needed.size === 0 ? without : after;
   }
   const isOpen = (scopes: ScopesAt, { fn, placement }: RegionOf): boolean =>
     placement!.open.every((open, node) => open === 0 || scopes(fn, node) !== undefined);
-  for (let left = [...also].sort(([a], [b]) => (a < b ? -1 : 1)); ; ) {
-    const { scopes } = coverBy(chosen);
-    // What lies in scopes already is edited for nobody.
-    const next = left.find(([lock, wanting]) => {
-      if (!candidates.has(lock) || (chosen.has(lock) && !restricted.has(lock))) return false;
-      const places = regions.all(lock).filter((r) => r.state === 'placeable' && !isOpen(scopes, r));
-      // Scopes in shared code for the sake of masks that protect nothing would bind others.
-      return places.length <= WIDESPREAD * (wanting + 1) && !places.some((r) => SHARED.test(r.fn.group));
-    });
-    if (!next) break;
-    const [lock, wanting] = next;
-    left = left.filter((other) => other !== next);
-    chosen.add(lock);
-    restricted.delete(lock);
-    const places = counted(cost.get(lock)!, 'region');
-    why.set(
-      lock,
-      `Chosen: with scopes in its ${places} no lock is held outside of a scope at ${counted(wanting, 'site')} that some callers reach without one.`,
-    );
-  }
-  const kept = [...transactions].flatMap(([lock, transaction]) => (chosen.has(lock) ? [transaction] : []));
-  const settled = (isWanted: (r: RegionOf) => boolean): Omit<Choice, 'transactions' | 'best' | 'why'> => {
-    const picked = new Map<string, { regions: RegionOf[]; neededOnly: boolean }>();
-    for (const lock of [...chosen].sort()) {
-      const all = regions.all(lock).filter((r) => r.state === 'placeable' && isWanted(r));
-      const only = restricted.get(lock);
-      const list = only ? all.filter((r) => only.has(scopeId(r.fn, lock))) : all;
-      if (list.length > 0) picked.set(lock, { regions: list, neededOnly: only !== undefined });
+  const withClasses = (also: AlsoWanted): Choice => {
+    const chosen = new Set(wanted);
+    const only = new Map(restricted);
+    const why = new Map(reasons);
+    for (let left = [...also].sort(([a], [b]) => (a < b ? -1 : 1)); ; ) {
+      const { scopes } = coverBy(chosen, only);
+      // What lies in scopes already is edited for nobody.
+      const next = left.find(([lock, wanting]) => {
+        if (!candidates.has(lock) || (chosen.has(lock) && !only.has(lock))) return false;
+        const places = regions.all(lock).filter((r) => r.state === 'placeable' && !isOpen(scopes, r));
+        // Scopes in shared code for the sake of masks that protect nothing would bind others.
+        return places.length <= WIDESPREAD * (wanting + 1) && !places.some((r) => SHARED.test(r.fn.group));
+      });
+      if (!next) break;
+      const [lock, wanting] = next;
+      left = left.filter((other) => other !== next);
+      chosen.add(lock);
+      only.delete(lock);
+      const places = counted(cost.get(lock)!, 'region');
+      why.set(
+        lock,
+        `Chosen: with scopes in its ${places} no lock is held outside of a scope at ${counted(wanting, 'site')} that some callers reach without one.`,
+      );
     }
-    return settle(picked, regions, existing, callers, locks, begunIn(chosen), (r) =>
-      kept.some(({ group }) => group === r.fn.group && begun.crosses(r.fn, r.placement!)),
+    const kept = [...transactions].flatMap(([lock, transaction]) => (chosen.has(lock) ? [transaction] : []));
+    const settled = (isWanted: (r: RegionOf) => boolean): Omit<Choice, 'transactions' | 'best' | 'why'> => {
+      const picked = new Map<string, { regions: RegionOf[]; neededOnly: boolean }>();
+      for (const lock of [...chosen].sort()) {
+        const all = regions.all(lock).filter((r) => r.state === 'placeable' && isWanted(r));
+        const some = only.get(lock);
+        const list = some ? all.filter((r) => some.has(scopeId(r.fn, lock))) : all;
+        if (list.length > 0) picked.set(lock, { regions: list, neededOnly: some !== undefined });
+      }
+      return settle(picked, regions, existing, callers, locks, begunIn(chosen), (r) =>
+        kept.some(({ group }) => group === r.fn.group && begun.crosses(r.fn, r.placement!)),
+      );
+    };
+    // Most of what takes a lock for its caller is called in a scope of that, or of what holds the lock further up.
+    const { cover } = settled((r) => !r.handedOver);
+    const outside = new Set(
+      [...callers.closure].filter((node) => !cover.covered(node)).map((node) => callers.functionOf(node).id),
     );
+    const isWanted = ({ fn, handedOver }: RegionOf): boolean => !handedOver || outside.has(fn.id);
+    return { ...settled(isWanted), transactions: kept, best, why };
   };
-  // Most of what takes a lock for its caller is called in a scope of that, or of what holds the lock further up.
-  const { cover } = settled((r) => !r.handedOver);
-  const outside = new Set(
-    [...callers.closure].filter((node) => !cover.covered(node)).map((node) => callers.functionOf(node).id),
-  );
-  const isWanted = ({ fn, handedOver }: RegionOf): boolean => !handedOver || outside.has(fn.id);
-  return { ...settled(isWanted), transactions: kept, best, why };
+  return withClasses;
 }
 
 function proposed({ fn, lock, task }: RegionOf): OpenScope {
@@ -325,7 +335,7 @@ function settle(
 /** By function: the regions of the given classes that can have a scope. */
 function regionsOf(
   classes: ReadonlySet<string>,
-  restricted: ReadonlyMap<string, ReadonlySet<string>>,
+  restricted: Restricted,
   eligible: ReadonlyMap<string, readonly RegionOf[]>,
   cost: ReadonlyMap<string, number>,
 ): ReadonlyMap<number, readonly RegionOf[]> {

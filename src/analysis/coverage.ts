@@ -38,6 +38,12 @@ export interface LockScopes {
   readonly in: (fn: Fn) => readonly LockScope[];
 }
 
+/** A scope that is proposed, and a function that has it open. */
+interface ProposedScope {
+  readonly scope: OpenScope;
+  readonly opener: number;
+}
+
 /** What is known of a call: outside of any scope, inside of one, or made by reclaim itself. */
 const UNKNOWN = 0;
 const OUTSIDE = 1;
@@ -57,6 +63,8 @@ export class Cover {
   private readonly below = new Map<(node: number) => boolean, Uint16Array>();
   private belowScopes: Uint16Array | undefined;
   private open: Uint16Array | undefined;
+  private readonly opened = new Numbered<ProposedScope>();
+  private proposed: { readonly inScope: Bits; readonly aroundLocks: Bits } | undefined;
   private byPlace = new Int32Array(0);
 
   constructor(
@@ -237,34 +245,48 @@ export class Cover {
     return out;
   }
 
-  /** The scopes of all such calls, each with a function that has it open. */
-  coveringScopes(target: number): Map<OpenScope, number> {
-    const out = new Map<OpenScope, number>();
-    this.walkToScopes(target, (edge) => {
-      out.set(this.scopeAt(edge)!, edge.from);
-      return 'off';
-    });
-    return out;
+  /**
+   * The proposed scopes in which some callers of the function are: those that are open at the nearest calls in a scope, and those around
+   * locks that the function may hold at the nodes, or others where they call it outside of any scope, since these locks count as held in one.
+   */
+  proposedFor(target: number, nodes: readonly number[]): ProposedScope[] {
+    this.proposed ??= this.proposedAbove();
+    const { inScope, aroundLocks } = this.proposed;
+    const here = nodes.flatMap((node) => this.aroundLocks(target, node));
+    const numbers = new Set([...inScope.of(target), ...aroundLocks.of(target), ...here]);
+    return [...numbers].sort((a, b) => a - b).map((n) => this.opened.all[n]!);
   }
 
-  /**
-   * Proposed scopes around locks that the function may hold at the nodes, or others where they call it outside of any scope, each with its
-   * function: these locks count as held in a scope.
-   */
-  scopesAroundLocks(target: number, nodes: readonly number[]): Map<OpenScope, number> {
-    const out = new Map<OpenScope, number>();
-    const meet = (id: number, node: number): void => {
-      const fn = this.callers.functionOf(id);
-      for (const { lock, scope } of this.around?.in(fn) ?? [])
-        if (this.locks.mayHold(fn, lock, node)) out.set(scope, id);
-    };
-    for (const node of nodes) meet(target, node);
-    this.callers.walk(target, (edge, place, at) => {
-      if (this.mark(at, place) !== OUTSIDE) return 'off';
-      for (const { fn, node } of this.onTheWay(edge)) meet(fn, node);
-      return 'on';
+  private proposedAbove(): { readonly inScope: Bits; readonly aroundLocks: Bits } {
+    const inScope = this.perCall((edge, mark) => {
+      const scope = mark === IN_SCOPE ? this.scopeAt(edge) : undefined;
+      return scope?.state === 'proposed' ? [this.numberOf(scope, edge.from)] : [];
     });
-    return out;
+    const aroundLocks = this.perCall((edge, mark) =>
+      mark === OUTSIDE ? this.onTheWay(edge).flatMap(({ fn, node }) => this.aroundLocks(fn, node)) : [],
+    );
+    const { nodes } = this.callers.downwards;
+    for (const node of nodes) {
+      inScope(node);
+      aroundLocks(node);
+    }
+    const size = this.opened.all.length;
+    return {
+      inScope: this.sweep(inScope, size, (mark) => mark !== IN_SCOPE),
+      aroundLocks: this.sweep(aroundLocks, size, (mark) => mark === OUTSIDE),
+    };
+  }
+
+  private numberOf(scope: OpenScope, opener: number): number {
+    return this.opened.number(`${scope.id} ${opener}`, { scope, opener });
+  }
+
+  /** Numbers of the proposed scopes around locks that the function may hold at the node. */
+  private aroundLocks(id: number, node: number): number[] {
+    const fn = this.callers.functionOf(id);
+    return (this.around?.in(fn) ?? []).flatMap(({ lock, scope }) =>
+      this.locks.mayHold(fn, lock, node) ? [this.numberOf(scope, id)] : [],
+    );
   }
 
   private walkToScopes(target: number, meet: (edge: Edge, path: () => Edge[]) => Go): void {
@@ -353,7 +375,7 @@ export class Cover {
    */
   heldOnEntry(interesting: (lock: string, fn: Fn) => readonly string[]): HeldOnEntry {
     const { callers, index, locks } = this;
-    const names = new Names();
+    const names = new Numbered<string>();
     const classes = new Map<number, readonly string[]>();
     const heldAt = (id: number, node: number): number[] => {
       const fn = index.functions[id]!;
@@ -364,42 +386,69 @@ export class Cover {
       }
       return mine
         .filter((lock) => this.isOutside(fn, lock, node))
-        .flatMap((lock) => interesting(lock, fn).map((name) => names.number(name)));
+        .flatMap((lock) => interesting(lock, fn).map((name) => names.number(name, name)));
     };
-    /** By `Callers.edgesOf`: the calls at which classes are held, with the numbers of these. */
-    const atCalls = new Map<number, ReadonlyMap<number, readonly number[]>>();
-    const heldAtCalls = (at: number): ReadonlyMap<number, readonly number[]> => {
-      const id = callers.edgesOf(at);
-      let all = atCalls.get(id);
+    const atCalls = this.perCall((edge, mark) =>
+      mark === IN_SCOPE ? [] : this.onTheWay(edge).flatMap(({ fn, node }) => heldAt(fn, node)),
+    );
+    const { nodes } = callers.downwards;
+    for (const node of nodes) atCalls(node);
+    const open = this.outside();
+    const held = this.sweep(
+      atCalls,
+      names.all.length,
+      (mark) => mark !== IN_SCOPE,
+      (place) => open[place] !== 0,
+    );
+    return new HeldOnEntry(names, held, atCalls);
+  }
+
+  /** Gives the numbers at each call of a node, by place of the edge, those without left out. */
+  private perCall(numbers: (edge: Edge, mark: number) => readonly number[]): AtCalls {
+    const { callers } = this;
+    // Nodes with the same edges have the same.
+    const known = new Map<number, ReadonlyMap<number, readonly number[]>>();
+    return (node) => {
+      const id = callers.edgesOf(node);
+      let all = known.get(id);
       if (!all) {
         const found = new Map<number, readonly number[]>();
-        for (const [place, edge] of callers.edges(at).entries()) {
-          if (this.mark(at, place) === IN_SCOPE) continue;
-          const numbers = this.onTheWay(edge).flatMap(({ fn, node }) => heldAt(fn, node));
-          if (numbers.length > 0) found.set(place, numbers);
+        for (const [place, edge] of callers.edges(node).entries()) {
+          const mine = numbers(edge, this.mark(node, place));
+          if (mine.length > 0) found.set(place, mine);
         }
         all = found;
-        atCalls.set(id, all);
+        known.set(id, all);
       }
       return all;
     };
+  }
+
+  /**
+   * The numbers below `size` at calls of each node, and at those that lead to one of these over calls with such marks, from places that
+   * `isFrom` holds for.
+   */
+  private sweep(
+    atCalls: AtCalls,
+    size: number,
+    through: (mark: number) => boolean,
+    isFrom: (place: number) => boolean = () => true,
+  ): Bits {
+    const { callers } = this;
     const { nodes, place, starts, into, via } = callers.downwards;
-    for (const node of nodes) heldAtCalls(node);
-    const open = this.outside();
-    // A bit for each class.
-    const words = (names.all.length + 31) >> 5;
-    const held = new Uint32Array(nodes.length * words);
+    const bits = new Bits(size, place, nodes.length);
+    const { words, set } = bits;
     const dirty = new Uint8Array(nodes.length);
     const begins = this.marksByPlace();
     const { marks } = this;
     for (const [i, node] of nodes.entries()) {
-      const at = heldAtCalls(node);
+      const at = atCalls(node);
       if (at.size === 0) continue;
       const end = callers.callsEnd(node);
       for (let c = callers.callsBegin(node); c < end; c += 2) {
-        if (open[place[callers.callFrom(c)]!] === 0) continue;
+        if (!isFrom(place[callers.callFrom(c)]!)) continue;
         for (const n of at.get(callers.callPlace(c)) ?? []) {
-          held[i * words + (n >> 5)]! |= 1 << (n & 31);
+          set[i * words + (n >> 5)]! |= 1 << (n & 31);
           dirty[i] = 1;
         }
       }
@@ -410,68 +459,105 @@ export class Cover {
       for (let i = nodes.length - 1; i >= 0; i--) {
         if (dirty[i] === 0) continue;
         dirty[i] = 0;
-        if (open[i] === 0) continue;
+        if (!isFrom(i)) continue;
         for (let e = starts[i]!; e < starts[i + 1]!; e++) {
           const to = into[e]!;
-          if (marks[begins[to]! + via[e]!] === IN_SCOPE) continue;
+          if (!through(marks[begins[to]! + via[e]!]!)) continue;
           for (let w = 0; w < words; w++) {
-            const mine = held[i * words + w]!;
+            const mine = set[i * words + w]!;
             if (mine === 0) continue;
-            const before = held[to * words + w]!;
+            const before = set[to * words + w]!;
             const after = (before | mine) >>> 0;
             if (after === before) continue;
-            held[to * words + w] = after;
+            set[to * words + w] = after;
             dirty[to] = 1;
             if (to > i) more = true;
           }
         }
       }
     }
-    return new HeldOnEntry(names, place, held, words, heldAtCalls);
+    return bits;
   }
 }
 
-/** Names and their numbers, in the order in which they were first asked for. */
-class Names {
-  readonly all: string[] = [];
+/** Of a node: numbers at its calls, by place of the edge. */
+type AtCalls = (node: number) => ReadonlyMap<number, readonly number[]>;
+
+/** Things and their numbers, in the order in which they were first met. */
+class Numbered<T> {
+  readonly all: T[] = [];
   private readonly numbers = new Map<string, number>();
 
-  number(name: string): number {
+  number(name: string, thing: T): number {
     let n = this.numbers.get(name);
     if (n === undefined) {
       n = this.all.length;
-      this.all.push(name);
+      this.all.push(thing);
       this.numbers.set(name, n);
     }
     return n;
   }
 
-  has(name: string): boolean {
-    return this.numbers.has(name);
+  find(name: string): number | undefined {
+    return this.numbers.get(name);
   }
 }
 
-/** Lock classes that may be held on entry of each node: a bit for each class, `words` words of 32 for each place. */
+/** Sets of numbers below `size`, one for each node: `words` words of 32 bits for each place. */
+class Bits {
+  readonly words: number;
+  readonly set: Uint32Array;
+
+  constructor(
+    size: number,
+    private readonly place: Int32Array,
+    places: number,
+  ) {
+    this.words = (size + 31) >> 5;
+    this.set = new Uint32Array(places * this.words);
+  }
+
+  of(node: number): number[] {
+    const out: number[] = [];
+    const at = this.begin(node);
+    for (let w = 0; at >= 0 && w < this.words; w++)
+      for (let left = this.set[at + w]!; left !== 0; left &= left - 1)
+        out.push(w * 32 + 31 - Math.clz32(left & -left));
+    return out;
+  }
+
+  /** Tells whether one of the numbers is in the set of a node. */
+  anyOf(numbers: readonly number[]): (node: number) => boolean {
+    const mask = new Uint32Array(this.words);
+    for (const n of numbers) mask[n >> 5]! |= 1 << (n & 31);
+    const used = [...mask.keys()].filter((w) => mask[w] !== 0);
+    return (node) => {
+      const at = this.begin(node);
+      return at >= 0 && used.some((w) => (this.set[at + w]! & mask[w]!) !== 0);
+    };
+  }
+
+  private begin(node: number): number {
+    return (this.place[node] ?? -1) * this.words;
+  }
+}
+
+/** Lock classes that may be held on entry of each node. */
 export class HeldOnEntry {
   constructor(
-    private readonly names: Names,
-    private readonly place: Int32Array,
-    private readonly held: Uint32Array,
-    private readonly words: number,
-    /** Of a node: those of its calls at which classes are held, or on the way of a callback, with the numbers of these. */
-    private readonly atCalls: (node: number) => ReadonlyMap<number, readonly number[]>,
+    private readonly names: Numbered<string>,
+    private readonly held: Bits,
+    /** The classes that are held at calls, or on the way of a callback. */
+    private readonly atCalls: AtCalls,
   ) {}
 
   of(node: number): ReadonlySet<string> {
-    const at = (this.place[node] ?? -1) * this.words;
-    const isSet = (n: number): boolean => (this.held[at + (n >> 5)]! & (1 << (n & 31))) !== 0;
-    return new Set(at < 0 ? [] : this.names.all.filter((_, n) => isSet(n)));
+    return new Set(this.held.of(node).map((n) => this.names.all[n]!));
   }
 
   /** Tells whether one of the classes may be held at a call, or on the way of a callback. */
   atCall(wanted: readonly string[]): (node: number, place: number) => boolean {
-    const { names } = this;
-    const numbers = new Set(wanted.flatMap((lock) => (names.has(lock) ? [names.number(lock)] : [])));
+    const numbers = new Set(this.numbersOf(wanted));
     return (node, place) =>
       this.atCalls(node)
         .get(place)
@@ -480,17 +566,11 @@ export class HeldOnEntry {
 
   /** Tells whether one of the classes may be held on entry of a node. */
   under(wanted: readonly string[]): (node: number) => boolean {
-    const mask = new Uint32Array(this.words);
-    for (const lock of wanted) {
-      if (!this.names.has(lock)) continue;
-      const n = this.names.number(lock);
-      mask[n >> 5]! |= 1 << (n & 31);
-    }
-    const used = [...mask.keys()].filter((w) => mask[w] !== 0);
-    return (node) => {
-      const at = (this.place[node] ?? -1) * this.words;
-      return at >= 0 && used.some((w) => (this.held[at + w]! & mask[w]!) !== 0);
-    };
+    return this.held.anyOf(this.numbersOf(wanted));
+  }
+
+  private numbersOf(names: readonly string[]): number[] {
+    return names.flatMap((name) => this.names.find(name) ?? []);
   }
 }
 

@@ -45,8 +45,12 @@ function nameOf(lock: string, fn: Fn): string {
 
 /** Gives what is to be said of a site. */
 export function judging(findings: Findings): (site: LocatedSite) => Judgement {
+  return judgingWith(findings)(findings);
+}
+
+/** The same for findings with more lock classes: what does not depend on these is found out once. */
+export function judgingWith(findings: Findings): (chosen: Findings) => (site: LocatedSite) => Judgement {
   const { index, callers, locks, tasks, servers, strangers } = findings;
-  const questions = [findings.nofs, ...(findings.noio ? [findings.noio] : [])];
   const idOf = (node: number): number => callers.functionOf(node).id;
   // What is found out for one of these is kept: each is to be the same function for both kinds of masks.
   const kept = new Map<string, (node: number) => boolean>();
@@ -69,8 +73,8 @@ export function judging(findings: Findings): (site: LocatedSite) => Judgement {
     },
   };
   const isNear = once((group: string) => (node: number) => servers.isNear(callers.functionOf(node), group));
-  const above = new Map(
-    questions.map((question): [Api, Above] => {
+  const surroundings = new Map(
+    questionsOf(findings).map((question) => {
       const { api, dangers, choice, existing } = question;
       const unknown = new Map<string, readonly string[]>();
       const interesting = (lock: string, fn: Fn): readonly string[] => {
@@ -87,7 +91,6 @@ export function judging(findings: Findings): (site: LocatedSite) => Judgement {
         }
         return found;
       };
-      const now = choice.cover.heldOnEntry(interesting);
       const best = choice.best.heldOnEntry(interesting);
       const partOf = (task: Fn, group: string): Part | undefined => {
         if (tasks.startedAs(task.id) === undefined) return undefined;
@@ -103,26 +106,42 @@ export function judging(findings: Findings): (site: LocatedSite) => Judgement {
         return part === 'any' ? found !== undefined : found === part;
       });
       const before = new Cover(callers, locks, existing);
-      const any = once((): Held => {
-        const named = (lock: string, fn: Fn): readonly string[] =>
-          isUnknown(lock) || !holdsOwn(fn) ? [] : [nameOf(lock, fn)];
-        return { interesting: named, onEntry: choice.cover.heldOnEntry(named) };
-      });
-      const all = { question, before, now, best, interesting, any, started, isNear };
-      return [api, { ...ends, strangers, ...all }];
+      return [api, { ...ends, strangers, before, best, interesting, started, isNear }] as const;
     }),
   );
-  return (site) =>
-    partsOf(site)
-      .map((part) => judge(part, findings, above.get(site.api)!))
-      .reduce(both);
+  return (chosen) => {
+    const above = new Map(
+      questionsOf(chosen).map((question): [Api, Above] => {
+        const around = surroundings.get(question.api)!;
+        const { cover } = question.choice;
+        const any = once((): Held => {
+          const named = (lock: string, fn: Fn): readonly string[] =>
+            isUnknown(lock) || !holdsOwn(fn) ? [] : [nameOf(lock, fn)];
+          return { interesting: named, onEntry: cover.heldOnEntry(named) };
+        });
+        return [question.api, { ...around, question, now: cover.heldOnEntry(around.interesting), any }];
+      }),
+    );
+    return (site) =>
+      partsOf(site)
+        .map((part) => judge(part, chosen, above.get(site.api)!))
+        .reduce(both);
+  };
+}
+
+function questionsOf({ nofs, noio }: Findings): Question[] {
+  return noio ? [nofs, noio] : [nofs];
 }
 
 /** Turns findings into the report: a verdict with a reason and paths for every site. */
-export function buildReport(tree: KernelTree, findings: Findings, skipped: readonly Skipped[]): Report {
+export function buildReport(
+  tree: KernelTree,
+  findings: Findings,
+  judgementOf: (site: LocatedSite) => Judgement,
+  skipped: readonly Skipped[],
+): Report {
   const { index } = findings;
-  const questions = [findings.nofs, ...(findings.noio ? [findings.noio] : [])];
-  const judgementOf = judging(findings);
+  const questions = questionsOf(findings);
   const existingIds = new Map<string, Scope>();
   const seen = (id: string, fn: Fn): void => {
     if (existingIds.has(id)) return;
@@ -557,10 +576,10 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
     isReclaimLock(heldIn(id.slice(id.lastIndexOf(':') + 1), opener.group));
   const free = answer('lock-free', 'lock-free', path, reason, reported === undefined ? [] : [reported]);
   // What some callers hold has scopes that are proposed: it rests on these.
-  const around = [...after.coveringScopes(fn.id), ...after.scopesAroundLocks(fn.id, site.nodes)];
-  const resting = around.flatMap(([scope, opener]) =>
-    scope.state === 'proposed' && matters(scope, callers.functionOf(opener)) ? [scope.id] : [],
-  );
+  const resting = after
+    .proposedFor(fn.id, site.nodes)
+    .flatMap(({ scope, opener }) => (matters(scope, callers.functionOf(opener)) ? [scope.id] : []))
+    .sort();
   const fromElsewhere = foreign && {
     steps: steps(findings, foreign, fn, node),
     outcome: 'lock-free' as const,
