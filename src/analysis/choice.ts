@@ -52,8 +52,8 @@ export interface ChoiceOptions {
  */
 export type AlsoWanted = ReadonlyMap<string, number>;
 
-/** By class of which only some regions count: ids of their scopes. */
-type Restricted = ReadonlyMap<string, ReadonlySet<string>>;
+/** By class of which only some regions count: these. */
+type Restricted = ReadonlyMap<string, ReadonlySet<RegionOf>>;
 
 export function scopeId(fn: Fn, lock: string): string {
   return `${fn.file.file}:${fn.facts.name}:${lock}`;
@@ -104,8 +104,7 @@ export function chooseClasses(
   for (const lock of candidates)
     cost.set(lock, regions.all(lock).filter((r) => r.state === 'placeable').length);
 
-  /** Classes of which only some regions count, by scope id. */
-  const restricted = new Map<string, ReadonlySet<string>>();
+  const restricted = new Map<string, ReadonlySet<RegionOf>>();
   const eligible = new Map<string, readonly RegionOf[]>();
   for (const lock of candidates)
     eligible.set(
@@ -117,14 +116,7 @@ export function chooseClasses(
   // The classes change while they are chosen, and a cover asks late.
   const begunIn = (classes: ReadonlySet<string>): Begun => begunOf(begun, new Set(classes));
   const coverBy = (classes: ReadonlySet<string>, only: Restricted = restricted): Cover =>
-    coverOf(
-      callers,
-      locks,
-      existing,
-      begunIn(classes),
-      regionsOf(classes, only, eligible, cost),
-      regions.api,
-    );
+    coverOf(base, begunIn(classes), regionsOf(classes, only, eligible, cost), regions.api);
   const locksAlone = transactions.size > 0 ? coverBy(candidates) : undefined;
   for (const [lock, { pieces, group }] of transactions) {
     candidates.add(lock);
@@ -163,10 +155,10 @@ export function chooseClasses(
   const reasons = new Map<string, string>();
   const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
   for (const lock of order) {
-    const places = counted(cost.get(lock)!, 'region');
+    const inAll = counted(cost.get(lock)!, 'region');
     reasons.set(
       lock,
-      `Not chosen: with ${places} the most expensive of the classes left, and every site is covered without it.`,
+      `Not chosen: with ${inAll} the most expensive of the classes left, and every site is covered without it.`,
     );
     wanted.delete(lock);
     const without = coverBy(wanted);
@@ -178,24 +170,22 @@ export function chooseClasses(
     }
     wanted.add(lock);
     const missing = `${counted(lost.length, 'site')} ${lost.length === 1 ? 'has' : 'have'} no cover without it`;
-    reasons.set(lock, `Chosen: ${missing}, all cheaper classes being there; ${places} can have a scope.`);
+    reasons.set(lock, `Chosen: ${missing}, all cheaper classes being there; ${inAll} can have a scope.`);
     if (transactions.has(lock)) continue;
     // Sites that would rest on it, those under a more distant scope included.
     const resting = sites.filter((s) => scopesOver(s, before).some((scope) => scope.id.endsWith(`:${lock}`)));
     if (!minimal && cost.get(lock)! <= WIDESPREAD * (resting.length + 1)) continue;
-    const needed = new Set<string>();
-    for (const site of lost) {
-      for (const scope of scopesOver(site, before)) {
-        if (scope.id.endsWith(`:${lock}`) && mayEditFor(site, scope.id, regions.all(lock)))
-          needed.add(scope.id);
-      }
-    }
+    const over = lost.map((site) => ({ site, ids: scopesOver(site, before).map(({ id }) => id) }));
+    const isNeeded = (r: RegionOf): boolean =>
+      r.state === 'placeable' &&
+      over.some(({ site, ids }) => mayEditFor(site, r) && ids.includes(scopeId(r.fn, lock)));
+    const needed = new Set(regions.all(lock).filter(isNeeded));
     restricted.set(lock, needed);
     reasons.set(
       lock,
       needed.size === 0
         ? `Not chosen: ${missing}, but only code that all filesystems share could have the scopes.`
-        : `Chosen where sites need it only (${needed.size} of ${places}): ${missing}, and it is held in too many places besides.`,
+        : `Chosen where sites need it only (${needed.size} of ${inAll}): ${missing}, and it is held in too many places besides.`,
     );
     // What only shared code could cover stays as it is.
     const after = coverBy(wanted);
@@ -235,10 +225,10 @@ export function chooseClasses(
       for (const lock of [...chosen].sort()) {
         const all = regions.all(lock).filter((r) => r.state === 'placeable' && isWanted(r));
         const some = only.get(lock);
-        const list = some ? all.filter((r) => some.has(scopeId(r.fn, lock))) : all;
+        const list = some ? all.filter((r) => some.has(r)) : all;
         if (list.length > 0) picked.set(lock, { regions: list, neededOnly: some !== undefined });
       }
-      return settle(picked, regions, existing, callers, locks, begunIn(chosen), (r) =>
+      return settle(picked, regions, base, begunIn(chosen), (r) =>
         kept.some(({ group }) => group === r.fn.group && begun.crosses(r.fn, r.placement!)),
       );
     };
@@ -268,18 +258,15 @@ function depthOf(lock: string, others: ReadonlySet<string>, locks: Locks, region
 }
 
 /** A scope in code that all filesystems share (the VFS, mm) for one filesystem's sake would bind the others too. */
-function mayEditFor(site: LocatedSite, id: string, all: readonly RegionOf[]): boolean {
-  const region = all.find((r) => scopeId(r.fn, r.lock) === id);
-  return region !== undefined && (region.fn.group === site.fn?.group || !SHARED.test(region.fn.group));
+function mayEditFor(site: LocatedSite, { fn }: RegionOf): boolean {
+  return fn.group === site.fn?.group || !SHARED.test(fn.group);
 }
 
 /** Regions of one function that lie in each other need one scope; regions that cross can't both have one. */
 function settle(
   picked: ReadonlyMap<string, { regions: RegionOf[]; neededOnly: boolean }>,
   regions: Regions,
-  existing: ScopesAt,
-  callers: Callers,
-  locks: Locks,
+  base: Cover,
   begun: Begun,
   crossesTransaction: (r: RegionOf) => boolean,
 ): Omit<Choice, 'transactions' | 'best' | 'why'> {
@@ -328,7 +315,7 @@ function settle(
     }
     classes.push({ lock, regions: mine, neededOnly, left });
   }
-  const cover = coverOf(callers, locks, existing, begun, kept, regions.api);
+  const cover = coverOf(base, begun, kept, regions.api);
   return { classes: classes.filter((c) => c.regions.length > 0), cover };
 }
 
@@ -343,7 +330,7 @@ function regionsOf(
   for (const lock of classes) {
     const only = restricted.get(lock);
     for (const r of eligible.get(lock)!) {
-      if (only?.has(scopeId(r.fn, lock)) === false) continue;
+      if (only?.has(r) === false) continue;
       const list = perFunction.get(r.fn.id);
       if (list) list.push(r);
       else perFunction.set(r.fn.id, [r]);
@@ -354,24 +341,21 @@ function regionsOf(
   return perFunction;
 }
 
-/** Coverage by existing scopes, and by one around each of the regions. */
+/** Coverage by the scopes of `base`, and by one around each of the regions. */
 function coverOf(
-  callers: Callers,
-  locks: Locks,
-  existing: ScopesAt,
+  base: Cover,
   begun: Begun,
   regions: ReadonlyMap<number, readonly RegionOf[]>,
   api: Api,
 ): Cover {
-  const scopes: ScopesAt = (fn, node, zero) =>
-    existing(fn, node, zero) ?? openAt(regions.get(fn.id) ?? [], begun, fn, node, zero);
+  const added: ScopesAt = (fn, node, zero) => openAt(regions.get(fn.id) ?? [], begun, fn, node, zero);
   const around = new Map<number, readonly LockScope[]>();
   for (const [id, list] of regions)
     around.set(
       id,
       list.flatMap((r) => (r.handedOver ? [] : [{ lock: r.lock, scope: proposed(r) }])),
     );
-  return new Cover(callers, locks, scopes, { api, in: ({ id }) => around.get(id) ?? [] });
+  return base.with(added, { api, in: ({ id }) => around.get(id) ?? [] });
 }
 
 /** The scope at a node: of one of the regions, of a transaction, or of one of them on each way there. */

@@ -72,8 +72,16 @@ export class Cover {
     private readonly locks: Locks,
     readonly scopes: ScopesAt,
     private readonly around?: LockScopes,
+    /** The scopes are those of this one, and these. */
+    private readonly beside?: { readonly base: Cover; readonly added: ScopesAt },
   ) {
     this.marks = new Uint8Array(callers.edgeCount);
+  }
+
+  /** Coverage by these scopes as well. */
+  with(added: ScopesAt, around: LockScopes): Cover {
+    const scopes: ScopesAt = (fn, node, zero) => this.scopes(fn, node, zero) ?? added(fn, node, zero);
+    return new Cover(this.callers, this.locks, scopes, around, { base: this, added });
   }
 
   /** Lock classes that the function itself may hold at the node outside of its scopes. */
@@ -101,11 +109,19 @@ export class Cover {
     }
     let mark = this.marks[number]!;
     if (mark === UNKNOWN) {
-      const edge = this.callers.edges(node)[place]!;
-      mark = this.scopeAt(edge) ? IN_SCOPE : this.callers.isExcused(edge, this.locks) ? EXCUSED : OUTSIDE;
+      mark = this.markAnew(node, place);
       this.marks[number] = mark;
     }
     return mark;
+  }
+
+  private markAnew(node: number, place: number): number {
+    const { callers, beside } = this;
+    const edge = callers.edges(node)[place]!;
+    if (!beside || edge.inner?.length)
+      return this.scopeAt(edge) ? IN_SCOPE : callers.isExcused(edge, this.locks) ? EXCUSED : OUTSIDE;
+    const mark = beside.base.mark(node, place);
+    return beside.added(callers.functionOf(edge.from), edge.node) ? IN_SCOPE : mark;
   }
 
   /** The scope in which the call is made: open where it stands, or on every way on which a callback comes to run. */

@@ -55,20 +55,24 @@ export class Flags {
    */
   given(from: Fn, edge: Edge, got: readonly HandedFlags[]): HandedFlags[] {
     const to = this.index.functions[edge.to]!;
+    if (edge.how !== 'call') return [];
+    const matter = this.mattersOf(to);
+    const made = this.structsMade(from);
+    if (matter.length === 0 && made.size === 0) return [];
     const { op } = from.facts.cfg[edge.node]!;
-    if (edge.how !== 'call' || op.k !== 'call') return [];
+    if (op.k !== 'call') return [];
     const out: HandedFlags[] = [];
-    for (const i of this.mattersOf(to)) {
+    for (const i of matter) {
       const arg = op.args[i];
       if (arg === undefined) continue;
       const known = got.find(({ param }) => `v:${param}` === arg && !this.isSet(from, arg));
       const values = known ? known.values : [...(this.valuesOf(from, arg) ?? [])].sort();
       if (values.length > 0) out.push({ param: to.facts.params[i]![0], values });
     }
-    for (const [position, arg] of op.args.entries()) {
+    for (const [position, arg] of made.size > 0 ? op.args.entries() : []) {
       const struct = arg.slice(1);
       const param = to.facts.params[position]?.[0];
-      if (!arg.startsWith('&v:') || param === undefined || !this.structsMade(from).has(struct)) continue;
+      if (!arg.startsWith('&') || param === undefined || !made.has(struct)) continue;
       for (const member of this.testedMembers(to, param))
         if (this.isTrueIn(from, struct, member, edge.node))
           out.push({ param: `${param} ${member}`, values: [TRUE] });

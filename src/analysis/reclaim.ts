@@ -236,6 +236,7 @@ export class Reclaim implements Chains {
     /** Whether it has been seen like that, or without regard to what is handed in, or to where that is. */
     const isSeen = (one: Reached): boolean => {
       if (isSeenPlain(one.fn, one.elsewhere)) return true;
+      if (one.given.length === 0 && one.going === undefined) return false;
       const keys = [
         key(one.fn, one.given),
         key(one.fn, undefined, one.going),
@@ -319,14 +320,13 @@ export class Reclaim implements Chains {
         if (edge.kind === 'name' || edge.kept || edge.how === 'through' || !runs(edge.node)) continue;
         const elsewhere = at.elsewhere || ON_ANOTHER_FILESYSTEM.test(edge.via);
         if (isSeenPlain(edge.to, elsewhere)) continue;
-        const given = this.flags.given(fn, edge, at.given);
-        const going = this.going.handedOn(fn, edge, at.going);
-        const one: Reached = { fn: edge.to, going, from: at, edge, given, elsewhere };
-        if (isSeen(one)) continue;
         const to = this.index.functions[edge.to]!;
         if (this.ends.has(to.facts.name) || this.creators.has(to.id) || this.tasks.leavesTask(edge)) continue;
         if (!this.allowed(group, edge, to, at.elsewhere)) continue;
-        add(one);
+        const given = this.flags.given(fn, edge, at.given);
+        const going = this.going.handedOn(fn, edge, at.going);
+        const one: Reached = { fn: edge.to, going, from: at, edge, given, elsewhere };
+        if (!isSeen(one)) add(one);
       }
     }
   }

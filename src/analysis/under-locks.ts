@@ -109,15 +109,20 @@ export class UnderLocks {
     const behind = new Map<string, Behind>();
     const queue: Visited[] = [];
     const seen = new Set<string>();
+    /** Seen without regard to what is handed in. */
+    const plain = new Set<number>();
     const come = (from: Visited, edge: Edge): void => {
       const fn = index.functions[edge.to]!;
       const isBelow = BELOW.test(fn.group) || (from.isBelow && HEADER.test(fn.group));
-      const plain = `${fn.id} ${isBelow}`;
-      if (seen.has(plain)) return;
+      const key = fn.id * 2 + Number(isBelow);
+      if (plain.has(key)) return;
       const given = this.flags.given(from.fn, edge, from.given);
-      const key = [plain, ...given.map(({ param, values }) => `${param} ${values.join()}`)].join(' ');
-      if (seen.has(key)) return;
-      seen.add(key);
+      if (given.length === 0) plain.add(key);
+      else {
+        const handed = [key, ...given.map(({ param, values }) => `${param} ${values.join()}`)].join(' ');
+        if (seen.has(handed)) return;
+        seen.add(handed);
+      }
       queue.push({ fn, under: from.under, from, edge, given, isBelow });
     };
     const wanted = [...reclaim.endangeringLocks(group)];
