@@ -152,13 +152,83 @@ async function analyzeIn(
   listed: Listed,
   keeping: Keeping | undefined,
 ): Promise<Analysis> {
-  const { tree, paths, onProgress, signal } = options;
+  const { tree, paths, onProgress } = options;
   onProgress?.({ phase: 'listing', done: 0, total: 1 });
   const basis = new BasisNotes();
   const readText: Reader = (file) => {
     basis.reads([file]);
     return readSource(tree, file);
   };
+  const source = sourcesOf(readText);
+  const asked = (file: string): boolean =>
+    paths.some((p) => p === '' || file === p || file.startsWith(`${p}/`));
+  const { findings, facts, lost, unread, known, skipped } = await findingsIn(
+    threads,
+    options,
+    listed,
+    keeping,
+    {
+      basis,
+      readText,
+      source,
+      asked,
+    },
+  );
+  const mine = [...skipped.filter((s) => asked(s.file)), ...inVain(options.waits ?? [], findings)];
+  const { done, judgementOf } = withScopesForOthers(findings, options);
+  const built = buildReport(tree, done, judgementOf, mine);
+  const report = options.checks ? { ...built, findings: findingsOf(done, built, asked) } : built;
+  const plan = planOf(done, report, options);
+  basis.reads(known);
+  return {
+    report,
+    plan,
+    basis: basis.made(),
+    source,
+    recheck: (edited, made) => {
+      const replaced = new Map(edited.map((f) => [f.file, f]));
+      const now = facts.map((f) => replaced.get(f.file) ?? f);
+      const index = new Index(now, hasKernel(tree));
+      for (const member of lost) index.giveUp(member);
+      index.unread(unread);
+      const sites = sitesIn(now, asked, options, index);
+      const after = study({ index, tasks: new Tasks(index), sites }, asked, options, source);
+      return recheck(done, after, made, options);
+    },
+  };
+}
+
+/** What an analysis asks of the files of the tree. */
+interface Asking {
+  readonly basis: BasisNotes;
+  readonly readText: Reader;
+  /** The text of a file as it was first. */
+  readonly source: (file: string) => string;
+  /** Is it among the files asked for? */
+  readonly asked: (file: string) => boolean;
+}
+
+/** Findings, and what is to be known to make them once more of edited files. */
+interface Found {
+  readonly findings: Findings;
+  readonly facts: readonly FileFacts[];
+  /** Members through which functions are called in more files than can be read. */
+  readonly lost: ReadonlySet<string>;
+  /** Functions that nobody was seen to call and files name that were not read. */
+  readonly unread: ReadonlySet<string>;
+  readonly known: ReadonlySet<string>;
+  readonly skipped: readonly Skipped[];
+}
+
+/** Reads files until all have been read that matter. */
+async function findingsIn(
+  threads: Threads,
+  options: AnalyzeOptions,
+  listed: Listed,
+  keeping: Keeping | undefined,
+  { basis, readText, source, asked }: Asking,
+): Promise<Found> {
+  const { tree, onProgress, signal } = options;
   const masked = await filesWithMasks(tree, listed.asked, threads, keeping);
   // Scopes that cover no site may be wrong, too.
   const scoped = options.checks
@@ -174,10 +244,6 @@ async function analyzeIn(
   const first = await parseAll(tree, [...known], threads, onProgress, keeping);
   const skipped = [...listed.skipped, ...first.skipped];
   let facts = [...first.facts];
-  const asked = (file: string): boolean =>
-    paths.some((p) => p === '' || file === p || file.startsWith(`${p}/`));
-
-  const source = sourcesOf(readText);
 
   // What stands for a mask is known only now: the files asked for are read again where they use it.
   const flags = new Set(facts.flatMap((f) => f.maskFlags.map((m) => m.flag)));
@@ -274,9 +340,7 @@ async function analyzeIn(
   // Their memory is wanted for what follows; should more files come in, new ones are made.
   await threads.close();
 
-  /** Members through which functions are called in more files than can be read. */
   const lost = new Set<string>();
-  /** Functions that nobody was seen to call and files name that were not read. */
   const unread = new Set<string>();
   /** By member on which a proof rests: the files that use it. */
   const users = new Map<string, readonly string[]>();
@@ -331,28 +395,7 @@ async function analyzeIn(
   // What an attempt found out is gone before the next one.
   let findings: Findings | undefined;
   while (!findings) findings = await attempt();
-  const mine = [...skipped.filter((s) => asked(s.file)), ...inVain(options.waits ?? [], findings)];
-  const { done, judgementOf } = withScopesForOthers(findings, options);
-  const built = buildReport(tree, done, judgementOf, mine);
-  const report = options.checks ? { ...built, findings: findingsOf(done, built, asked) } : built;
-  const plan = planOf(done, report, options);
-  basis.reads(known);
-  return {
-    report,
-    plan,
-    basis: basis.made(),
-    source,
-    recheck: (edited, made) => {
-      const replaced = new Map(edited.map((f) => [f.file, f]));
-      const now = facts.map((f) => replaced.get(f.file) ?? f);
-      const index = new Index(now, hasKernel(tree));
-      for (const member of lost) index.giveUp(member);
-      index.unread(unread);
-      const sites = sitesIn(now, asked, options, index);
-      const after = study({ index, tasks: new Tasks(index), sites }, asked, options, source);
-      return recheck(done, after, made, options);
-    },
-  };
+  return { findings, facts, lost, unread, known, skipped };
 }
 
 /** A site that some callers reach without a scope: locks that others hold there, and transactions in which they may be. */

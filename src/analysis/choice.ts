@@ -142,7 +142,7 @@ export function chooseClasses(
     transactions.delete(lock);
   }
   const best = coverBy(candidates);
-  let convertible = relevant.filter((s) => isCovered(s, best));
+  const convertible = new Set(relevant.filter((s) => isCovered(s, best)));
   const wanted = new Set(candidates);
   // Of two that cost the same the inner one stays; a task is the outermost.
   const depth = new Map(
@@ -151,7 +151,12 @@ export function chooseClasses(
   const order = [...candidates].sort(
     (a, b) => cost.get(b)! - cost.get(a)! || depth.get(a)! - depth.get(b)! || (a < b ? -1 : 1),
   );
-  let before = best;
+  // A class on which no site rests can go without a look.
+  const over = new Map<LocatedSite, readonly OpenScope[]>();
+  const rest = (all: readonly LocatedSite[], cover: Cover): void => {
+    for (const site of all) over.set(site, scopesOver(site, cover));
+  };
+  rest(sites, best);
   const reasons = new Map<string, string>();
   const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
   for (const lock of order) {
@@ -161,24 +166,25 @@ export function chooseClasses(
       `Not chosen: with ${inAll} the most expensive of the classes left, and every site is covered without it.`,
     );
     wanted.delete(lock);
+    const resting = sites.filter((s) => over.get(s)!.some(({ id }) => id.endsWith(`:${lock}`)));
+    if (resting.length === 0) continue;
     const without = coverBy(wanted);
     // What only this class can cover, all cheaper ones being there.
-    const lost = convertible.filter((s) => !isCovered(s, without));
+    const lost = resting.filter((s) => convertible.has(s) && !isCovered(s, without));
     if (lost.length === 0) {
-      before = without;
+      rest(resting, without);
       continue;
     }
     wanted.add(lock);
     const missing = `${counted(lost.length, 'site')} ${lost.length === 1 ? 'has' : 'have'} no cover without it`;
     reasons.set(lock, `Chosen: ${missing}, all cheaper classes being there; ${inAll} can have a scope.`);
     if (transactions.has(lock)) continue;
-    // Sites that would rest on it, those under a more distant scope included.
-    const resting = sites.filter((s) => scopesOver(s, before).some((scope) => scope.id.endsWith(`:${lock}`)));
+    // Sites under a more distant scope would rest on it, too.
     if (!minimal && cost.get(lock)! <= WIDESPREAD * (resting.length + 1)) continue;
-    const over = lost.map((site) => ({ site, ids: scopesOver(site, before).map(({ id }) => id) }));
-    const isNeeded = (r: RegionOf): boolean =>
-      r.state === 'placeable' &&
-      over.some(({ site, ids }) => mayEditFor(site, r) && ids.includes(scopeId(r.fn, lock)));
+    const isNeeded = (r: RegionOf): boolean => {
+      const id = r.state === 'placeable' ? scopeId(r.fn, lock) : '';
+      return lost.some((site) => mayEditFor(site, r) && over.get(site)!.some((scope) => scope.id === id));
+    };
     const needed = new Set(regions.all(lock).filter(isNeeded));
     restricted.set(lock, needed);
     reasons.set(
@@ -189,9 +195,9 @@ export function chooseClasses(
     );
     // What only shared code could cover stays as it is.
     const after = coverBy(wanted);
-    convertible = convertible.filter((s) => isCovered(s, after));
+    for (const site of resting) if (!isCovered(site, after)) convertible.delete(site);
     if (needed.size === 0) wanted.delete(lock);
-    before = needed.size === 0 ? without : after;
+    rest(resting, needed.size === 0 ? without : after);
   }
   const isOpen = (scopes: ScopesAt, { fn, placement }: RegionOf): boolean =>
     placement!.open.every((open, node) => open === 0 || scopes(fn, node) !== undefined);
@@ -350,12 +356,16 @@ function coverOf(
 ): Cover {
   const added: ScopesAt = (fn, node, zero) => openAt(regions.get(fn.id) ?? [], begun, fn, node, zero);
   const around = new Map<number, readonly LockScope[]>();
-  for (const [id, list] of regions)
-    around.set(
-      id,
-      list.flatMap((r) => (r.handedOver ? [] : [{ lock: r.lock, scope: proposed(r) }])),
-    );
-  return base.with(added, { api, in: ({ id }) => around.get(id) ?? [] });
+  const aroundLocksOf = ({ id }: Fn): readonly LockScope[] => {
+    let found = around.get(id);
+    if (!found) {
+      const own = (regions.get(id) ?? []).filter((r) => !r.handedOver);
+      found = own.map((r) => ({ lock: r.lock, scope: proposed(r) }));
+      around.set(id, found);
+    }
+    return found;
+  };
+  return base.with(added, { api, in: aroundLocksOf });
 }
 
 /** The scope at a node: of one of the regions, of a transaction, or of one of them on each way there. */
