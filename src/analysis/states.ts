@@ -145,9 +145,13 @@ function trackedVariables(
   return out.filter((path) => kept.has(path));
 }
 
-/** The paths whose address a call is handed. */
-function addressed(op: CallOp): Path[] {
-  return op.args.flatMap((arg) => (arg[0] === '&' ? arg.slice(1) : []));
+const NO_PATHS: readonly Path[] = [];
+
+/** The paths that a call may write to: those whose address it is handed, and those that a macro sets. */
+function writtenBy({ args, sets }: CallOp): readonly Path[] {
+  let out = sets ?? NO_PATHS;
+  for (const arg of args) if (arg[0] === '&') out = [...out, arg.slice(1)];
+  return out;
 }
 
 const VALUE: Readonly<Record<string, Known>> = { '#0': 'z', '#neg': 'n', '#err': 'n', '#pos': 'p' };
@@ -330,10 +334,14 @@ function attempt(
   const equal = tracked.filter((path) => path.startsWith(EQUAL));
   const tests = cfg.map(({ op }) => (op.k === 'test' ? testedBy(op) : ''));
   /** By node: the variables through which it gets at a member, so that they point somewhere. */
-  const followed = cfg.map(({ op }) => tracked.filter((path) => PLAIN.test(path) && follows(op, path)));
+  const plain = tracked.filter((path) => PLAIN.test(path));
+  const followed = cfg.map(({ op }) =>
+    plain.length > 0 ? plain.filter((path) => follows(op, path)) : NO_PATHS,
+  );
   const opens = [...effects.values()].some((list) => list.some(({ act }) => act === 'acquire'));
   /** Of states that are alike there is one, so that they can be compared as objects. */
   const alike = new Map<string, State>();
+  const ones = new Set<State>();
   const seen: (State[] | undefined)[] = new Array(cfg.length);
   const exits = new Map<string, Exit>();
   const work: [number, State][] = [];
@@ -346,12 +354,16 @@ function attempt(
       seen[node] = states;
     }
     if (states.includes(given)) return;
-    const key = `${given.depth}|${given.pending}|${given.success}|${given.found}|${given.again}|${given.env}`;
-    let state = alike.get(key);
-    if (!state) {
-      state = given;
-      alike.set(key, state);
-    } else if (state !== given && states.includes(state)) return;
+    let state = given;
+    if (!ones.has(given)) {
+      const key = `${given.depth}|${given.pending}|${given.success}|${given.found}|${given.again}|${given.env}`;
+      const known = alike.get(key);
+      if (known && states.includes(known)) return;
+      if (!known) {
+        alike.set(key, given);
+        ones.add(given);
+      } else state = known;
+    }
     if (states.length >= MAX_STATES) {
       overflow = true;
       return;
@@ -441,7 +453,8 @@ function attempt(
         );
       states = forget(states, op.to);
     } else if (op.k === 'call') {
-      for (const path of [...addressed(op), ...(op.sets ?? [])])
+      const isConcerned = tracked.length > 0 || state.pending !== '';
+      for (const path of isConcerned ? writtenBy(op) : NO_PATHS)
         states = forget(overwrite(states, path), path).map((s) => know(s, path, 'u'));
       if (op.to !== '' && (state.pending !== '' || slot.has(op.to)))
         states = overwrite(states, op.to).map((s) => know(s, op.to, 'u'));
