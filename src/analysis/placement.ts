@@ -460,6 +460,43 @@ function balances(
   restores: readonly Point[],
   belongs: (node: number) => boolean,
 ): Pick<Placement, 'open' | 'conditional'> | string {
+  const scoped = scopedAt(facts, saves, restores);
+  if (typeof scoped === 'string') return scoped;
+  const { open, conditional, reached } = scoped;
+  // Nothing that may run under the lock may run outside of the scope.
+  const isLeft = (node: number): boolean =>
+    reached[node] === 1 && open[node] === 0 && facts.cfg[node]!.op.k === 'call' && belongs(node);
+  if (reached.some((_, node) => isLeft(node))) return 'a call would be left outside of the scope';
+  return { open, ...(conditional ? { conditional } : {}) };
+}
+
+interface Scoped extends Pick<Placement, 'open' | 'conditional'> {
+  /** By CFG node: 1 if it may run. */
+  readonly reached: Uint8Array;
+}
+
+/** By function, then by places: they are tried for more than one lock, and again after an edit elsewhere. */
+const tried = new WeakMap<FunctionFacts, Map<string, Scoped | string>>();
+
+function scopedAt(
+  facts: FunctionFacts,
+  saves: readonly Point[],
+  restores: readonly Point[],
+): Scoped | string {
+  const named = (points: readonly Point[]): string => points.map((p) => `${p.at}${p.statement}`).join();
+  const key = `${named(saves)} ${named(restores)}`;
+  const mine = tried.get(facts) ?? new Map<string, Scoped | string>();
+  tried.set(facts, mine);
+  const found = mine.get(key) ?? scopedAnew(facts, saves, restores);
+  mine.set(key, found);
+  return found;
+}
+
+function scopedAnew(
+  facts: FunctionFacts,
+  saves: readonly Point[],
+  restores: readonly Point[],
+): Scoped | string {
   const cfg: OpenNode[] = facts.cfg.map((n) => ({ ...n, next: [...n.next] }));
   const effects = new Map<number, Effect[]>();
   /** The statements that the inserted nodes stand at. */
@@ -536,17 +573,12 @@ function balances(
     if (effect!.act === 'release' && at.low < 1) return 'a path would restore what it did not save';
   }
   if (scope.exits.some((e) => e.depth !== 0)) return 'a path would return inside the scope';
-  const open = new Uint8Array(facts.cfg.length);
-  for (let i = 0; i < facts.cfg.length; i++) {
-    const at = scope.entry[i];
-    if (at && at.low >= 1) open[i] = 1;
-    // Nothing that may run under the lock may run outside of the scope.
-    if (facts.cfg[i]!.op.k === 'call' && at && at.low < 1 && belongs(i))
-      return 'a call would be left outside of the scope';
-  }
+  const entries = scope.entry.slice(0, facts.cfg.length);
+  const reached = Uint8Array.from(entries, (at) => (at ? 1 : 0));
+  const open = Uint8Array.from(entries, (at) => (at && at.low >= 1 ? 1 : 0));
   const unsaved = new Set([0]);
   const isSave = (node: number): boolean => effects.get(node)?.[0]?.act === 'acquire';
   for (const node of unsaved) if (!isSave(node)) for (const to of cfg[node]!.next) unsaved.add(to);
   const conditional = [...unsaved].some((node) => effects.get(node)?.[0]?.act === 'release');
-  return { open, ...(conditional ? { conditional: { facts: scoped, effects } } : {}) };
+  return { open, reached, ...(conditional ? { conditional: { facts: scoped, effects } } : {}) };
 }
