@@ -44,7 +44,7 @@ import { Tasks } from './tasks.js';
 import { type TightScope, tightScopes } from './tight-scopes.js';
 import { NO_TRANSACTIONS, proposeTransactions, type Transaction } from './transactions.js';
 import { UnderLocks } from './under-locks.js';
-import { buildReport, type Judgement, judging, judgingWith } from './verdict.js';
+import { buildReport, type Judgement, judging } from './verdict.js';
 import { Waits } from './waits.js';
 
 /** What opens and closes scopes. */
@@ -415,8 +415,11 @@ interface Settled {
  * With `lock-free`, classes get a scope, too, that some callers of a site hold and others do not: no cover comes of it, but then no lock
  * is held outside of scopes. So do transactions in which some callers are. Only classes stay that serve a site so.
  */
-function withScopesForOthers(findings: Findings, { transforms = BY_DEFAULT }: AnalyzeOptions): Settled {
-  const judgingOf = judgingWith(findings);
+function withScopesForOthers(
+  findings: Findings,
+  { transforms = BY_DEFAULT }: AnalyzeOptions,
+  judgingOf = judging(findings),
+): Settled {
   const settled = (done: Findings): Settled => ({ done, judgementOf: oncePer(judgingOf(done)) });
   let now = settled(findings);
   if (!transforms.includes(lockFree.name)) return now;
@@ -464,7 +467,7 @@ function oncePer<K, V>(make: (key: K) => V): (key: K) => V {
 
 /** Of the classes of the needs those with which, beside `also`, each serves a site that is lock-free then; and these sites. */
 function servingAll(
-  judgingWithAlso: (also: AlsoWanted) => (site: LocatedSite) => Judgement,
+  judgingAlso: (also: AlsoWanted) => (site: LocatedSite) => Judgement,
   needs: readonly Need[],
   classes: (need: Need) => readonly string[],
   also: AlsoWanted,
@@ -474,7 +477,7 @@ function servingAll(
     for (const need of left)
       for (const lock of classes(need)) if (!also.has(lock)) more.set(lock, (more.get(lock) ?? 0) + 1);
     if (more.size === 0) return { classes: more, free: [] };
-    const judgementOf = judgingWithAlso(new Map([...also, ...more]));
+    const judgementOf = judgingAlso(new Map([...also, ...more]));
     left = left.filter(({ site }) => judgementOf(site).verdict === 'lock-free');
     if ([...more.keys()].every((lock) => left.some((need) => classes(need).includes(lock))))
       return { classes: more, free: left.map(({ site }) => site) };
@@ -568,7 +571,8 @@ function recheck(before: Findings, after: Findings, done: Plan, options: Analyze
     }
   }
   // What was dropped for want of a lock may be in no scope.
-  const judgementOf = free.length > 0 ? judging(after) : undefined;
+  const judgingOf = judging(after);
+  const judgementOf = free.length > 0 ? judgingOf(after) : undefined;
   for (const { site, nodes, was, now } of free) {
     const at = nodes.map((node) => sameCall(was, node, now)).filter((node) => node >= 0);
     const judged = judgementOf!({ ...site, fn: now, nodes: at });
@@ -579,7 +583,7 @@ function recheck(before: Findings, after: Findings, done: Plan, options: Analyze
       message: `after the edit an allocation whose mask was dropped may be made under a reclaim lock: ${judged.reason}`,
     });
   }
-  const second = withScopesForOthers(after, options);
+  const second = withScopesForOthers(after, options, judgingOf);
   const built = buildReport({ root: '', version: '' }, second.done, second.judgementOf, []);
   const again = planOf(second.done, built, options);
   for (const left of [...again.scopes, ...again.downgrades, ...again.removals]) {

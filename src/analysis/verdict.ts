@@ -43,13 +43,8 @@ function nameOf(lock: string, fn: Fn): string {
   return OF_A_FILESYSTEM_TYPE.test(lock) ? heldIn(lock, fn.group) : lock;
 }
 
-/** Gives what is to be said of a site. */
-export function judging(findings: Findings): (site: LocatedSite) => Judgement {
-  return judgingWith(findings)(findings);
-}
-
-/** The same for findings with more lock classes: what does not depend on these is found out once. */
-export function judgingWith(findings: Findings): (chosen: Findings) => (site: LocatedSite) => Judgement {
+/** Gives what is to be said of a site, for findings with any more lock classes: what does not depend on these is found out once. */
+export function judging(findings: Findings): (chosen: Findings) => (site: LocatedSite) => Judgement {
   const { index, callers, locks, tasks, servers, strangers } = findings;
   const idOf = (node: number): number => callers.functionOf(node).id;
   // What is found out for one of these is kept: each is to be the same function for both kinds of masks.

@@ -875,6 +875,10 @@ export class Index {
     if (member !== undefined) return `it is called through ${member}, which too many files may use`;
     if (this.exported.has(id)) return 'it is exported to other modules';
     if (this.named.has(id)) return 'not all files that name it were read';
+    const fields = this.hasKernel && this.onlyUncalled.has(id) ? (this.uncalled.get(id) ?? []) : [];
+    const stored = this.membersOf(id).find((one) => fields.includes(one.slice(one.lastIndexOf('.') + 1)));
+    if (stored !== undefined)
+      return `it is stored in ${stored.replace(/^\W/, '')}, which nobody was seen to call`;
     return this.hasKernel ? 'its address is kept' : 'its address is kept, and the kernel was not read';
   }
 

@@ -146,6 +146,16 @@ const OBSTACLES: readonly { readonly kind: string; readonly by: string; readonly
     reason: /^not every caller of \S+ is known: it is called through (\S+), which too many files may use/,
   },
   {
+    kind: 'not every caller is known: nobody was seen to call what a member holds',
+    by: 'member',
+    reason: /^not every caller of \S+ is known: it is stored in (\S+), which nobody was seen to call/,
+  },
+  {
+    kind: 'not every caller is known: files that name a function were not read',
+    by: 'function',
+    reason: /^not every caller of (\S+) is known: not all files that name it were read/,
+  },
+  {
     kind: 'not every caller is known: the address of a function is kept',
     by: 'function',
     reason: /^not every caller of (\S+) is known/,

@@ -243,6 +243,20 @@ int b(struct work *w) { return w->run(1); }
     expect(linked({ 'fs/a/a.c': text }).escaped.size).toBe(0);
   });
 
+  it('by nobody, of a member that no file calls, and says so', () => {
+    const index = linked({
+      'fs/a/a.c': `
+struct ops { int (*read)(int); int (*write)(int); };
+static int g(int x) { return x; }
+const struct ops ops = { .read = g };
+int b(const struct ops *o) { return o->write(1); }
+`,
+    });
+    expect(index.whyEscaped(functionIn(index, 'g').id)).toBe(
+      'it is stored in ops.read, which nobody was seen to call',
+    );
+  });
+
   it('through a member in which what a table leads to keeps it', () => {
     const text = `
 struct ops { void (*keep)(struct request *r, int (*fn)(int)); };
