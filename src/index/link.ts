@@ -878,7 +878,7 @@ export class Index {
     const fields = this.hasKernel && this.onlyUncalled.has(id) ? (this.uncalled.get(id) ?? []) : [];
     const stored = this.membersOf(id).find((one) => fields.includes(one.slice(one.lastIndexOf('.') + 1)));
     if (stored !== undefined)
-      return `it is stored in ${stored.replace(/^\W/, '')}, which nobody was seen to call`;
+      return `it is stored in ${stored.replace(/^\W+/, '')}, which nobody was seen to call`;
     return this.hasKernel ? 'its address is kept' : 'its address is kept, and the kernel was not read';
   }
 
