@@ -1,7 +1,7 @@
 import type { EdgeKind } from '../analysis/report.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { openerOf } from '../kernel/openers.js';
-import { onlyPrints, TRACEPOINT } from '../kernel/printing.js';
+import { isFormat, onlyPrints, TRACEPOINT } from '../kernel/printing.js';
 import { REGISTRARS_BY_NAME } from '../kernel/tasks.js';
 import { DECLARED_BY } from '../kernel/waits.js';
 import { constantValue } from '../parse/constants.js';
@@ -57,6 +57,12 @@ const MAX_WAYS = 16;
 
 const NO_PARAMS: ReadonlySet<number> = new Set();
 
+/** A member of a struct. */
+interface Member {
+  readonly owner: string;
+  readonly field: string;
+}
+
 /** What becomes of a function pointer that is handed to a function. */
 interface Fate {
   /** All of its uses were seen and understood. */
@@ -64,7 +70,7 @@ interface Fate {
   /** It is called before that function returns. */
   readonly called: boolean;
   /** Members that it is kept in. */
-  readonly members: readonly { readonly owner: string; readonly field: string }[];
+  readonly members: readonly Member[];
   /** Calls of registrars that get it. */
   readonly registered: readonly { readonly fn: number; readonly node: number; readonly by: string }[];
 }
@@ -903,19 +909,25 @@ export class Index {
     }
   }
 
-  /** Names of the functions that an argument or what is called may be: the one that it names, or those that a local variable is set to. */
+  /**
+   * Names of the functions that an argument or what is called may be: the one that it names, or those that a local variable is set
+   * to, whatever else it may hold.
+   */
   functionsIn(fn: Fn, path: Path): readonly string[] {
     const name = nameIn(path);
     if (name === undefined) return [];
     if (!this.isLocal(fn, name)) return this.byName.has(name) || this.aliases.has(name) ? [name] : [];
     const to = `v:${name}`;
-    const names = fn.facts.references.flatMap(([at, function_]) => (at === to ? [function_] : []));
-    if (names.length === 0 || fn.facts.params.some(([param]) => param === name)) return [];
+    return [...new Set(fn.facts.references.flatMap(([at, function_]) => (at === to ? [function_] : [])))];
+  }
+
+  /** May a local variable hold something else than functions that it is set to by name? */
+  private holdsOther(fn: Fn, name: string, names: readonly string[]): boolean {
+    const to = `v:${name}`;
     const isOne = (from: Path): boolean => from === '#0' || names.includes(from.replace(/^&?v:/, ''));
-    const hasOther = fn.facts.cfg.some(
+    return fn.facts.cfg.some(
       ({ op }) => (op.k === 'set' && op.to === to && !isOne(op.from)) || (op.k === 'call' && op.to === to),
     );
-    return hasOther ? [] : [...new Set(names)];
   }
 
   /** Functions stored in a member (`super_operations.evict_inode`), each with the parts of the kernel that store it. */
@@ -1116,10 +1128,15 @@ export class Index {
     const found = type === '' ? undefined : this.tables.get(via);
     if (!found) return;
     const fate = this.fate(fn, op, position);
-    const kept = fate.members.some(({ owner, field }) => !this.onlyPrinted(owner, field));
-    const followed = fate.known && !kept && fate.registered.length === 0;
-    if (followed && !fate.called) return;
-    this.calledMembers.add(via);
+    const members = fate.members.filter(({ owner, field }) => !this.onlyPrinted(owner, field));
+    const followed =
+      fate.known &&
+      fate.registered.length === 0 &&
+      members.every((member) => this.holdsAll(member, found.keys()));
+    const isCalled = !followed || fate.called;
+    // Whoever calls the member in which the callee keeps it calls it.
+    if (isCalled || members.length > 0) this.calledMembers.add(via);
+    if (!isCalled) return;
     const ways = followed ? this.ways(fn, op, position) : [];
     for (const id of found.keys()) {
       if (!followed || ways.length >= MAX_WAYS) this.escaped.add(id);
@@ -1140,7 +1157,7 @@ export class Index {
       const found = this.tables.get(via);
       if (!found) continue;
       // Whoever calls the member that it was copied into calls it.
-      if (this.memberOf(fn, to)) {
+      if (this.memberAt(fn, to).length > 0) {
         this.calledMembers.add(via);
         continue;
       }
@@ -1162,44 +1179,60 @@ export class Index {
     }
   }
 
-  /** `process->dispatch = version->dispatch`: what is stored in the one member is stored in the other. */
+  private holdsAll({ owner, field }: Member, functions: Iterable<number>): boolean {
+    const held = this.tables.get(`${owner}.${field}`);
+    return [...functions].every((id) => held?.has(id));
+  }
+
+  /**
+   * `process->dispatch = version->dispatch`, or a call that hands the one to what keeps it in the other: what is stored in the one
+   * member is stored in the other.
+   */
   private copiedMembers(): void {
     const fieldOf = (path: Path): string => path.slice(path.lastIndexOf(' ') + 1);
-    const byField = new Map<string, { fn: Fn; to: Path; from: Path }[]>();
+    const byField = new Map<string, { fn: Fn; from: Path; to: () => readonly Member[] }[]>();
+    const note = (fn: Fn, from: Path, to: () => readonly Member[]): void => {
+      const field = fieldOf(from);
+      const same = byField.get(field);
+      if (same) same.push({ fn, from, to });
+      else byField.set(field, [{ fn, from, to }]);
+    };
     for (const fn of this.functions) {
-      for (const [to, from] of fn.facts.memberReads) {
-        if (!to.includes(' ')) continue;
-        const field = fieldOf(from);
-        const same = byField.get(field);
-        if (same) same.push({ fn, to, from });
-        else byField.set(field, [{ fn, to, from }]);
+      for (const [to, from] of fn.facts.memberReads)
+        if (to.includes(' ')) note(fn, from, () => this.memberAt(fn, to));
+      for (const [, op] of fn.facts.calls) {
+        for (const [position, arg] of op.args.entries()) {
+          if (arg[0] !== '&' && this.fieldTables.has(fieldOf(arg)) && arg.includes(' '))
+            note(fn, arg, () => this.fate(fn, op, position).members);
+        }
       }
     }
     const fields = new Set([...byField.keys()].filter((field) => this.fieldTables.has(field)));
     for (const field of fields) {
       // Of a member that was not seen to be set yet it is asked again once it is.
       fields.delete(field);
-      for (const { fn, to, from } of byField.get(field) ?? []) {
-        const source = `${this.typeOf(fn, from.slice(0, from.lastIndexOf(' ')))}.${field}`;
-        const member = this.memberOf(fn, to);
-        if (!member) continue;
-        const key = `${member.owner}.${member.field}`;
-        for (const id of [...(this.tables.get(source)?.keys() ?? [])]) {
-          if (this.tables.get(key)?.has(id)) continue;
-          this.keptIn.add(`${key} ${id}`);
-          this.store(member.owner, member.field, id, fn.file.file, true);
-          if (byField.has(member.field)) fields.add(member.field);
+      for (const { fn, from, to } of byField.get(field) ?? []) {
+        const source = this.tables.get(`${this.typeOf(fn, from.slice(0, from.lastIndexOf(' ')))}.${field}`);
+        if (!source) continue;
+        for (const member of to()) {
+          const key = `${member.owner}.${member.field}`;
+          for (const id of [...source.keys()]) {
+            if (this.tables.get(key)?.has(id)) continue;
+            this.keptIn.add(`${key} ${id}`);
+            this.store(member.owner, member.field, id, fn.file.file, true);
+            if (byField.has(member.field)) fields.add(member.field);
+          }
         }
       }
     }
   }
 
-  /** Struct and name of the member that a path names; undefined where it names none or the struct is not known. */
-  private memberOf(fn: Fn, path: Path): { readonly owner: string; readonly field: string } | undefined {
+  /** The member that a path names; none where it names none or the struct is not known. */
+  private memberAt(fn: Fn, path: Path): readonly Member[] {
     const cut = path.lastIndexOf(' ');
     const owner = cut < 0 ? '' : this.typeOf(fn, path.slice(0, cut));
     const field = path.slice(cut + 1);
-    return owner !== '' && /^\w+$/.test(field) ? { owner, field } : undefined;
+    return owner !== '' && /^\w+$/.test(field) ? [{ owner, field }] : [];
   }
 
   /** `setup(work, function)`: where the callee keeps its argument in a member, the function is stored there. */
@@ -1258,7 +1291,8 @@ export class Index {
       const param = params[position]?.[0];
       if (depth >= MAX_FATE_DEPTH) return LOST;
       if (param !== undefined) return this.fateIn(target, param, depth);
-      return target.facts.isMacro ? this.fateInRest(target, position - params.length, depth) : LOST;
+      if (target.facts.isMacro) return this.fateInRest(target, position - params.length, depth);
+      return isFormat(params.at(-1)) ? NOTHING : LOST;
     });
     const answer = each.reduce(bothFates, NOTHING);
     this.openFates.delete(key);
@@ -1287,6 +1321,7 @@ export class Index {
     const entries = fn.file.tables.filter((entry) => entry.within === fn.facts.name && entry.fn === name);
     for (const [node, { op }] of fn.facts.cfg.entries()) {
       if (op.k === 'ret' && op.value === path) return LOST;
+      if (op.k === 'set' && op.from === `&${path}`) return LOST;
       if (op.k === 'set' && op.from === path) {
         const cut = op.to.lastIndexOf(' ');
         if (cut < 0) return LOST;
@@ -1420,7 +1455,7 @@ export class Index {
       if (names.length > 0) {
         for (const t of names.flatMap((name) => this.lookup(name, fn.file.file)))
           this.edge(fn, t.id, node, 'typed', 'pointer');
-        return;
+        if (!this.holdsOther(fn, p.name, names)) return;
       }
       // A parameter: what callers hand in is linked where they hand it in.
       if (fn.facts.params.some(([name]) => name === p.name)) return;

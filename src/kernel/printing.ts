@@ -29,3 +29,11 @@ export const TRACEPOINT = /^trace_\w+$/;
 export function onlyPrints(name: string): boolean {
   return PRINTS.test(name);
 }
+
+/**
+ * Is that parameter, the last one before `...`, a format of printf()? What comes behind it is printed (`__printf(3, 4)` of
+ * linux/compiler_attributes.h says so of most, Linux 6.12; they call it `fmt`, `format`, `namefmt`, `pathfmt`).
+ */
+export function isFormat(param: readonly [name: string, type: string] | undefined): boolean {
+  return param !== undefined && param[1] === 'char' && /(?:fmt|format)$/.test(param[0]);
+}

@@ -282,6 +282,21 @@ int end(struct request *r) { return r->done(1); }
     expect([callersOf('g'), callersOf('h')]).toEqual([['a'], ['a']]);
   });
 
+  it.each([
+    ['a member', 'int a(struct s *s) { int (*fn)(int) = s->fn; if (!fn) fn = g; return fn(1); }'],
+    [
+      'an argument',
+      'static int a(int (*fn)(int)) { if (!fn) fn = g; return fn(1); }\nint b(void) { return a(h); }',
+    ],
+    [
+      'a result',
+      'int (*get(void))(int);\nint a(void) { int (*fn)(int) = get(); if (!fn) fn = g; return fn(1); }',
+    ],
+  ])('through a variable that may hold %s as well', (_, code) => {
+    const text = `struct s { int (*fn)(int); };\nint g(int x) { return x; }\nint h(int x) { return -x; }\nconst struct s s = { .fn = h };\n`;
+    expect(callersOf({ 'fs/a.c': text + code }, 'g')).toEqual(['a pointer typed']);
+  });
+
   it('through a macro', () => {
     const text =
       '#define twice(x) (g(x) + g(x))\nstatic int g(int x) { return x; }\nint a(void) { return twice(1); }\n';
@@ -379,6 +394,10 @@ describe('a function that is printed', () => {
       'by a macro with named ones',
       '#define say(l, fmt, args...) dev_err(l->dev, fmt, ## args)\nvoid a(struct s *s) { say(s, "%ps %ps", s, s->fn); }',
     ],
+    [
+      'by a function with a format',
+      'void tell(int x, const char *fmt, ...) { }\nvoid a(struct s *s) { tell(1, "%d %ps", 1, s->fn); }',
+    ],
   ])('%s', (_, code) => expect(escaped(code)).toEqual([]));
   it('out of a member that holds it for nothing else', () => {
     const code = `
@@ -409,6 +428,10 @@ int b(struct shown *x, struct s *s) { keep(x, s->fn); return s->fn(1); }`,
     ],
     ['a macro that does nothing known with it', '#define keep(x, ...) (x)\nvoid a(void) { keep(1, g); }'],
     ['a function that may read its arguments', 'void keep(int x, ...) { }\nvoid a(void) { keep(1, g); }'],
+    [
+      'one with a format in another place',
+      'void keep(const char *fmt, int x, ...) { }\nvoid a(void) { keep("", 1, g); }',
+    ],
   ])('but not %s', (_, code) => expect(escaped(code)).toEqual(['g']));
 });
 
@@ -442,6 +465,20 @@ int a(struct ops *o, struct s *s) { return o->each(s->fn); }`,
 static void keep(struct s *s, int (*fn)(int)) { s->fn = fn; }
 const struct ops ops = { .keep = keep };
 void a(const struct ops *o, struct s *s) { o->keep(s, g); }`,
+    ],
+    [
+      'is handed out of a member to what keeps it in one that nobody calls',
+      `${G}struct q { int (*run)(int); };\nstruct s t = { .fn = g };
+static void keep(struct q *q, int (*fn)(int)) { q->run = fn; }
+void a(struct q *q, struct s *s) { keep(q, s->fn); }`,
+    ],
+    [
+      'is what a parameter becomes that is handed to what is not there',
+      `${G}void a(int (*fn)(int)) { if (!fn) fn = g; keep(fn); }`,
+    ],
+    [
+      'is in a variable whose address is taken',
+      `${G}void a(struct s *s) { int (*fn)(int) = s->fn; if (!fn) fn = g; s->at = &fn; }`,
     ],
     [
       'may be what a variable holds that is handed to what is not there',
@@ -481,6 +518,24 @@ int a(int x) { int (*fn)(int); fn = h; if (x) fn = g; return walk(fn) + fn(2); }
 int c(struct r *r) { return r->last(1); }
 void b(struct q *q, struct r *r) { r->last = q->run; }
 void a(struct q *q, struct s *s) { q->run = s->fn; }`,
+    ],
+    [
+      'is handed out of a member to what keeps it in another, and called from there',
+      `${G}struct q { int (*run)(int); };\nstruct s t = { .fn = g };
+int b(struct q *q) { return q->run(1); }
+static void keep(struct q *q, int (*fn)(int)) { q->run = fn; }
+void a(struct q *q, struct s *s) { keep(q, s->fn); }`,
+    ],
+    [
+      'is what a variable holds that a member has no value for',
+      `${G}static int h(int x) { return -x; }\nstruct s t = { .fn = h };
+int a(struct s *s) { int (*fn)(int) = s->fn; if (!fn) fn = g; return fn(1); }`,
+    ],
+    [
+      'is what a parameter becomes that nobody gave a value',
+      `${G}static int h(int x) { return -x; }
+static int b(int (*fn)(int)) { if (!fn) fn = g; return fn(1); }
+int a(void) { return b(h) + b(0); }`,
     ],
     [
       'is put into a struct by an initialiser, and called from there',
