@@ -1,4 +1,5 @@
 import type { EdgeKind } from '../analysis/report.js';
+import { HOOK_CALLER_BY_NAME } from '../kernel/hooks.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { openerOf } from '../kernel/openers.js';
 import { isFormat, onlyPrints, TRACEPOINT } from '../kernel/printing.js';
@@ -6,7 +7,7 @@ import { REGISTRARS_BY_NAME } from '../kernel/tasks.js';
 import { DECLARED_BY } from '../kernel/waits.js';
 import { constantValue } from '../parse/constants.js';
 import type { CallOp, FileFacts, FunctionFacts, Path, TableEntry } from '../parse/facts.js';
-import { lineAt } from '../parse/facts.js';
+import { ELEMENTS, lineAt } from '../parse/facts.js';
 import { inModule, MODULE } from '../tree/kernel-tree.js';
 import { Signatures, writtenSignature } from './signatures.js';
 
@@ -55,7 +56,7 @@ export type Way = readonly {
 /** Ways followed for one parameter. */
 const MAX_WAYS = 16;
 
-const NO_PARAMS: ReadonlySet<number> = new Set();
+const NONE: ReadonlySet<number> = new Set();
 
 /** A member of a struct. */
 interface Member {
@@ -224,6 +225,8 @@ export class Index {
   /** Members by which `leadsTo` was answered. */
   private readonly followed = new Set<string>();
   private readonly openFates = new Map<string, number>();
+  /** By file and name of an array that only functions of the file use: functions in it. */
+  private readonly arrays = new Map<string, Set<number>>();
   private lowestOpen = Number.POSITIVE_INFINITY;
   /** `struct.field` of every member that is called, `.field` where the struct is not known. */
   private readonly calledMembers = new Set<string>();
@@ -266,6 +269,7 @@ export class Index {
     for (const fn of this.functions) this.assignedFunctions(fn);
     for (const fn of this.functions) this.keptFunctions(fn);
     this.copiedMembers();
+    this.elementsOfArrays();
     for (let i = 0; i < this.functions.length; i++) {
       this.callees.push([]);
       this.callers.push([]);
@@ -720,6 +724,13 @@ export class Index {
     if (within && this.isLocal(within, entry.fn)) return;
     const targets = this.lookup(entry.fn, file.file).filter((f) => !f.facts.isMacro);
     if (targets.length === 0) return;
+    if (entry.field === ELEMENTS) {
+      const array = `${file.file} ${entry.variable}`;
+      const elements = this.arrays.get(array) ?? new Set();
+      this.arrays.set(array, elements);
+      for (const target of targets) elements.add(target.id);
+      return;
+    }
     let owner = entry.struct;
     if (owner === '') {
       const p = parsePath(entry.path);
@@ -909,6 +920,46 @@ export class Index {
     }
   }
 
+  /** What is in an array of a file is called where that is, if nothing else is done with it there; else by anybody. */
+  private elementsOfArrays(): void {
+    for (const [array, functions] of this.arrays) {
+      const [file, name] = array.split(' ') as [string, string];
+      const isOnlyCalled = this.isOnlyCalled(this.files.get(file)!, name);
+      for (const id of functions) {
+        this.addressTaken.add(id);
+        if (!isOnlyCalled) this.escaped.add(id);
+      }
+    }
+  }
+
+  /** Are elements of an array of that file called, tested and given to variables that are called, and nothing else? */
+  private isOnlyCalled(file: FileFacts, array: string): boolean {
+    if (file.mentions.includes(array) || file.tables.some(({ fn }) => fn === array)) return false;
+    const isIt = (path: Path): boolean => path === `v:${array}` || path === `&v:${array}`;
+    const isCalled = (fn: Fn, to: Path): boolean => {
+      const name = nameIn(to);
+      if (name === undefined || !this.isLocal(fn, name) || !isIt(this.onlySource(fn, name))) return false;
+      const { known, members } = this.fateIn(fn, name, 0);
+      return known && members.length === 0 && !fn.facts.calls.some(([, op]) => op.args.includes(to));
+    };
+    return file.functions.every((facts) => {
+      const fn = this.byName.get(facts.name)!.find((one) => one.facts === facts)!;
+      if (this.isLocal(fn, array)) return true;
+      return (
+        !facts.broken &&
+        facts.references.every(([to, name]) => name !== array || isCalled(fn, to)) &&
+        facts.calls.every(([, op]) => op.fn === 'ARRAY_SIZE' || !op.args.some(isIt))
+      );
+    });
+  }
+
+  /** The functions in the array of the file that a path names. */
+  private elementsOf(fn: Fn, path: Path): ReadonlySet<number> {
+    const name = nameIn(path);
+    if (name === undefined || this.isLocal(fn, name)) return NONE;
+    return this.arrays.get(`${fn.file.file} ${name}`) ?? NONE;
+  }
+
   /**
    * Names of the functions that an argument or what is called may be: the one that it names, or those that a local variable is set
    * to, whatever else it may hold.
@@ -1065,7 +1116,7 @@ export class Index {
   /** Which parameters of a macro get another value in it, or in a macro that it hands them to. */
   private paramsSet(macro: Fn): ReadonlySet<number> {
     let found = this.setParams.get(macro.id);
-    if (found || !macro.facts.isMacro) return found ?? NO_PARAMS;
+    if (found || !macro.facts.isMacro) return found ?? NONE;
     found = new Set();
     this.setParams.set(macro.id, found);
     const places = new Map(macro.facts.params.map(([name], i) => [`v:${name}`, i]));
@@ -1090,7 +1141,12 @@ export class Index {
     } else {
       this.linkPointer(fn, node, op.fn === '' ? op.target : `v:${op.fn}`);
     }
+    const hooks = HOOK_CALLER_BY_NAME.get(op.fn);
     for (const [position, arg] of op.args.entries()) {
+      if (position === hooks?.hook) {
+        this.linkMember(fn, node, `${hooks.table}.${nameIn(arg)}`);
+        continue;
+      }
       this.linkHandedMember(fn, node, op, position, arg);
       const names = this.functionsIn(fn, arg);
       // What user space includes as well names no function of the kernel: `FN(sys_close, 168)` of include/uapi/linux/bpf.h.
@@ -1408,6 +1464,17 @@ export class Index {
     return op.k !== 'call' || this.signatures.takes(to, fn, op);
   }
 
+  /** A call through a member leads to what is stored there. */
+  private linkMember(fn: Fn, node: number, via: string): ReadonlyMap<number, unknown> | undefined {
+    this.calledMembers.add(via);
+    const found = this.tables.get(via);
+    for (const id of found?.keys() ?? []) {
+      const kept = this.keptIn.has(`${via} ${id}`) ? { kept: true as const } : {};
+      this.edge(fn, id, node, 'typed', 'table', via, kept);
+    }
+    return found;
+  }
+
   private linkPointer(fn: Fn, node: number, target: Path): void {
     const p = parsePath(target);
     const field = p.fields.at(-1);
@@ -1415,20 +1482,8 @@ export class Index {
       const type = this.typeOf(fn, target.slice(0, target.lastIndexOf(' ')));
       if (type !== '') {
         const via = `${type}.${field}`;
-        this.calledMembers.add(via);
-        const found = this.tables.get(via);
-        if (found) {
-          for (const id of found.keys())
-            this.edge(
-              fn,
-              id,
-              node,
-              'typed',
-              'table',
-              via,
-              this.keptIn.has(`${via} ${id}`) ? { kept: true } : {},
-            );
-        } else this.unresolved.push({ from: fn.id, node });
+        const found = this.linkMember(fn, node, via);
+        if (!found) this.unresolved.push({ from: fn.id, node });
         // What was stored through a pointer of unknown type may be meant here, too.
         for (const id of this.tables.get(`.${field}`)?.keys() ?? []) {
           if (!found?.has(id) && this.mayLead(fn, node, target, id))
@@ -1447,6 +1502,9 @@ export class Index {
     if (p.root === 'v') {
       const source = this.isLocal(fn, p.name) ? this.onlySource(fn, p.name) : '';
       const local = parsePath(source);
+      const elements = this.elementsOf(fn, this.isLocal(fn, p.name) ? source : target);
+      for (const id of elements) this.edge(fn, id, node, 'typed', 'pointer');
+      if (elements.size > 0) return;
       if (local.fields.length > 0) {
         this.linkPointer(fn, node, source);
         return;

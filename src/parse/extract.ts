@@ -1,3 +1,4 @@
+import { HOOK_FILLERS } from '../kernel/hooks.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import {
   FLAG_RESTORER_BY_NAME,
@@ -21,7 +22,7 @@ import type {
   SiteFacts,
   TableEntry,
 } from './facts.js';
-import { lineAt, lineStarts, TASK_FLAGS } from './facts.js';
+import { ELEMENTS, lineAt, lineStarts, TASK_FLAGS } from './facts.js';
 import { buildFlow, declaredName } from './flow.js';
 import { mendPasses } from './mend.js';
 import { argumentsOf, pathOf } from './paths.js';
@@ -127,6 +128,8 @@ class Extraction {
   private readonly tables: TableEntry[] = [];
   private readonly aliases: [string, string][] = [];
   private readonly mentions = new Set<string>();
+  /** Arrays of the file that nothing outside of its functions uses. */
+  private readonly ownArrays = new Set<string>();
   private readonly outside: SiteFacts[] = [];
   private readonly maskFlags: MaskFlag[] = [];
   private readonly masks: { flag: string; start: number; end: number }[];
@@ -296,6 +299,33 @@ class Extraction {
     return false;
   }
 
+  /** `x[]`, or `(*x[])(int)`. */
+  private isArray(declarator: number): boolean {
+    for (let n = declarator; n >= 0; n = this.inner(n)) {
+      const type = this.cst.type[n];
+      if (type === 'array_declarator') return this.cst.type[this.inner(n)] === 'identifier';
+    }
+    return false;
+  }
+
+  /** What a declarator is about: `parenthesized_declarator` has no field for it. */
+  private inner(declarator: number): number {
+    const { cst } = this;
+    const named = childByField(cst, declarator, 'declarator');
+    if (named >= 0 || cst.type[declarator] !== 'parenthesized_declarator') return named;
+    return children(cst, declarator).find((c) => cst.type[c]!.endsWith('declarator')) ?? -1;
+  }
+
+  /** Is all that uses a variable in the functions of this file? */
+  private isOfFile(declaration: number, name: string): boolean {
+    const { cst } = this;
+    const isStatic = children(cst, declaration).some(
+      (c) => cst.type[c] === 'storage_class_specifier' && textOf(cst, c) === 'static',
+    );
+    if (!isStatic || !this.file.endsWith('.c')) return false;
+    return !new RegExp(`^[ \\t]*#[ \\t]*define\\b(?:.*\\\\\\r?\\n)*.*\\b${name}\\b`, 'm').test(this.text);
+  }
+
   private typeDefinition(node: number): void {
     const { cst } = this;
     const type = childByField(cst, node, 'type');
@@ -327,8 +357,11 @@ class Extraction {
       this.globals.push([name, this.isFunctionPointer(inner) ? this.functionType(inner, base) : base]);
       if (cst.type[d] === 'init_declarator') {
         const value = childByField(cst, d, 'value');
-        this.initializer(value, `t:${base}`, '', name, cst.type[inner] === 'array_declarator');
-        if (this.isFunctionPointer(inner) || cst.type[value] === 'identifier') this.namesIn(value, '');
+        const isArray = this.isArray(inner);
+        if (isArray && this.isOfFile(node, name)) this.ownArrays.add(name);
+        this.initializer(value, `t:${base}`, '', name, isArray);
+        if ((this.isFunctionPointer(inner) && !isArray) || cst.type[value] === 'identifier')
+          this.namesIn(value, '');
         this.sitesIn(d, undefined);
       }
     }
@@ -387,7 +420,7 @@ class Extraction {
       if (type === '{' || type === '}' || type === ',') continue;
       if (type !== 'initializer_pair') {
         if (type === 'initializer_list') this.initializer(c, isArray ? owner : '', within, variable, false);
-        else if (isArray) this.namesIn(c, within);
+        else if (isArray) this.element(c, within, variable);
         else this.tableEntry(owner, `#${position}`, c, within, variable);
         position++;
         continue;
@@ -407,11 +440,24 @@ class Extraction {
         const inner = field === undefined ? base : `${base} ${field}`;
         this.initializer(value, inner, within, variable, field !== undefined ? false : !index && isArray);
       } else if (field === undefined) {
-        this.namesIn(value, within);
+        this.element(value, within, variable);
       } else {
         this.tableEntry(base, field, value, within, variable);
       }
     }
+  }
+
+  /** A value of an array. */
+  private element(value: number, within: string, variable: string): void {
+    const [, macro, hook, fn] = /^(\w+)\(\s*(\w+),\s*(\w+)\s*\)$/.exec(textOf(this.cst, value)) ?? [];
+    const filler = HOOK_FILLERS.find(({ name }) => name === macro);
+    if (filler) {
+      const { table: struct } = filler;
+      const start = this.cst.start[value]!;
+      this.tables.push({ struct, path: `t:${struct}`, within, field: hook!, fn: fn!, start, variable });
+    } else if (within === '' && this.ownArrays.has(variable))
+      this.tableEntry(ELEMENTS, ELEMENTS, value, '', variable);
+    else this.namesIn(value, within);
   }
 
   private tableEntry(owner: Path, field: string, value: number, within: string, variable: string): void {

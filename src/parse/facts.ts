@@ -211,6 +211,9 @@ export interface MaskFlag {
   readonly mask: string;
 }
 
+/** In the place of a field: the function is an element of an array that only functions of the file use. */
+export const ELEMENTS = '[]';
+
 /** `field` of struct `struct` is set to function `fn` (in an initialiser or by assignment). */
 export interface TableEntry {
   /** Struct tag where the initialiser names it, else ''. */

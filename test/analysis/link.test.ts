@@ -271,6 +271,30 @@ int end(struct request *r) { return r->done(1); }
     expect(linked({ 'fs/a/a.c': text }).escaped.size).toBe(0);
   });
 
+  it('as a hook of a security module', () => {
+    const calls = {
+      'security/security.c': `int security_link(struct dentry *d, const char *name) { return call_int_hook(link, d, name); }
+void security_free(struct inode *inode) { call_void_hook(free, inode); }
+int security_get(struct inode *inode) { struct lsm_static_call *scall; lsm_for_each_hook(scall, get) return scall->hl->hook.get(inode); }`,
+      'include/linux/lsm_hooks.h':
+        'struct security_hook_list { union security_list_options hook; };\nstruct lsm_static_call { struct security_hook_list *hl; };',
+    };
+    const of = (hook: string): string[] => {
+      const files = {
+        ...calls,
+        'security/a/lsm.c': `static int g(struct inode *inode) { return 0; }
+static struct security_hook_list a_hooks[] __ro_after_init = { LSM_HOOK_INIT(other, other_fn), LSM_HOOK_INIT(${hook}, g), };`,
+      };
+      const index = linked(files);
+      expect(index.escaped.has(functionIn(index, 'g').id)).toBe(hook === 'unknown');
+      return callersOf(files, 'g');
+    };
+    expect(of('link')).toEqual(['security_link table typed security_list_options.link']);
+    expect(of('free')).toEqual(['security_free table typed security_list_options.free']);
+    expect(of('get')).toEqual(['security_get table typed security_list_options.get']);
+    expect(of('unknown')).toEqual([]);
+  });
+
   it('through a variable that may hold several functions', () => {
     const index = linked({
       'fs/a.c':
@@ -433,6 +457,56 @@ int b(struct shown *x, struct s *s) { keep(x, s->fn); return s->fn(1); }`,
       'void keep(const char *fmt, int x, ...) { }\nvoid a(void) { keep("", 1, g); }',
     ],
   ])('but not %s', (_, code) => expect(escaped(code)).toEqual(['g']));
+});
+
+describe('a function in an array of its file', () => {
+  const DECLARED = `typedef int (*fn_t)(int);
+struct s { fn_t fn; const fn_t *all; };
+static int g(int x) { return x; }
+static int h(int x) { return -x; }
+`;
+  const POINTERS = 'static int (*const t[])(int) = { g,\n#ifdef CONFIG_H\n&h,\n#endif\nNULL };\n';
+  it.each([
+    ['by its place', `${POINTERS}int a(int i) { return t[i] ? (*t[i++])(i) : 0; }`],
+    [
+      'in a loop over all of them',
+      `static const fn_t t[] = { g, [2] = h };
+int a(int x) { int i; for (i = 0; i < ARRAY_SIZE(t); i++) x = t[i](x); return x; }`,
+    ],
+    ['by a variable', `${POINTERS}int a(int i) { fn_t fn = t[i]; if (!fn) return 0; return fn(i); }`],
+    [
+      'by a pointer',
+      `${POINTERS}int a(int x) { const fn_t *p; for (p = t; *p; p++) x = (*p)(x); return x; }`,
+    ],
+  ])('is called %s', (_, code) => {
+    const index = linked({ 'fs/a/a.c': DECLARED + code });
+    for (const name of ['g', 'h'])
+      expect(shown(index, index.callers[functionIn(index, name).id]!)).toEqual(['a pointer typed']);
+    expect(index.escaped.size).toBe(0);
+  });
+
+  it.each([
+    ['is returned', `${POINTERS}fn_t a(int i) { return t[i]; }`],
+    ['goes into a member', `${POINTERS}void a(struct s *s, int i) { s->fn = t[i]; }`],
+    ['goes elsewhere with all of them', `${POINTERS}void a(struct s *s) { s->all = t; }`],
+    ['is in a struct of the file', `${POINTERS}struct s all = { .all = t };`],
+    ['is in a struct of a function', `${POINTERS}void a(void) { struct s all = { .all = t }; keep(&all); }`],
+    ['is handed on', `${POINTERS}void a(int i) { keep(t[i]); }`],
+    [
+      'is what a variable is that is handed on',
+      `${POINTERS}static int run(fn_t fn) { return fn(1); }\nint a(int i) { fn_t fn = t[i]; return run(fn); }`,
+    ],
+    [
+      'is what a variable may be',
+      `${POINTERS}int a(int i, struct s *s) { fn_t fn = s->fn; if (i) fn = t[i]; return fn(i); }`,
+    ],
+    ['is named in a macro', `${POINTERS}#define GET(i) \\\n\t t[i]\n`],
+    ['is named in a macro of its name', `${POINTERS}#define all t\n`],
+    ['is known to other files', 'const fn_t t[] = { g, h };\nint a(int i) { return t[i](i); }'],
+  ])('has callers that are not known if the array %s', (_, code) => {
+    const index = linked({ 'fs/a/a.c': DECLARED + code });
+    for (const name of ['g', 'h']) expect(index.escaped.has(functionIn(index, name).id)).toBe(true);
+  });
 });
 
 describe('a function whose callers are not all known', () => {

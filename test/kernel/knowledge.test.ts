@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ALLOCATORS, gfpArgument, MASKLESS_ALLOCATORS, VMALLOC_SCOPE } from '../../src/kernel/allocators.js';
 import { GUARD_CLASSES, GUARD_FORMS } from '../../src/kernel/guards.js';
+import { HOOK_MACROS } from '../../src/kernel/hooks.js';
 import {
   CREATORS,
   LAYERS,
@@ -41,6 +42,7 @@ const LISTS: Readonly<Record<string, readonly Named[]>> = {
   locks: LOCKS,
   pageLocks: PAGE_LOCKS,
   guardForms: GUARD_FORMS,
+  hookMacros: HOOK_MACROS,
   allocators: ALLOCATORS,
   masklessAllocators: MASKLESS_ALLOCATORS,
   registrars: REGISTRARS,
