@@ -210,6 +210,10 @@ export class Index {
   private readonly tags = new Set<string>();
   private readonly structs = new Map<string, { file: string; fields: ReadonlyMap<string, string> }[]>();
   private readonly aliases = new Map<string, string>();
+  private readonly listMacros = new Map<
+    string,
+    { readonly group: string; readonly isValue: readonly boolean[]; readonly hasRest: boolean }[]
+  >();
   private readonly typedefs = new Map<string, string>();
   private copied: Set<string> | undefined;
   private readonly typesByMember = new Map<string, ReadonlySet<string>>();
@@ -306,6 +310,11 @@ export class Index {
         const owners = this.lockFields.get(field) ?? new Set();
         this.lockFields.set(field, owners.add(tag));
       }
+    }
+    for (const [name, isValue, hasRest] of file.listMacros) {
+      const same = this.listMacros.get(name) ?? [];
+      this.listMacros.set(name, same);
+      same.push({ group, isValue, hasRest });
     }
     for (const [name, target] of file.aliases) {
       if (!inModule(file.file)) this.aliases.set(name, target);
@@ -1331,7 +1340,8 @@ export class Index {
   private fate(fn: Fn, op: CallOp, position: number, depth = 0): Fate {
     if (onlyPrints(op.fn)) return NOTHING;
     const called = this.leadsTo(fn, op);
-    if (!called || called.targets.length === 0) return TRACEPOINT.test(op.fn) ? NOTHING : LOST;
+    if (!called || called.targets.length === 0)
+      return TRACEPOINT.test(op.fn) || this.isNoValue(fn, op.fn, position) ? NOTHING : LOST;
     const key = `${called.key} ${position}`;
     const known = this.fates.get(key);
     if (known) return known;
@@ -1356,6 +1366,19 @@ export class Index {
     this.fates.set(key, this.lowestOpen < depth ? LOST : answer);
     if (this.lowestOpen >= depth) this.lowestOpen = Number.POSITIVE_INFINITY;
     return answer;
+  }
+
+  /**
+   * Is an argument in a list of `x(name, …)` no value in any of the macros that the list is expanded with? These are in the same
+   * directory, or anywhere if the list is for all.
+   */
+  private isNoValue(list: Fn, macro: string, position: number): boolean {
+    const macros = (list.facts.isMacro && this.listMacros.get(macro)) || [];
+    const taking = macros.filter(
+      ({ group, isValue, hasRest }) =>
+        (group === list.group || isPublic(list.file.file)) && (hasRest || position < isValue.length),
+    );
+    return taking.length > 0 && !taking.some(({ isValue }) => isValue[position] ?? isValue.at(-1));
   }
 
   /** The same for the argument of a macro that is so many places behind its last parameter. */
