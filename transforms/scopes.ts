@@ -1,5 +1,6 @@
 import type { Findings, Question } from '../src/analysis/analyze.js';
-import { isCovered, scopeId, scopesOver } from '../src/analysis/choice.js';
+import { isCovered, scopesOver } from '../src/analysis/choice.js';
+import { scopeId } from '../src/analysis/coverage.js';
 import type { RegionOf } from '../src/analysis/regions.js';
 import type { Report, Site, Verdict } from '../src/analysis/report.js';
 import { isWholeMask } from '../src/analysis/sites.js';

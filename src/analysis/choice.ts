@@ -1,7 +1,7 @@
 import type { Fn } from '../index/link.js';
 import type { Api } from '../kernel/types.js';
 import type { Callers } from './callers.js';
-import { Cover, type LockScope, type OpenScope, type ScopesAt } from './coverage.js';
+import { Cover, type LockScope, type OpenScope, type ScopesAt, scopeId } from './coverage.js';
 import { isUnknown, type Locks } from './locks.js';
 import type { Chains } from './reclaim.js';
 import { overlap, type RegionOf, type Regions, SHARED } from './regions.js';
@@ -54,10 +54,6 @@ export type AlsoWanted = ReadonlyMap<string, number>;
 
 /** By class of which only some regions count: these. */
 type Restricted = ReadonlyMap<string, ReadonlySet<RegionOf>>;
-
-export function scopeId(fn: Fn, lock: string): string {
-  return `${fn.file.file}:${fn.facts.name}:${lock}`;
-}
 
 /**
  * Chooses lock classes so that every site that can be covered is, at the fewest edited regions: starts from all

@@ -620,6 +620,16 @@ export function existingScopes(index: Index, locks: Locks, api: Api, ifReal = fa
   };
 }
 
+/** Names a proposed scope: where it is, and for which lock. */
+export function scopeId(fn: Fn, lock: string): string {
+  return `${fn.file.file}:${fn.facts.name}:${lock}`;
+}
+
+/** The lock in such a name. */
+export function lockOfScope(id: string): string {
+  return id.slice(id.lastIndexOf(':') + 1);
+}
+
 /** `file:line` of the call that opens the scope. */
 export function existingScopeId(index: Index, fn: Fn, opener: number | undefined): string {
   return `${fn.file.file}:${index.lineOf(fn, opener ?? 0)}`;

@@ -6,7 +6,7 @@ import { FREES } from '../kernel/layers.js';
 import { SCOPE_APIS } from '../kernel/masks.js';
 import type { Path } from '../parse/facts.js';
 import { inModule } from '../tree/kernel-tree.js';
-import type { OpenScope, ScopesAt } from './coverage.js';
+import { lockOfScope, type OpenScope, type ScopesAt } from './coverage.js';
 import { Locks, type ScopeEffect, scopeClass } from './locks.js';
 import { type Placement, placeAfter, placeFrom } from './placement.js';
 import type { Reclaim, ReclaimChain } from './reclaim.js';
@@ -129,7 +129,7 @@ export const NO_TRANSACTIONS: ProposedTransactions = {
 
 /** What there is to know of the scopes of those transactions alone. */
 export function begunOf({ scopes, along }: ProposedTransactions, wanted: ReadonlySet<string>): Begun {
-  const isWanted = ({ id }: OpenScope): boolean => wanted.has(id.slice(id.lastIndexOf(':') + 1));
+  const isWanted = ({ id }: OpenScope): boolean => wanted.has(lockOfScope(id));
   return {
     at: (fn, node, zero) => {
       const scope = scopes(fn, node, zero);

@@ -3,8 +3,15 @@ import { OF_A_FILESYSTEM_TYPE } from '../kernel/layers.js';
 import type { Api } from '../kernel/types.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
 import type { Findings, Question } from './analyze.js';
-import { isCovered, scopeId, scopesOver } from './choice.js';
-import { Cover, existingScopeId, type HeldOnEntry, type OpenScope } from './coverage.js';
+import { isCovered, scopesOver } from './choice.js';
+import {
+  Cover,
+  existingScopeId,
+  type HeldOnEntry,
+  lockOfScope,
+  type OpenScope,
+  scopeId,
+} from './coverage.js';
 import { conditionalScopesFor, isUnknown, scopesFor } from './locks.js';
 import type { Chains, ReclaimChain } from './reclaim.js';
 import {
@@ -383,7 +390,7 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
   }
   if (over.length > 0 && isCovered(site, after)) {
     const added = over.filter((s) => s.state === 'proposed');
-    const classes = [...new Set(added.map(({ id }) => id.slice(id.lastIndexOf(':') + 1)))];
+    const classes = [...new Set(added.map(({ id }) => lockOfScope(id)))];
     const reason =
       editOf(findings.index, site) === undefined
         ? `every path holds ${classes.join(' or ')}, which gets a scope; this form of the mask is kept`
@@ -567,8 +574,7 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
   const reason = `outside of any scope from ${top(path)}(); no reclaim lock is held on the way${lockdep}${elsewhere}${asGiven}`;
   // Any in code that works for it: under that other locks may be held. Elsewhere those around its own locks.
   const matters = ({ id }: OpenScope, opener: Fn): boolean =>
-    servers.isNear(opener, fn.group) ||
-    isReclaimLock(heldIn(id.slice(id.lastIndexOf(':') + 1), opener.group));
+    servers.isNear(opener, fn.group) || isReclaimLock(heldIn(lockOfScope(id), opener.group));
   const free = answer('lock-free', 'lock-free', path, reason, reported === undefined ? [] : [reported]);
   // What some callers hold has scopes that are proposed: it rests on these.
   const resting = after
