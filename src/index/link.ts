@@ -210,10 +210,6 @@ export class Index {
   private readonly tags = new Set<string>();
   private readonly structs = new Map<string, { file: string; fields: ReadonlyMap<string, string> }[]>();
   private readonly aliases = new Map<string, string>();
-  private readonly listMacros = new Map<
-    string,
-    { readonly group: string; readonly isValue: readonly boolean[]; readonly hasRest: boolean }[]
-  >();
   private readonly typedefs = new Map<string, string>();
   private copied: Set<string> | undefined;
   private readonly typesByMember = new Map<string, ReadonlySet<string>>();
@@ -228,6 +224,8 @@ export class Index {
   /** Fates that are being worked out, by depth; and the lowest depth at which one was asked for again. */
   /** Members by which `leadsTo` was answered. */
   private readonly followed = new Set<string>();
+  /** By function that was asked for: files with a prototype. */
+  private readonly declaring = new Map<string, readonly string[]>();
   private readonly openFates = new Map<string, number>();
   /** By file and name of an array that only functions of the file use: functions in it. */
   private readonly arrays = new Map<string, Set<number>>();
@@ -310,11 +308,6 @@ export class Index {
         const owners = this.lockFields.get(field) ?? new Set();
         this.lockFields.set(field, owners.add(tag));
       }
-    }
-    for (const [name, isValue, hasRest] of file.listMacros) {
-      const same = this.listMacros.get(name) ?? [];
-      this.listMacros.set(name, same);
-      same.push({ group, isValue, hasRest });
     }
     for (const [name, target] of file.aliases) {
       if (!inModule(file.file)) this.aliases.set(name, target);
@@ -1162,8 +1155,10 @@ export class Index {
       if (names.length === 0 || isUapi(fn.file.file)) continue;
       const fate = this.fate(fn, op, position);
       const registered = isRegistrar(op.fn, position);
+      // `x(io_write, 1)` in a macro may be a name for whatever `x` makes of it.
+      const mayPaste = fn.facts.isMacro && op.fn !== '' && !isPublic(fn.file.file);
       for (const target of names.flatMap((name) => this.lookup(name, fn.file.file))) {
-        if (target.facts.isMacro) continue;
+        if (target.facts.isMacro || (mayPaste && !this.isDeclaredFor(fn.file.file, target))) continue;
         this.addressTaken.add(target.id);
         // Of a registrar it is known what it does, read or not. A member that comes out only now was not filled.
         const isFollowed =
@@ -1181,6 +1176,19 @@ export class Index {
         for (const way of ways) this.linkInner(way.at(-1)!, target.id, 'through');
       }
     }
+  }
+
+  /** Does a header for all, or a file of its part of the kernel, say to a file that there is such a function? */
+  private isDeclaredFor(file: string, { file: own, facts: { name } }: Fn): boolean {
+    let declaring = this.declaring.get(name);
+    if (!declaring) {
+      declaring = [...this.files.values()].flatMap((one) =>
+        one.prototypes.some(([declared]) => declared === name) ? [one.file] : [],
+      );
+      this.declaring.set(name, declaring);
+    }
+    const isSeen = (at: string): boolean => isPublic(at) || directoryGroup(at) === directoryGroup(file);
+    return own.file === file || [own.file, ...declaring].some(isSeen);
   }
 
   /** `call(mapping->a_ops->read_folio)`: what is stored in the member is called by whom it is handed to, on behalf of `fn`. */
@@ -1340,8 +1348,7 @@ export class Index {
   private fate(fn: Fn, op: CallOp, position: number, depth = 0): Fate {
     if (onlyPrints(op.fn)) return NOTHING;
     const called = this.leadsTo(fn, op);
-    if (!called || called.targets.length === 0)
-      return TRACEPOINT.test(op.fn) || this.isNoValue(fn, op.fn, position) ? NOTHING : LOST;
+    if (!called || called.targets.length === 0) return TRACEPOINT.test(op.fn) ? NOTHING : LOST;
     const key = `${called.key} ${position}`;
     const known = this.fates.get(key);
     if (known) return known;
@@ -1366,19 +1373,6 @@ export class Index {
     this.fates.set(key, this.lowestOpen < depth ? LOST : answer);
     if (this.lowestOpen >= depth) this.lowestOpen = Number.POSITIVE_INFINITY;
     return answer;
-  }
-
-  /**
-   * Is an argument in a list of `x(name, …)` no value in any of the macros that the list is expanded with? These are in the same
-   * directory, or anywhere if the list is for all.
-   */
-  private isNoValue(list: Fn, macro: string, position: number): boolean {
-    const macros = (list.facts.isMacro && this.listMacros.get(macro)) || [];
-    const taking = macros.filter(
-      ({ group, isValue, hasRest }) =>
-        (group === list.group || isPublic(list.file.file)) && (hasRest || position < isValue.length),
-    );
-    return taking.length > 0 && !taking.some(({ isValue }) => isValue[position] ?? isValue.at(-1));
   }
 
   /** The same for the argument of a macro that is so many places behind its last parameter. */

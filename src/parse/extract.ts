@@ -16,7 +16,6 @@ import type {
   CfgNode,
   FileFacts,
   FunctionFacts,
-  ListMacro,
   MaskFlag,
   Path,
   SiteContext,
@@ -113,25 +112,6 @@ function invocationsIn(text: string, functions: readonly FunctionFacts[]): [stri
   ]);
 }
 
-/** Macros that are undefined again in the file: those that a list of `x(name, …)` is expanded with. */
-function listMacros(text: string): ListMacro[] {
-  const undefined_ = new Set(
-    [...text.matchAll(/^[ \t]*#[ \t]*undef[ \t]+(\w+)/gm)].map((match) => match[1]!),
-  );
-  if (undefined_.size === 0) return [];
-  const definitions = text.matchAll(/^[ \t]*#[ \t]*define[ \t]+(\w+)\(([^()]*)\)((?:.*\\\r?\n)*.*)/gm);
-  return [...definitions].flatMap(([, name, list, body]): ListMacro[] => {
-    if (!undefined_.has(name!)) return [];
-    // What is made a string of or a part of a name is no value.
-    const values = codeIn(body!).replace(/#\s*\w+|\w+\s*(?=##)/g, ' ');
-    const isValue = (param: string): boolean => new RegExp(`\\b${param}\\b`).test(values);
-    const params = list!.split(',').map((param) => param.trim());
-    const hasRest = params.at(-1)!.endsWith('...');
-    const named = params.map((param) => param.replace(/^\.\.\.$/, '__VA_ARGS__').replace(/\.\.\.$/, ''));
-    return [[name!, named.map((param) => param !== '' && isValue(param)), hasRest]];
-  });
-}
-
 type Arms = readonly { readonly start: number; readonly end: number }[];
 
 /** Starts the path of a member of the running task. */
@@ -198,7 +178,6 @@ class Extraction {
       prototypes: this.prototypes,
       tables: this.tables,
       aliases: this.aliases,
-      listMacros: listMacros(this.text),
       mentions: [...this.mentions],
       invocations: inModule(this.file) ? invocationsIn(this.text, this.functions) : [],
       constants: constantsOf(this.text),

@@ -228,9 +228,6 @@ export interface TableEntry {
   readonly variable: string;
 }
 
-/** `#define x(name, n, ...) NAME_##name = n,`: for each parameter whether it stands there as a value; whether the last takes all that is left. */
-export type ListMacro = readonly [name: string, isValue: readonly boolean[], hasRest: boolean];
-
 export interface FileFacts {
   readonly file: string;
   /** Offset of the first byte of each line. */
@@ -247,8 +244,6 @@ export interface FileFacts {
   readonly tables: readonly TableEntry[];
   /** `#define name target`: one name for another. */
   readonly aliases: readonly (readonly [name: string, target: string])[];
-  /** Macros of lists, which the file undefines again. */
-  readonly listMacros: readonly ListMacro[];
   /** Names that stand in macro bodies which could not be read as code: whoever they name may be called from anywhere. */
   readonly mentions: readonly string[];
   /**
