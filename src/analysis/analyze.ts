@@ -6,7 +6,7 @@ import { newMember } from '../edit/member.js';
 import { NO_PLAN, type Plan, planWith } from '../edit/plan.js';
 import { BasisNotes } from '../index/basis.js';
 import { openCache } from '../index/cache.js';
-import { type Fn, Index } from '../index/link.js';
+import { type Fn, Index, isUapi } from '../index/link.js';
 import {
   filesWithMasks,
   type Keeping,
@@ -19,6 +19,7 @@ import {
 import { Witness } from '../index/witness.js';
 import { MASKS, SCOPE_APIS } from '../kernel/masks.js';
 import type { Api } from '../kernel/types.js';
+import { usesFunction } from '../parse/code.js';
 import { extractFacts } from '../parse/extract.js';
 import type { FileFacts } from '../parse/facts.js';
 import { packFacts, unpackFacts } from '../parse/pack.js';
@@ -53,7 +54,7 @@ const SCOPE_CALLS: ReadonlySet<string> = new Set(SCOPE_APIS.flatMap(({ save, res
 /** A member that stands in more files than this is not looked for: it would bring half of the tree in. */
 const MAX_FILES_OF_MEMBER = 12;
 
-/** Files that use a member on which a proof rests are all read, if they are no more than this. */
+/** Files that use a member on which a proof rests, or that name a function, are all looked at if they are no more than this. */
 const MAX_FILES_USING = 40;
 
 /** What there is to know for the masks of one kind. */
@@ -340,6 +341,18 @@ async function findingsIn(
   // Their memory is wanted for what follows; should more files come in, new ones are made.
   await threads.close();
 
+  /** May code of a file that was not read call a function, or does it only declare it or speak of it? */
+  const calling = new Map<string, boolean>();
+  const mayCall = (file: string, name: string): boolean => {
+    const key = `${file} ${name}`;
+    let answer = calling.get(key);
+    if (answer === undefined) {
+      const text = isUapi(file) ? { text: '' } : readText(file);
+      answer = !('text' in text) || usesFunction(text.text, name);
+      calling.set(key, answer);
+    }
+    return answer;
+  };
   const lost = new Set<string>();
   const unread = new Set<string>();
   /** By member on which a proof rests: the files that use it. */
@@ -353,7 +366,8 @@ async function findingsIn(
     const { functions } = uncalledAbove(index, tasks, sites);
     await lookFor(functions);
     for (const name of functions) {
-      const others = filesOf(name).filter((file) => !known.has(file));
+      const naming = filesOf(name).filter((file) => !known.has(file));
+      const others = naming.length > MAX_FILES_USING ? naming : naming.filter((file) => mayCall(file, name));
       if (others.length > 0) unread.add(name);
       if (others.length > 0) basis.hasTooMany(name, others, others.length);
       else basis.hasAll(name);

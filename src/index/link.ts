@@ -154,7 +154,7 @@ const LOCK_TYPES = /^(?:mutex|rw_semaphore|semaphore|percpu_rw_semaphore|rt_mute
 const FILESYSTEM = new RegExp(`^(?:fs/[^/]+|${MODULE})/`);
 
 /** A header that user space includes, too. */
-function isUapi(file: string): boolean {
+export function isUapi(file: string): boolean {
   return /(?:^|\/)include\/uapi\//.test(file);
 }
 

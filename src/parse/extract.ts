@@ -10,6 +10,7 @@ import {
 } from '../kernel/masks.js';
 import { PSEUDO_BY_CALL } from '../kernel/pseudo-locks.js';
 import { inModule } from '../tree/kernel-tree.js';
+import { codeIn, NO_CODE } from './code.js';
 import { constantsOf } from './constants.js';
 import { type Cst, childByField, children, parseCst, textOf } from './cst.js';
 import type {
@@ -52,9 +53,6 @@ export function maskTokens(text: string): { flag: string; start: number; end: nu
   return out;
 }
 
-/** A comment or a literal. */
-const NO_CODE = /\/\*[\s\S]*?(?:\*\/|$)|\/\/[^\n]*|"(?:\\[\s\S]|[^"\\\n])*"|'(?:\\[\s\S]|[^'\\\n])*'/;
-
 /** Every use in code of a flag that stands for a mask, in order of offset. */
 function flagTokens(
   text: string,
@@ -90,11 +88,6 @@ export function extractFacts(
     if (i > 0) facts.readPass(pass.text, passes[0]!.arms);
   }
   return facts.finish();
-}
-
-/** The text without its comments and literals. */
-function codeIn(text: string): string {
-  return text.replace(new RegExp(NO_CODE, 'g'), ' ');
 }
 
 /** `NAME(a, b)` outside of functions, with those arguments that are names. Arguments with a type are a prototype's. */

@@ -55,4 +55,18 @@ describe('a function that nobody was seen to call', () => {
     const [said] = await judged({ ...caller(0), ...many });
     expect(said).toBe('opaque: not every caller of c0() is known: not all files that name it were read');
   });
+
+  it.each([
+    ['declare it', 'extern void *NAME(void);\n'],
+    ['speak of it', '/* See NAME(). */\n'],
+  ])('has no callers in files that only %s', async (_, text) => {
+    const many = (name: string): Record<string, string> =>
+      Object.fromEntries(
+        Array.from({ length: 13 }, (_, n) => [`drivers/char/d${n}.h`, text.replace('NAME', name)]),
+      );
+    const said = (name: string): string =>
+      `lock-free: outside of any scope from ${name}(); no reclaim lock is held on the way`;
+    expect(await judged(many('example_fill'))).toEqual([said('example_fill')]);
+    expect(await judged({ ...caller(0), ...many('c0') })).toEqual([said('c0')]);
+  });
 });
