@@ -445,9 +445,9 @@ function withScopesForOthers(
   for (;;) {
     const before = also.size;
     const needs = left.flatMap((site): Need[] => {
-      const { verdict, paths } = now.judgementOf(site);
+      const { verdict, paths, isStuck } = now.judgementOf(site);
       const [path] = paths;
-      if (verdict !== 'partial' || !path) return [];
+      if (verdict !== 'partial' || isStuck || !path) return [];
       const locks = path.outcome === 'lock-free' ? path.locks : [];
       const begun = findings.nofs.begun.flatMap((t) => (t.group === site.fn?.group ? [t.lock] : []));
       return [{ site, locks, begun }];

@@ -162,7 +162,7 @@ export function buildReport(
   };
 
   const sites = findings.sites.map((site): Site => {
-    const judged = judgementOf(site);
+    const { isStuck: _, ...judged } = judgementOf(site);
     for (const path of judged.paths) {
       if (path.outcome !== 'existing' || path.scope === undefined || existingIds.has(path.scope)) continue;
       // Mostly the first step; a callee on the way where it opens the scope for its caller.
@@ -345,6 +345,8 @@ export interface Judgement {
   readonly kept?: string;
   readonly given?: readonly string[];
   readonly paths: SitePath[];
+  /** Said of what no scope could cover: other choices of scopes change nothing. */
+  readonly isStuck?: true;
 }
 
 /** Other fields that reclaim waits for, as many as a reason names. */
@@ -470,7 +472,7 @@ function judge(site: LocatedSite, findings: Findings, above: Above): Judgement {
     const reason = isNoio
       ? `${top(way)}() may hold ${lock}, on which ${chains.chainFor(lock, fn.group) ? 'IO' : 'reclaim'} blocks, and no scope can be placed there${inAll(stuck)}`
       : `${top(way)}() may hold ${lock} and no scope can be placed there${inAll(stuck)}`;
-    return answer('partial', 'lock-held', way, reason, plain(stuck));
+    return { ...answer('partial', 'lock-held', way, reason, plain(stuck)), isStuck: true };
   }
   const [unknown] = now.filter(
     (lock) => isUnknown(lock) && (isNoio || above.strangers.mayMatter(lock, fn.group)),
