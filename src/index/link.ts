@@ -224,8 +224,7 @@ export class Index {
   /** Fates that are being worked out, by depth; and the lowest depth at which one was asked for again. */
   /** Members by which `leadsTo` was answered. */
   private readonly followed = new Set<string>();
-  /** By function that was asked for: files with a prototype. */
-  private readonly declaring = new Map<string, readonly string[]>();
+  private declaring: ReadonlyMap<string, readonly string[]> | undefined;
   private readonly openFates = new Map<string, number>();
   /** By file and name of an array that only functions of the file use: functions in it. */
   private readonly arrays = new Map<string, Set<number>>();
@@ -1180,15 +1179,24 @@ export class Index {
 
   /** Does a header for all, or a file of its part of the kernel, say to a file that there is such a function? */
   private isDeclaredFor(file: string, { file: own, facts: { name } }: Fn): boolean {
-    let declaring = this.declaring.get(name);
-    if (!declaring) {
-      declaring = [...this.files.values()].flatMap((one) =>
-        one.prototypes.some(([declared]) => declared === name) ? [one.file] : [],
-      );
-      this.declaring.set(name, declaring);
-    }
     const isSeen = (at: string): boolean => isPublic(at) || directoryGroup(at) === directoryGroup(file);
-    return own.file === file || [own.file, ...declaring].some(isSeen);
+    return own.file === file || [own.file, ...(this.declaringFiles().get(name) ?? [])].some(isSeen);
+  }
+
+  /** By function that was read: files with a prototype. */
+  private declaringFiles(): ReadonlyMap<string, readonly string[]> {
+    if (this.declaring) return this.declaring;
+    const found = new Map<string, string[]>();
+    for (const { file, prototypes } of this.files.values()) {
+      for (const [name] of prototypes) {
+        if (!this.byName.has(name)) continue;
+        const same = found.get(name);
+        if (same) same.push(file);
+        else found.set(name, [file]);
+      }
+    }
+    this.declaring = found;
+    return found;
   }
 
   /** `call(mapping->a_ops->read_folio)`: what is stored in the member is called by whom it is handed to, on behalf of `fn`. */
@@ -1275,7 +1283,7 @@ export class Index {
         if (to.includes(' ')) note(fn, from, () => this.memberAt(fn, to));
       for (const [, op] of fn.facts.calls) {
         for (const [position, arg] of op.args.entries()) {
-          if (arg[0] !== '&' && this.fieldTables.has(fieldOf(arg)) && arg.includes(' '))
+          if (arg.includes(' ') && arg[0] !== '&' && this.fieldTables.has(fieldOf(arg)))
             note(fn, arg, () => this.fate(fn, op, position).members);
         }
       }
