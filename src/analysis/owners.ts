@@ -15,6 +15,9 @@ const MADE_FOR_OWN: ReadonlySet<string> = new Set([...MEMORY_FILES, ...SUBMOUNTS
 const BLOCK = '>';
 const DRIVER = '>>';
 
+/** Ends the name of an owner whose table its caller named (`iomap_dio_rw(…, &ops)`), so that no other filesystem can have it. */
+const NAMED = '=';
+
 /** The owner that stands for all filesystems none of whose own functions is further up. */
 const OTHER = '*';
 
@@ -249,11 +252,18 @@ export class Owners {
     );
   }
 
+  /** Is the call through a table that no struct has a pointer to and no function returns? Then whoever begins names it. */
+  private isNamed({ via }: Edge): boolean {
+    const struct = via.slice(0, via.lastIndexOf('.'));
+    return this.index.isStruct(struct) && !this.index.isKept(struct);
+  }
+
   private ofCaller(edge: Edge, owner: string): string | undefined {
     const { index } = this;
     const from = index.functions[edge.from]!;
     const to = index.functions[edge.to]!;
-    let of = owner;
+    let isNamed = owner.endsWith(NAMED);
+    let of = isNamed ? owner.slice(0, -1) : owner;
     if (of === '') {
       // A call by name says nothing of objects: the caller means that filesystem's function.
       const throughTable = edge.how === 'table' || (edge.how === 'callback' && edge.via !== '');
@@ -261,14 +271,16 @@ export class Owners {
       // Even if the two are not told apart further up.
       if (this.hasOnlyOwn(from)) return undefined;
       of = to.group;
+      isNamed = this.isNamed(edge);
     }
     if (owner !== '' && this.usesOwn(edge)) return from.group === of ? '' : undefined;
     if (of !== OTHER && this.under.get(from.group)?.has(of) === false) return undefined;
     if (index.filesystems.has(from.group) || this.mounters.has(from.id)) {
-      return from.group === of || !this.hasOnlyOwn(from) ? '' : undefined;
+      return from.group === of || (!isNamed && !this.hasOnlyOwn(from)) ? '' : undefined;
     }
     const callers = this.callers.get(from.id) ?? 0n;
     if (!index.isLibrary(from.group) || this.stacking.has(from.group) || callers === 0n) return '';
-    return of !== OTHER && (callers & this.bits.get(of)!) === 0n ? OTHER : of;
+    const above = of !== OTHER && (callers & this.bits.get(of)!) === 0n ? OTHER : of;
+    return isNamed ? above + NAMED : above;
   }
 }

@@ -224,6 +224,7 @@ export class Index {
   /** Fates that are being worked out, by depth; and the lowest depth at which one was asked for again. */
   /** Members by which `leadsTo` was answered. */
   private readonly followed = new Set<string>();
+  private keptTypes: ReadonlySet<string> | undefined;
   private declaring: ReadonlyMap<string, readonly string[]> | undefined;
   private readonly openFates = new Map<string, number>();
   /** By file and name of an array that only functions of the file use: functions in it. */
@@ -830,6 +831,20 @@ export class Index {
       this.typesByMember.set(field, found);
     }
     return found;
+  }
+
+  /** Is a pointer to such a struct, or the struct, in another one, or the result of a function? */
+  isKept(tag: string): boolean {
+    if (!this.keptTypes) {
+      const found = new Set<string>();
+      for (const definitions of this.structs.values())
+        for (const { fields } of definitions)
+          for (const type of fields.values()) found.add(this.resolveTypedef(type));
+      for (const { facts } of this.functions) found.add(this.resolveTypedef(facts.returnType));
+      for (const { returnType } of this.prototypes.values()) found.add(this.resolveTypedef(returnType));
+      this.keptTypes = found;
+    }
+    return this.keptTypes.has(tag);
   }
 
   /** Is it the tag of a struct, not a macro that may stand for any type? */

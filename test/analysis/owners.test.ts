@@ -45,6 +45,34 @@ describe('whose object the VFS is called for', () => {
     expect(above(beta)).toEqual([...ALPHA, 'beta_ioctl', 'beta_write'].sort());
   });
 
+  it.each([
+    ['of no other, if whoever begins names it', '', ['alpha_begin', 'alpha_read', 'map_iter', 'map_rw']],
+    [
+      'of another one, if a struct has it',
+      'struct map { const struct map_ops *ops; };',
+      ['alpha_begin', 'alpha_read', 'beta_read', 'map_iter', 'map_rw'],
+    ],
+    [
+      'of another one, if a function returns it',
+      'const struct map_ops *ops_of(struct inode *inode);',
+      ['alpha_begin', 'alpha_read', 'beta_read', 'map_iter', 'map_rw'],
+    ],
+  ])('one that has files of others calls through a table %s', (_, declares, expected) => {
+    const maps = (name: string): string => `${filesystem(name)}
+static int ${name}_begin(struct inode *inode) { return 0; }
+static const struct map_ops ${name}_map = { .begin = ${name}_begin };
+int ${name}_read(struct inode *inode) { return map_rw(inode, &${name}_map); }`;
+    const index = linked({
+      'include/linux/map.h': `struct map_ops { int (*begin)(struct inode *inode); };\n${declares}`,
+      'fs/map.c': `static int map_iter(struct inode *inode, const struct map_ops *ops) { return ops->begin(inode); }
+int map_rw(struct inode *inode, const struct map_ops *ops) { return map_iter(inode, ops); }`,
+      'fs/alpha/inode.c': maps('alpha'),
+      'fs/beta/inode.c': `${maps('beta')} int beta_mount(void) { lower = filp_open(name, 0, 0); return 0; }`,
+    });
+    const callers = new Callers(index, new Tasks(index), [functionIn(index, 'alpha_begin').id]);
+    expect([...callers.closure].map((node) => callers.functionOf(node).facts.name).sort()).toEqual(expected);
+  });
+
   it('a device that a path names is no file of a filesystem', () => {
     const beta = `${filesystem('beta')} int beta_mount(void) { return fs_lookup_param(fc, param, 1, 0, &path); }`;
     expect(above(beta)).toEqual(ALPHA);
