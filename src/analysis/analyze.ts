@@ -341,8 +341,8 @@ async function findingsIn(
   // Their memory is wanted for what follows; should more files come in, new ones are made.
   await threads.close();
 
-  /** May code of a file that was not read call a function, or does it only declare it or speak of it? */
   const calling = new Map<string, boolean>();
+  /** May code of a file that was not read call a function, or does it only declare it or speak of it? */
   const mayCall = (file: string, name: string): boolean => {
     const key = `${file} ${name}`;
     let answer = calling.get(key);

@@ -958,6 +958,10 @@ export class Index {
       const { known, members } = this.fateIn(fn, name, 0);
       return known && members.length === 0 && !fn.facts.calls.some(([, op]) => op.args.includes(to));
     };
+    // One that nobody calls is read by whom the linker tells where it is.
+    const isCalledAt = ({ calls, references }: FunctionFacts): boolean =>
+      references.some(([, name]) => name === array) || calls.some(([, op]) => isIt(op.target));
+    if (!file.functions.some(isCalledAt)) return false;
     return file.functions.every((facts) => {
       const fn = this.byName.get(facts.name)!.find((one) => one.facts === facts)!;
       if (this.isLocal(fn, array)) return true;

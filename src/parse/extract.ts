@@ -121,8 +121,10 @@ class Extraction {
   private readonly tables: TableEntry[] = [];
   private readonly aliases: [string, string][] = [];
   private readonly mentions = new Set<string>();
-  /** Arrays of the file that nothing outside of its functions uses. */
+  /** Arrays that no other file can use. */
   private readonly ownArrays = new Set<string>();
+  private readonly indexed = new Map<string, boolean>();
+  private code: string | undefined;
   private readonly outside: SiteFacts[] = [];
   private readonly maskFlags: MaskFlag[] = [];
   private readonly masks: { flag: string; start: number; end: number }[];
@@ -309,14 +311,29 @@ class Extraction {
     return children(cst, declarator).find((c) => cst.type[c]!.endsWith('declarator')) ?? -1;
   }
 
-  /** Is all that uses a variable in the functions of this file? */
-  private isOfFile(declaration: number, name: string): boolean {
+  /** Can no other file use what is declared? */
+  private isOfFile(declaration: number): boolean {
     const { cst } = this;
-    const isStatic = children(cst, declaration).some(
-      (c) => cst.type[c] === 'storage_class_specifier' && textOf(cst, c) === 'static',
-    );
-    if (!isStatic || !this.file.endsWith('.c')) return false;
-    return !new RegExp(`^[ \\t]*#[ \\t]*define\\b(?:.*\\\\\\r?\\n)*.*\\b${name}\\b`, 'm').test(this.text);
+    const isStatic = (c: number): boolean =>
+      cst.type[c] === 'storage_class_specifier' && textOf(cst, c) === 'static';
+    return this.file.endsWith('.c') && children(cst, declaration).some(isStatic);
+  }
+
+  /**
+   * Does the file use an array, outside of macros, by one element after the other, by its size and by `p = array;` alone? What becomes of
+   * an element the linker sees.
+   */
+  private isIndexed(array: string): boolean {
+    let answer = this.indexed.get(array);
+    if (answer === undefined) {
+      this.code ??= codeIn(this.text);
+      const inMacro = new RegExp(`^[ \\t]*#[ \\t]*define\\b(?:.*\\\\\\r?\\n)*.*\\b${array}\\b`, 'm');
+      const understood = `(?<!(?<!&)&\\s*)\\b${array}\\s*\\[|\\bARRAY_SIZE\\(${array}\\)|\\bsizeof\\(${array}\\)|=\\s*${array}\\s*;`;
+      const rest = this.code.replace(new RegExp(understood, 'g'), ' ');
+      answer = !inMacro.test(this.code) && !new RegExp(`\\b${array}\\b`).test(rest);
+      this.indexed.set(array, answer);
+    }
+    return answer;
   }
 
   private typeDefinition(node: number): void {
@@ -351,7 +368,7 @@ class Extraction {
       if (cst.type[d] === 'init_declarator') {
         const value = childByField(cst, d, 'value');
         const isArray = this.isArray(inner);
-        if (isArray && this.isOfFile(node, name)) this.ownArrays.add(name);
+        if (isArray && this.isOfFile(node)) this.ownArrays.add(name);
         this.initializer(value, `t:${base}`, '', name, isArray);
         if ((this.isFunctionPointer(inner) && !isArray) || cst.type[value] === 'identifier')
           this.namesIn(value, '');
@@ -448,7 +465,12 @@ class Extraction {
       const { table: struct } = filler;
       const start = this.cst.start[value]!;
       this.tables.push({ struct, path: `t:${struct}`, within, field: hook!, fn: fn!, start, variable });
-    } else if (within === '' && this.ownArrays.has(variable))
+    } else if (
+      within === '' &&
+      this.ownArrays.has(variable) &&
+      /^&?\s*[a-z_]\w*$/.test(textOf(this.cst, value)) &&
+      this.isIndexed(variable)
+    )
       this.tableEntry(ELEMENTS, ELEMENTS, value, '', variable);
     else this.namesIn(value, within);
   }
