@@ -1414,6 +1414,7 @@ export class Index {
 
   /** The same for a variable or parameter of a function; what it hands on comes `shift` places behind where its name stands. */
   private fateIn(fn: Fn, name: string, depth: number, shift = 0): Fate {
+    if (fn.facts.lost.includes(name)) return LOST;
     const path = `v:${name}`;
     let fate = NOTHING;
     const goesTo = (owner: string, field: string): Fate =>

@@ -587,6 +587,12 @@ class Extraction {
     for (const name of flow.made) locals.push([name, '']);
     if (!f.isMacro) this.findMaskFlags(f.node, f.name, f.params);
     const variables = new Set([...f.params, ...locals].map(([name]) => name));
+    const references = referencesOf(flow.cfg, variables);
+    const memberReads = flow.cfg.flatMap(({ op }) =>
+      op.k === 'set' && /^[vct]:.* \w+$/.test(op.from) ? [[op.to, op.from] as const] : [],
+    );
+    const given = new Set([...references, ...memberReads].map(([to]) => to));
+    const lost = this.lostIn(flow.lost, f.name);
     this.functions.push({
       name: f.name,
       isMacro: f.isMacro,
@@ -604,10 +610,12 @@ class Extraction {
       broken: cst.broken[f.node] === 1 || (!f.isMacro && !this.endsInFirstColumn(cst.start[f.body]!, f.end)),
       cfg: flow.cfg,
       calls: flow.cfg.flatMap(({ op }, node) => (op.k === 'call' ? [[node, op] as const] : [])),
-      references: [...referencesOf(flow.cfg, variables), ...this.lostIn(flow.lost, f.name, variables)],
-      memberReads: flow.cfg.flatMap(({ op }) =>
-        op.k === 'set' && /^[vct]:.* \w+$/.test(op.from) ? [[op.to, op.from] as const] : [],
-      ),
+      references: [
+        ...references,
+        ...lost.flatMap((name): [Path, string][] => (variables.has(name) ? [] : [['', name]])),
+      ],
+      lost: lost.filter((name) => names.includes(name) || given.has(`v:${name}`)),
+      memberReads,
       locks: flow.cfg.some(
         ({ op }) =>
           op.k === 'guard' ||
@@ -676,14 +684,13 @@ class Extraction {
     else this.mention(text.replace(/^#\s*define\s+\w+/, ''));
   }
 
-  /** Names of no variables in a body whose value goes nobody knows where; what is in a table of the body that says. */
-  private lostIn(lost: readonly Path[], within: string, variables: ReadonlySet<string>): [Path, string][] {
-    const names = new Set(lost.map((path) => path.replace(/^&?v:/, '')));
-    const isInTable = (name: string): boolean =>
-      this.tables.some((entry) => entry.within === within && entry.fn === name);
-    return [...names].flatMap((name): [Path, string][] =>
-      /[a-z]/.test(name) && !variables.has(name) && !isInTable(name) ? [['', name]] : [],
-    );
+  /** Names in a body whose value goes nobody knows where; where it is put into a table of the body that says. */
+  private lostIn(lost: readonly Path[], within: string): string[] {
+    const times = new Map<string, number>();
+    const count = (name: string, by: number): void => void times.set(name, (times.get(name) ?? 0) + by);
+    for (const path of lost) count(path.replace(/^&?v:/, ''), 1);
+    for (const entry of this.tables) if (entry.within === within && times.has(entry.fn)) count(entry.fn, -1);
+    return [...times].flatMap(([name, more]) => (more > 0 && /[a-z]/.test(name) ? [name] : []));
   }
 
   /** What is named in a value of the file that is not understood may be called by anybody; in a body values are run. */

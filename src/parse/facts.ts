@@ -171,6 +171,11 @@ export interface FunctionFacts {
   readonly calls: readonly (readonly [node: number, op: CallOp])[];
   /** Names that are no variables of the function and that it assigns (`to` is the path) or returns (`to` is `''`), as values. */
   readonly references: readonly (readonly [to: Path, name: string])[];
+  /**
+   * Parameters, and variables that are given what `references` and `memberReads` say, what becomes of whose value no node says: it
+   * stands in one that is not understood.
+   */
+  readonly lost: readonly string[];
   /** Plain assignments of what a member holds: the path assigned to, and that of the member. */
   readonly memberReads: readonly (readonly [to: Path, from: Path])[];
   /** Whether it calls a lock primitive or a scope function, or has a guard. */

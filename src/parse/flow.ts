@@ -35,7 +35,7 @@ export interface Flow {
   readonly declarations: number[];
   /** Names of variables that stand for a value which is one of two: `keep(test ? one : other)`. */
   readonly made: string[];
-  /** Paths of names that are one of two values, or an element of a compound literal or array: what becomes of them no node says. */
+  /** Paths of names in values that are not understood (one of two, elements, arithmetic): what becomes of them no node says. */
   readonly lost: Path[];
 }
 
@@ -43,6 +43,16 @@ export interface Flow {
 const NAMED = /^&?v:\w+$/;
 
 const NOP: Op = { k: 'nop' };
+
+/** Operators whose result tells of their operands only how they compare. */
+const COMPARISONS: ReadonlySet<string> = new Set(['==', '!=', '<', '<=', '>', '>=']);
+
+/** Expressions that look into what their operand names, or lead to it. */
+const KEEPING: ReadonlySet<string> = new Set([
+  'field_expression',
+  'subscript_expression',
+  'pointer_expression',
+]);
 
 /**
  * The control-flow graph of one function body (`compound_statement`), with short-circuit conditions, loops,
@@ -129,8 +139,10 @@ export function buildFlow(
       case 'parenthesized_expression': {
         let value: Path = '';
         for (const c of children(cst, node)) {
-          if (cst.type[c] === 'compound_statement') statement(c, here);
-          else if (!'()'.includes(cst.type[c]!)) value = evaluate(c);
+          if (cst.type[c] === 'compound_statement') {
+            statement(c, here);
+            lose(pathOf(cst, lastExpression(c), original));
+          } else if (!'()'.includes(cst.type[c]!)) value = evaluate(c);
         }
         return value;
       }
@@ -147,8 +159,10 @@ export function buildFlow(
           emit(NOP);
           return '';
         }
-        evaluate(childByField(cst, node, 'left'));
-        evaluate(childByField(cst, node, 'right'));
+        for (const side of ['left', 'right']) {
+          const value = evaluate(childByField(cst, node, side));
+          if (!COMPARISONS.has(kind!)) lose(value);
+        }
         return pathOf(cst, node, original);
       }
       case 'conditional_expression':
@@ -182,6 +196,9 @@ export function buildFlow(
         return '';
       default: {
         // field, subscript, cast, unary, initialiser list, asm …: evaluate the parts.
+        const type = cst.type[node]!;
+        const path = pathOf(cst, node, original);
+        const keeps = KEEPING.has(type) || (type === 'unary_expression' && firstChar(cst, node) === '!');
         let only: Path = '';
         for (const c of children(cst, node)) {
           const field = cst.field[c];
@@ -189,12 +206,18 @@ export function buildFlow(
             continue;
           if (cst.first[c]! < 0 && cst.type[c] !== 'identifier') continue;
           only = evaluate(c);
-          if (cst.type[node] === 'initializer_list') lose(only);
+          if (!keeps && only !== path) lose(only);
         }
-        if (cst.type[node] === 'cast_expression' && only[0] === '@') return only;
-        return pathOf(cst, node, original);
+        return type === 'cast_expression' && only[0] === '@' ? only : path;
       }
     }
+  };
+
+  /** What a block in parentheses ends with is its value. */
+  const lastExpression = (block: number): number => {
+    const last = children(cst, block).findLast((c) => cst.type[c] !== '}');
+    if (last === undefined || cst.type[last] !== 'expression_statement') return -1;
+    return children(cst, last).find((c) => cst.type[c] !== ';') ?? -1;
   };
 
   /** Evaluates both arms of `test ? a : b`, each followed by what is done with its value. */
@@ -202,7 +225,9 @@ export function buildFlow(
     const { yes, no } = condition(childByField(cst, node, 'condition'));
     loose = yes;
     const consequence = childByField(cst, node, 'consequence');
-    if (consequence >= 0) take(evaluate(consequence));
+    take(
+      consequence >= 0 ? evaluate(consequence) : pathOf(cst, childByField(cst, node, 'condition'), original),
+    );
     const after = loose;
     loose = no;
     take(evaluate(childByField(cst, node, 'alternative')));
@@ -366,6 +391,7 @@ export function buildFlow(
     }
     const value = evaluate(right);
     const constants = how === '|=' ? /^~?v:([A-Z]\w*(?:\|[A-Z]\w*)*)$/.exec(value)?.[1] : undefined;
+    if (how !== '=') lose(value);
     if (constants === undefined) assign(node, to, how === '=' ? value : '', right);
     else {
       const adds = constants.split('|');
@@ -736,7 +762,10 @@ export function buildFlow(
       case 'expression_statement': {
         let value: Path = '';
         for (const c of children(cst, node)) if (cst.type[c] !== ';') value = evaluate(c);
-        if (isExpression && node === onlyStatement && value[0] === '@') returns(value);
+        if (isExpression && node === onlyStatement) {
+          if (value[0] === '@') returns(value);
+          else lose(value);
+        }
         break;
       }
       default:

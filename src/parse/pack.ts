@@ -29,6 +29,7 @@ type Packed = readonly [
   value: Path,
   sites: FunctionFacts['sites'],
   references: FunctionFacts['references'],
+  lost: FunctionFacts['lost'],
   memberReads: FunctionFacts['memberReads'],
   testedParams: FunctionFacts['testedParams'],
   arms: FunctionFacts['arms'] | 0,
@@ -183,6 +184,7 @@ export function packFacts(facts: FileFacts): string {
       f.value,
       f.sites,
       f.references,
+      f.lost,
       f.memberReads,
       f.testedParams,
       f.arms ?? 0,
@@ -347,7 +349,7 @@ export function unpackFacts(text: string): FileFacts {
   let at = linesLength;
   const functions = packed.map((p) => {
     const fn = new PackedFunction(p, body, at, all);
-    at += p[15] + p[16] + p[17] + p[18];
+    at += p[16] + p[17] + p[18] + p[19];
     return fn;
   });
   if (at !== body.length) throw new Error('packed facts of another length than they say');
@@ -402,6 +404,7 @@ class PackedFunction implements FunctionFacts {
   readonly value: Path;
   readonly sites: FunctionFacts['sites'];
   readonly references: FunctionFacts['references'];
+  readonly lost: FunctionFacts['lost'];
   readonly memberReads: FunctionFacts['memberReads'];
   readonly testedParams: FunctionFacts['testedParams'];
   declare readonly arms?: NonNullable<FunctionFacts['arms']>;
@@ -430,13 +433,14 @@ class PackedFunction implements FunctionFacts {
     this.value = packed[8];
     this.sites = packed[9];
     this.references = packed[10];
-    this.memberReads = packed[11];
-    this.testedParams = packed[12];
-    if (packed[13] !== 0) this.arms = packed[13]!;
-    this.nodes = packed[14];
-    this.callsAt = localsAt + packed[15];
-    this.flowAt = this.callsAt + packed[16];
-    this.statementsAt = this.flowAt + packed[17];
+    this.lost = packed[11];
+    this.memberReads = packed[12];
+    this.testedParams = packed[13];
+    if (packed[14] !== 0) this.arms = packed[14]!;
+    this.nodes = packed[15];
+    this.callsAt = localsAt + packed[16];
+    this.flowAt = this.callsAt + packed[17];
+    this.statementsAt = this.flowAt + packed[18];
   }
 
   get locals(): FunctionFacts['locals'] {

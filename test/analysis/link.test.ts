@@ -477,6 +477,65 @@ int b(struct shown *x, struct s *s) { keep(x, s->fn); return s->fn(1); }`,
   ])('but not %s', (_, code) => expect(escaped(code)).toEqual(['g']));
 });
 
+describe('a function in a variable', () => {
+  const escaped = (code: string): string[] => {
+    const index = linked({
+      'fs/a/a.c': `
+typedef int (*fn_t)(int);
+struct s { fn_t fn; const fn_t *all; fn_t at; };
+static int h(int x) { return x; }
+static int g(int x) { return x; }
+static struct s s0 = { .fn = h };
+static int each(fn_t fn) { return fn(1); }
+${code}`,
+    });
+    return [...index.escaped].map((id) => index.functions[id]!.facts.name);
+  };
+  const GIVEN = 'fn_t fn = s->fn; if (!fn) fn = g; fn(1);';
+  it.each([
+    ['called', ''],
+    ['called as what it points to', 'if (x && fn != h) return (*fn)(x);'],
+    ['handed to what calls it', 'each(fn); each((fn_t)fn);'],
+    ['asked for in a value', 'x = fn == h; x = !fn;'],
+  ])('that is %s and nothing else has known callers', (_, use) => {
+    expect(escaped(`int a(struct s *s, int x) { ${GIVEN} ${use} return 0; }`)).toEqual([]);
+  });
+  it.each([
+    ['one of two arguments', 'keep(x ? fn : NULL);'],
+    ['an argument unless it is null', 'keep(fn ?: h);'],
+    ['one of two values', 's->at = x ? fn : NULL;'],
+    ['a value unless it is null', 's->at = fn ?: 0;'],
+    ['what is returned, one of two', 'return x ? fn : 0;'],
+    ['what is returned unless it is null', 'return fn ?: 0;'],
+    ['a literal without names', '*s = (struct s){ fn };'],
+    ['a literal with names', '*s = (struct s){ .at = fn };'],
+    ['an array', 'fn_t t[2] = { fn }; keep(t);'],
+    ['an array with indices', 'fn_t t[2] = { [1] = fn }; keep(t);'],
+    ['a sum', 'keep((long)fn + 1);'],
+    ['what is added', 'long l = 0; l += (long)fn; keep(l);'],
+    ['what is inverted', 'keep(~(long)fn);'],
+    ['a pointer to a struct', 'keep((struct s *)fn);'],
+    ['the value of a block', 'keep(({ x++; fn; }));'],
+    ['the value of a macro', 'keep(with(x, fn));'],
+    ['a literal with names and a sum', 'struct s two = { .at = fn }; keep((long)fn + 1);'],
+  ])('that stands in %s may be called by anybody', (_, use) => {
+    const code = `#define with(x, fn) (test(x), fn)\nint a(struct s *s, int x) { ${GIVEN} ${use} return 0; }`;
+    expect(escaped(code)).toContain('g');
+    expect(
+      escaped(
+        `#define with(x, fn) (test(x), fn)\nint b(struct s *s, int x, fn_t fn) { ${use} return 0; }\nint a(struct s *s) { return b(s, 1, g); }`,
+      ),
+    ).toContain('g');
+  });
+  it('of which only the name stands in a sum may be called by anybody', () => {
+    expect(escaped('int a(void) { return keep((long)g + 1); }')).toContain('g');
+  });
+  it('that is given to a member besides has the callers of that', () => {
+    const code = `int a(struct s *s) { ${GIVEN} struct s two = { .at = fn }; return 0; }`;
+    expect(escaped(`${code}\nint b(struct s *s) { return s->at(1); }`)).not.toContain('g');
+  });
+});
+
 describe('a function in an array of its file', () => {
   const DECLARED = `typedef int (*fn_t)(int);
 struct s { fn_t fn; const fn_t *all; };
