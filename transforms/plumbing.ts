@@ -1,6 +1,6 @@
 import { parameterEdits } from '../src/edit/parameter.js';
 import type { Downgrade, ParameterRemoval } from '../src/edit/plan.js';
-import type { Fn } from '../src/index/link.js';
+import type { Fn } from '../src/index/names.js';
 import type { Transform } from './transform.js';
 
 /** What a parameter must be in every call. */

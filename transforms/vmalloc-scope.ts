@@ -38,7 +38,7 @@ function editsFor(
   const { fn, facts, api } = site;
   const edit = editOf(index, site);
   if (!fn || fn.facts.isMacro || fn.facts.arms || edit === undefined) return undefined;
-  if (index.hasModule && !inModule(fn.file.file)) return undefined;
+  if (index.names.hasModule && !inModule(fn.file.file)) return undefined;
   const { statements, cfg } = fn.facts;
   const statement = statements[cfg[facts.node]?.statement ?? -1];
   if (statement?.kind !== 'expression') return undefined;

@@ -6,7 +6,7 @@ import { newMember } from '../edit/member.js';
 import { NO_PLAN, type Plan, planWith } from '../edit/plan.js';
 import { BasisNotes } from '../index/basis.js';
 import { openCache } from '../index/cache.js';
-import { type Fn, Index, isUapi } from '../index/link.js';
+import { Index } from '../index/link.js';
 import {
   filesWithMasks,
   type Keeping,
@@ -16,6 +16,7 @@ import {
   parseAll,
   Threads,
 } from '../index/load.js';
+import { type Fn, isUapi } from '../index/names.js';
 import { Witness } from '../index/witness.js';
 import { MASKS, SCOPE_APIS } from '../kernel/masks.js';
 import type { Api } from '../kernel/types.js';
@@ -641,12 +642,12 @@ function fieldOf(member: string): string {
 /** The members through which functions are called whose callers the proofs rest on. */
 function membersOf({ index, nofs, noio, ifReal }: Findings): Set<string> {
   const covers = [nofs.choice.cover, ifReal, ...(noio ? [noio.choice.cover] : [])];
-  return new Set(covers.flatMap((cover) => cover.proven()).flatMap((id) => index.membersOf(id)));
+  return new Set(covers.flatMap((cover) => cover.proven()).flatMap((id) => index.members.membersOf(id)));
 }
 
 /** May code of a file know the struct that a member is of? */
 function knows(index: Index, file: string, member: string, readText: Reader): boolean {
-  const definitions = index.definitionsOf(member.slice(0, member.lastIndexOf('.')));
+  const definitions = index.names.definitionsOf(member.slice(0, member.lastIndexOf('.')));
   if (definitions.length === 0 || definitions.includes(file)) return true;
   // A struct of a .c file is known there alone; one of a header that is not for all, below its folder and where that is included.
   const headers = definitions.filter((at) => !at.endsWith('.c'));
@@ -718,7 +719,7 @@ function inVain(waits: readonly GivenWait[], { index, reclaim, noio }: Findings)
   return waits.flatMap(({ on, held, place: file }) => {
     const isThere = reclaim.waitsOn(on) || (noio?.chains.chains(heldName(on)).length ?? 0) > 0;
     if (!isThere) return [{ file, reason: `reclaim waits for no ${on}` }];
-    const missing = held && [held.takes, held.drops].find((name) => !index.byName.has(name));
+    const missing = held && [held.takes, held.drops].find((name) => !index.names.byName.has(name));
     return missing === undefined ? [] : [{ file, reason: `no function ${missing}() was read` }];
   });
 }

@@ -1,4 +1,5 @@
-import type { Edge, Fn, Index } from '../index/link.js';
+import type { Edge, Index } from '../index/link.js';
+import type { Fn } from '../index/names.js';
 import { LEAVES } from '../kernel/layers.js';
 import type { Locks } from './locks.js';
 import { Owners } from './owners.js';

@@ -1,4 +1,4 @@
-import type { Fn } from '../index/link.js';
+import type { Fn } from '../index/names.js';
 import type { Api } from '../kernel/types.js';
 import type { Callers } from './callers.js';
 import { Cover, type LockScope, type OpenScope, type ScopesAt, scopeId } from './coverage.js';

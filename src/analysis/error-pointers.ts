@@ -1,4 +1,5 @@
-import type { Fn, Index } from '../index/link.js';
+import type { Index } from '../index/link.js';
+import type { Fn } from '../index/names.js';
 import type { FunctionFacts, Path } from '../parse/facts.js';
 import { setBy } from './sets.js';
 import { run } from './states.js';
@@ -36,7 +37,7 @@ export class ErrorPointers {
   }
 
   private neverNull(name: string, caller: Fn, depth: number): boolean {
-    const targets = this.index.lookup(name, caller.file.file);
+    const targets = this.index.names.lookup(name, caller.file.file);
     return targets.length > 0 && targets.every((fn) => this.returnsObject(fn, depth + 1));
   }
 

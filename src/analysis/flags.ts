@@ -1,4 +1,5 @@
-import { directoryGroup, type Edge, type Fn, type Index } from '../index/link.js';
+import type { Edge, Index } from '../index/link.js';
+import { directoryGroup, type Fn } from '../index/names.js';
 import { OVERWRITES } from '../kernel/layers.js';
 import type { CfgNode, FunctionFacts, Op, Path, TestOp } from '../parse/facts.js';
 import { isSetIn, setBy } from './sets.js';
@@ -125,7 +126,7 @@ export class Flags {
   private isTrueIn(fn: Fn, struct: Path, member: string, node: number): boolean {
     const { cfg, locals } = fn.facts;
     const type = locals.find(([name]) => `v:${name}` === struct)?.[1];
-    const definitions = type === undefined ? [] : this.index.definitionsOf(type);
+    const definitions = type === undefined ? [] : this.index.names.definitionsOf(type);
     if (type === undefined || definitions.length === 0) return false;
     if (definitions.some((file) => directoryGroup(file) !== fn.group)) return false;
     const path = `${struct} ${member}`;
@@ -154,7 +155,7 @@ export class Flags {
         const isOwn = (struct: Path): boolean =>
           fn.facts.locals.some(([name, is]) => `v:${name}` === struct && is === type) &&
           !isSetIn(fn.facts, struct);
-        const isOne = (struct: Path): boolean => ['', type].includes(this.index.typeOf(fn, struct));
+        const isOne = (struct: Path): boolean => ['', type].includes(this.index.types.typeOf(fn, struct));
         const params = new Set(fn.facts.params.flatMap(([name, is]) => (is === type ? [`v:${name}`] : [])));
         return fn.facts.cfg.some(({ op }) => {
           if (op.k !== 'set' && op.k !== 'call') return false;
@@ -199,7 +200,7 @@ export class Flags {
             op.args.some(
               (arg, i) =>
                 arg === path &&
-                this.index.lookup(op.fn, fn.file.file).some((to) => this.matters(to, i, depth + 1)),
+                this.index.names.lookup(op.fn, fn.file.file).some((to) => this.matters(to, i, depth + 1)),
             ),
         ));
     ofFunction[position] = answer;
@@ -277,7 +278,7 @@ export class Flags {
   }
 
   private value(fn: Fn, name: string): bigint | undefined {
-    return this.index.constant(name, fn.file.file);
+    return this.index.names.constant(name, fn.file.file);
   }
 
   private tested(fn: Fn, param: string): Set<string> {
@@ -341,7 +342,7 @@ export class Flags {
   /** What the functions called at the node may return. */
   private returned(fn: Fn, node: number, depth: number): Set<string> | undefined {
     const { op } = fn.facts.cfg[node]!;
-    const targets = op.k === 'call' && op.fn !== '' ? this.index.lookup(op.fn, fn.file.file) : [];
+    const targets = op.k === 'call' && op.fn !== '' ? this.index.names.lookup(op.fn, fn.file.file) : [];
     const out = new Set<string>();
     for (const target of targets) {
       for (const { op: ret } of target.facts.cfg) {

@@ -1,6 +1,8 @@
-import { type Edge, type Fn, type Index, parsePath } from '../index/link.js';
+import type { Edge, Index } from '../index/link.js';
+import type { Fn } from '../index/names.js';
 import type { ReclaimEntry } from '../kernel/types.js';
 import type { Op, Path } from '../parse/facts.js';
+import { parsePath } from '../parse/paths.js';
 import { isSetIn, setBy } from './sets.js';
 
 /** Members that get an inode to which nobody has a reference (`evict()`, `destroy_inode()`, fs/inode.c). */
@@ -78,7 +80,7 @@ export class Going {
     return from
       .find(({ to, member }) => {
         if (member === '' || !/^v:\w+$/.test(to)) return false;
-        const type = this.index.typeOf(fn, to);
+        const type = this.index.types.typeOf(fn, to);
         const isOnlyFrom = from.every((other) => other.to !== to || other.member === member);
         return isOnlyFrom && this.isOne(type) && this.onlyGoingOn(type, member);
       })
@@ -90,7 +92,7 @@ export class Going {
     return (
       struct === 'inode' ||
       struct === 'address_space' ||
-      (/_inode(?:_info)?$/.test(struct) && this.index.hasMember(struct, 'inode'))
+      (/_inode(?:_info)?$/.test(struct) && this.index.names.hasMember(struct, 'inode'))
     );
   }
 
@@ -115,22 +117,22 @@ export class Going {
     // Every step must stay in what embeds the inode.
     let prefix = path.replace(/^&/, '');
     for (let i = p.fields.length; i > 0; i--) {
-      if (!this.isOne(index.typeOf(fn, prefix))) return false;
+      if (!this.isOne(index.types.typeOf(fn, prefix))) return false;
       prefix = prefix.slice(0, prefix.lastIndexOf(' '));
-      if (!this.embeds(index.typeOf(fn, prefix), p.fields[i - 1]!)) return false;
+      if (!this.embeds(index.types.typeOf(fn, prefix), p.fields[i - 1]!)) return false;
     }
     if (p.root === 'c') {
       const one = p.args.find((arg) => this.isIt(fn, arg, going, depth + 1));
       return (
         p.args.length === 1 &&
         one !== undefined &&
-        this.isOne(index.typeOf(fn, prefix)) &&
+        this.isOne(index.types.typeOf(fn, prefix)) &&
         this.converts(fn, p.name)
       );
     }
     if (p.root !== 'v') return false;
     if (p.name === going) return !this.isAssigned(fn, going);
-    const source = index.onlySource(fn, p.name);
+    const source = index.types.onlySource(fn, p.name);
     return (
       source !== '' &&
       !fn.facts.params.some(([name]) => name === p.name) &&
@@ -145,7 +147,7 @@ export class Going {
 
   /** `XFS_I(inode)`, `BTRFS_I(inode)`: from the inode to what embeds it, or back. */
   private converts(fn: Fn, name: string): boolean {
-    return this.index.lookup(name, fn.file.file).every((to) => {
+    return this.index.names.lookup(name, fn.file.file).every((to) => {
       const { params, calls } = to.facts;
       return params.length === 1 && calls.every(([, op]) => CONTAINER_OF.test(op.fn));
     });
@@ -157,7 +159,7 @@ export class Going {
     let answer = this.lists.get(key);
     if (answer === undefined) {
       const places = this.placesOf(member).filter(({ fn, path }) =>
-        ['', struct].includes(this.index.typeOf(fn, path.slice(0, path.lastIndexOf(' ')))),
+        ['', struct].includes(this.index.types.typeOf(fn, path.slice(0, path.lastIndexOf(' ')))),
       );
       answer =
         places.length > 0 &&
@@ -199,7 +201,7 @@ export class Going {
     this.only.set(key, true);
     const callers = this.index.callers[fn.id]!;
     const isEntry =
-      param === 0 && [...INODE_GOES].some((member) => this.index.tableOwners(member).has(fn.id));
+      param === 0 && [...INODE_GOES].some((member) => this.index.members.tableOwners(member).has(fn.id));
     const answer =
       (callers.length > 0 || isEntry) &&
       callers.every((edge) => {

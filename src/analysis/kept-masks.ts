@@ -1,4 +1,5 @@
-import type { Fn, Index } from '../index/link.js';
+import type { Index } from '../index/link.js';
+import type { Fn } from '../index/names.js';
 import { KEPT_MASKS } from '../kernel/allocators.js';
 import type { Path } from '../parse/facts.js';
 
@@ -31,7 +32,7 @@ export class KeptMasks {
     const [one] = made;
     return this.all()
       .filter(({ use, roots }) =>
-        roots ? roots.has(one!) : use.fn.group === fn.group || this.index.isLibrary(use.fn.group),
+        roots ? roots.has(one!) : use.fn.group === fn.group || this.index.names.isLibrary(use.fn.group),
       )
       .map(({ use }) => use);
   }
@@ -61,10 +62,10 @@ export class KeptMasks {
     }
     if (path[0] === '&') {
       const global = path.slice(3);
-      return index.isLocal(fn, global) ? undefined : new Set([`${fn.file.file} ${global}`]);
+      return index.types.isLocal(fn, global) ? undefined : new Set([`${fn.file.file} ${global}`]);
     }
     const name = /^v:(\w+)$/.exec(path)?.[1];
-    if (name === undefined || !index.isLocal(fn, name)) return undefined;
+    if (name === undefined || !index.types.isLocal(fn, name)) return undefined;
     const found: (Set<string> | undefined)[] = [];
     for (const { op } of fn.facts.cfg) {
       if (op.k === 'call' && op.args.includes(`&${path}`)) return undefined;
@@ -87,7 +88,7 @@ export class KeptMasks {
   /** `struct.member`, or '' where that is not known. */
   private memberOf(fn: Fn, path: Path): string {
     const cut = path.lastIndexOf(' ');
-    const owner = this.index.typeOf(fn, path.slice(0, cut).replace(/^&/, ''));
+    const owner = this.index.types.typeOf(fn, path.slice(0, cut).replace(/^&/, ''));
     const member = path.slice(cut + 1);
     return owner === '' || member[0] === '[' ? '' : `${owner}.${member}`;
   }
@@ -107,7 +108,7 @@ export class KeptMasks {
   }
 
   private returned(fn: Fn, callee: string, depth: number): Set<string> | undefined {
-    const targets = callee === '' ? [] : this.index.lookup(callee, fn.file.file);
+    const targets = callee === '' ? [] : this.index.names.lookup(callee, fn.file.file);
     return union(
       targets.flatMap((target) =>
         target.facts.isMacro

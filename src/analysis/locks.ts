@@ -1,4 +1,5 @@
-import type { Edge, Fn, Index } from '../index/link.js';
+import type { Edge, Index } from '../index/link.js';
+import type { Fn } from '../index/names.js';
 import { GUARD_CLASS_BY_NAME } from '../kernel/guards.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import {
@@ -248,7 +249,7 @@ export class Locks {
         const pseudo = PSEUDO_BY_CALL.get(op.fn);
         if (pseudo) {
           const { lock, act } = pseudo;
-          const isVoid = act === 'acquire' && this.index.returnType(op.fn, fn.file.file) === 'void';
+          const isVoid = act === 'acquire' && this.index.names.returnType(op.fn, fn.file.file) === 'void';
           const success = isVoid ? 'void' : pseudo.success;
           out.push({ lock, node, act, success, blocking: true, direct: true, hops: 0 });
           continue;
@@ -256,14 +257,14 @@ export class Locks {
         const given = this.acts.get(op.fn);
         if (given) {
           const success =
-            given.act === 'release' ? 'void' : successOf(this.index.returnType(op.fn, fn.file.file));
+            given.act === 'release' ? 'void' : successOf(this.index.names.returnType(op.fn, fn.file.file));
           out.push({ ...given, node, success, blocking: true, direct: true, hops: 0 });
           continue;
         }
         const primitive = LOCK_BY_NAME.get(op.fn);
         if (!primitive || primitive.action === 'downgrade') continue;
         const receiver = op.args[primitive.arg] ?? '';
-        const lock = this.index.lockClass(fn, receiver) || `${UNKNOWN}${receiver}`;
+        const lock = this.index.locks.lockClass(fn, receiver) || `${UNKNOWN}${receiver}`;
         out.push({
           lock,
           node,
@@ -276,7 +277,7 @@ export class Locks {
       } else if (op.k === 'guard' || op.k === 'unguard') {
         const guard = GUARD_CLASS_BY_NAME.get(op.cls);
         if (!guard) continue;
-        const lock = this.index.lockClass(fn, op.arg) || `${UNKNOWN}${op.arg}`;
+        const lock = this.index.locks.lockClass(fn, op.arg) || `${UNKNOWN}${op.arg}`;
         out.push({
           lock,
           node,
@@ -441,7 +442,7 @@ export class Locks {
       return (
         e.direct &&
         op.k === 'call' &&
-        this.index.isLocal(fn, op.to.slice(2)) &&
+        this.index.types.isLocal(fn, op.to.slice(2)) &&
         !cfg.some((n) => n.op.k === 'ret' && n.op.value === op.to)
       );
     });
@@ -790,10 +791,10 @@ export class Locks {
     if (!match) return key;
     const arg = args[Number(match[1])] ?? '';
     if (match[2]?.startsWith('##'))
-      return arg === '' ? '' : this.index.lockClass(caller, `${arg}${match[2].slice(2)}`);
-    if (match[2]?.startsWith('#')) return this.index.elementClass(caller, match[2].slice(1), arg);
+      return arg === '' ? '' : this.index.locks.lockClass(caller, `${arg}${match[2].slice(2)}`);
+    if (match[2]?.startsWith('#')) return this.index.locks.elementClass(caller, match[2].slice(1), arg);
     if (arg === '') return '';
-    return this.index.lockClass(
+    return this.index.locks.lockClass(
       caller,
       match[2] === undefined ? arg : `${arg.replace(/^&/, '')} ${match[2]}`,
     );
@@ -851,7 +852,7 @@ export class Locks {
    * while the class may be held? A scope put in by the first reading need not balance there.
    */
   differsByArm(fn: Fn, lock: string): boolean {
-    const others = this.index
+    const others = this.index.names
       .lookup(fn.facts.name, fn.file.file)
       .filter((f) => f.facts.arms !== undefined && f.facts.bodyStart === fn.facts.bodyStart);
     return others.some((other) => {

@@ -1,4 +1,5 @@
-import type { Edge, Fn, Index } from '../index/link.js';
+import type { Edge, Index } from '../index/link.js';
+import type { Fn } from '../index/names.js';
 import type { CallOp } from '../parse/facts.js';
 import { SHARED } from './regions.js';
 

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
-import type { Edge, Fn, Index } from '../index/link.js';
+import type { Edge, Index } from '../index/link.js';
+import type { Fn } from '../index/names.js';
 import { BLOCK_LAYER, MOUNT_MEMBERS, MOUNTS, SUBMOUNTS } from '../kernel/layers.js';
 import { FOREIGN_MEMBERS, MEMORY_FILES, WANTED_OF_OTHERS } from '../kernel/openers.js';
 import type { CallOp, Path } from '../parse/facts.js';
@@ -57,7 +58,7 @@ function mountersOf(index: Index, isCaller: (edge: Edge) => boolean): Set<number
     if (!FILESYSTEMS.test(fn.group) && registersOne(fn)) directories.add(dirname(fn.file.file));
   const byDirectory = new Map<string, Set<number>>();
   for (const { member } of MOUNT_MEMBERS) {
-    for (const id of index.tableOwners(member).keys()) {
+    for (const id of index.members.tableOwners(member).keys()) {
       const directory = dirname(index.functions[id]!.file.file);
       if (!directories.has(directory)) continue;
       byDirectory.set(directory, (byDirectory.get(directory) ?? new Set()).add(id));
@@ -138,15 +139,15 @@ export class Owners {
       else transient.push(fn.id);
     }
     for (const member of FOREIGN_MEMBERS)
-      if (!comparesMember(index, member)) transient.push(...index.tableOwners(member).keys());
+      if (!comparesMember(index, member)) transient.push(...index.members.tableOwners(member).keys());
     this.follow(transient, this.handed, (from, to) => from.group === to.group);
 
     const groupsOf = (member: string): Set<string> =>
-      new Set([...index.tableOwners(member).keys()].map((id) => index.functions[id]!.group));
+      new Set([...index.members.tableOwners(member).keys()].map((id) => index.functions[id]!.group));
     for (const { keeper, wants } of WANTED_OF_OTHERS)
       for (const group of groupsOf(keeper)) this.under.set(group, groupsOf(wants));
     this.mounters = mountersOf(index, isCaller);
-    for (const name of index.filesystems) this.bits.set(name, 1n << BigInt(this.bits.size));
+    for (const name of index.names.filesystems) this.bits.set(name, 1n << BigInt(this.bits.size));
     this.callers = this.callingFilesystems();
   }
 
@@ -162,7 +163,8 @@ export class Owners {
     };
     const pass = (from: number, groups: bigint): void => {
       for (const edge of index.callees[from]!)
-        if (this.isCaller(edge) && index.isLibrary(index.functions[edge.to]!.group)) add(edge.to, groups);
+        if (this.isCaller(edge) && index.names.isLibrary(index.functions[edge.to]!.group))
+          add(edge.to, groups);
     };
     for (const fn of index.functions) {
       const bit = this.bits.get(fn.group);
@@ -190,7 +192,9 @@ export class Owners {
   /** Is it code of a filesystem that has no object of another one? */
   private hasOnlyOwn(fn: Fn): boolean {
     if (this.mounters.has(fn.id)) return true;
-    return this.index.filesystems.has(fn.group) && !this.stacking.has(fn.group) && !this.handed.has(fn.id);
+    return (
+      this.index.names.filesystems.has(fn.group) && !this.stacking.has(fn.group) && !this.handed.has(fn.id)
+    );
   }
 
   /**
@@ -242,8 +246,8 @@ export class Owners {
     const [, name, member] = /^v:(\w+)( .*)?$/.exec(path) ?? [];
     if (name === undefined) return false;
     const variable = `v:${name}`;
-    if (!this.index.isLocal(fn, name))
-      return registersOne(fn) && OWN_MOUNTS.test(this.index.typeOf(fn, variable));
+    if (!this.index.types.isLocal(fn, name))
+      return registersOne(fn) && OWN_MOUNTS.test(this.index.types.typeOf(fn, variable));
     if (member !== undefined || depth > 0 || fn.facts.params.some(([param]) => param === name)) return false;
     const sources = sourcesOf(fn, variable);
     return (
@@ -255,7 +259,7 @@ export class Owners {
   /** Is the call through a table that no struct has a pointer to and no function returns? Then whoever begins names it. */
   private isNamed({ via }: Edge): boolean {
     const struct = via.slice(0, via.lastIndexOf('.'));
-    return this.index.isStruct(struct) && !this.index.isKept(struct);
+    return this.index.names.isStruct(struct) && !this.index.names.isKept(struct);
   }
 
   private ofCaller(edge: Edge, owner: string): string | undefined {
@@ -267,7 +271,7 @@ export class Owners {
     if (of === '') {
       // A call by name says nothing of objects: the caller means that filesystem's function.
       const throughTable = edge.how === 'table' || (edge.how === 'callback' && edge.via !== '');
-      if (!throughTable || !index.filesystems.has(to.group) || to.group === from.group) return '';
+      if (!throughTable || !index.names.filesystems.has(to.group) || to.group === from.group) return '';
       // Even if the two are not told apart further up.
       if (this.hasOnlyOwn(from)) return undefined;
       of = to.group;
@@ -275,11 +279,11 @@ export class Owners {
     }
     if (owner !== '' && this.usesOwn(edge)) return from.group === of ? '' : undefined;
     if (of !== OTHER && this.under.get(from.group)?.has(of) === false) return undefined;
-    if (index.filesystems.has(from.group) || this.mounters.has(from.id)) {
+    if (index.names.filesystems.has(from.group) || this.mounters.has(from.id)) {
       return from.group === of || (!isNamed && !this.hasOnlyOwn(from)) ? '' : undefined;
     }
     const callers = this.callers.get(from.id) ?? 0n;
-    if (!index.isLibrary(from.group) || this.stacking.has(from.group) || callers === 0n) return '';
+    if (!index.names.isLibrary(from.group) || this.stacking.has(from.group) || callers === 0n) return '';
     const above = of !== OTHER && (callers & this.bits.get(of)!) === 0n ? OTHER : of;
     return isNamed ? above + NAMED : above;
   }

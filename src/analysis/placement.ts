@@ -1,5 +1,5 @@
 import type { ScopePoint, StatementRange } from '../edit/plan.js';
-import type { Fn } from '../index/link.js';
+import type { Fn } from '../index/names.js';
 import type { FunctionFacts, OpenNode, Path, Statement } from '../parse/facts.js';
 import { isScope, type Locks } from './locks.js';
 import { byNode, type Effect, type Run, run } from './states.js';

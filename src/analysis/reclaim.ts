@@ -1,4 +1,5 @@
-import type { Edge, Fn, Index } from '../index/link.js';
+import type { Edge, Index } from '../index/link.js';
+import type { Fn } from '../index/names.js';
 import {
   CREATORS,
   LAYERS,
@@ -171,23 +172,23 @@ export class Reclaim implements Chains {
     this.flags = locks.flags;
     this.ends = new Set(LAYERS.filter((l) => l.ends.includes(api)).map((l) => l.name));
     for (const creator of CREATORS.filter((c) => c.ends.includes(api))) {
-      for (const made of index.byName.get(creator.name) ?? []) {
+      for (const made of index.names.byName.get(creator.name) ?? []) {
         for (const edge of index.callers[made.id]!) if (edge.how === 'call') this.creators.add(edge.from);
       }
     }
     const isReplaced = ({ table, replacedBy }: ReclaimEntry): boolean =>
-      replacedBy !== undefined && index.fieldType(table, replacedBy, '') !== '';
+      replacedBy !== undefined && index.names.fieldType(table, replacedBy, '') !== '';
     const entries = RECLAIM_ENTRIES.filter((e) => e.api === api && !isReplaced(e));
     const groups = new Map<string, { entry: ReclaimEntry; fn: number }[]>();
     for (const entry of entries) {
-      for (const [fn, owners] of index.tableOwners(`${entry.table}.${entry.field}`)) {
+      for (const [fn, owners] of index.members.tableOwners(`${entry.table}.${entry.field}`)) {
         if (this.isOutOfReach(`${entry.table}.${entry.field}`, index.functions[fn]!)) continue;
         for (const owner of owners) {
-          if (entry.beside !== undefined && !index.ownsTable(owner, `${entry.table}.${entry.beside}`))
+          if (entry.beside !== undefined && !index.members.ownsTable(owner, `${entry.table}.${entry.beside}`))
             continue;
           const { file } = this.index.functions[fn]!;
           const only =
-            this.index.isLibrary(owner) && isFilesystem(this.index.functions[fn]!) ? file.file : '';
+            this.index.names.isLibrary(owner) && isFilesystem(this.index.functions[fn]!) ? file.file : '';
           const key = `${owner} ${only}`;
           const list = groups.get(key);
           if (list) list.push({ entry, fn });
@@ -213,7 +214,7 @@ export class Reclaim implements Chains {
   /** IO waits in those functions, whatever way it comes there. */
   private recordPseudo({ name: lock, api, blocks, context, sources }: PseudoLock): void {
     for (const block of blocks) {
-      const fn = this.index.byName.get(block)?.find((f) => !f.facts.isMacro);
+      const fn = this.index.names.byName.get(block)?.find((f) => !f.facts.isMacro);
       if (!fn) continue;
       const steps = [{ function: block, file: fn.file.file, line: fn.facts.line }];
       const entry = { table: 'bio', field: 'submission', api, source: sources[0]!, context };
@@ -287,7 +288,7 @@ export class Reclaim implements Chains {
         if (!SHARED_LAYERS.test(fn.group) || !wait.isOneOfMany) this.waitedOn.add(wait.on);
         const isOwn = (task: number): boolean => {
           const { group: other } = this.index.functions[task]!;
-          return other === group || this.index.isLibrary(other);
+          return other === group || this.index.names.isLibrary(other);
         };
         for (const task of [...wait.work, ...(wait.field ? this.waits.tasksThatEnd(wait.on) : [])])
           if (isOwn(task) && !this.awaited.has(task)) this.recordTask(task, wait, at, group, entryOf);
@@ -367,19 +368,21 @@ export class Reclaim implements Chains {
     // The scheduler, timers, crypto and the like take no lock that a filesystem holds.
     if (!this.isNear(group, to.group)) return false;
     const needs = OPTIONAL_LIBRARIES.find((l) => l.group === to.group);
-    if (needs && group !== to.group && !this.index.setsTable(group, needs.table)) return false;
-    if (edge.via === '') return to.group === group || this.index.isLibrary(to.group);
+    if (needs && group !== to.group && !this.index.members.setsTable(group, needs.table)) return false;
+    if (edge.via === '') return to.group === group || this.index.names.isLibrary(to.group);
     if (this.isOutOfReach(edge.via, to)) return false;
     // The files there are another filesystem's.
     if (elsewhere && VFS_TABLES.test(edge.via)) return false;
-    const owners = this.index.tableOwners(edge.via).get(edge.to);
+    const owners = this.index.members.tableOwners(edge.via).get(edge.to);
     const isOneFile = to.facts.isStatic && isFilesystem(to);
     // What all share leads to none of the filesystems that are a file among it.
     if (owners?.has(group))
-      return !(isOneFile && this.index.isLibrary(group)) || this.index.functions[edge.from]!.file === to.file;
+      return (
+        !(isOneFile && this.index.names.isLibrary(group)) || this.index.functions[edge.from]!.file === to.file
+      );
     // Its own table comes first; a library's only where it has none for that member.
-    if (this.index.ownsTable(group, edge.via)) return false;
-    return owners !== undefined && [...owners].some((o) => this.index.isLibrary(o)) && !isOneFile;
+    if (this.index.members.ownsTable(group, edge.via)) return false;
+    return owners !== undefined && [...owners].some((o) => this.index.names.isLibrary(o)) && !isOneFile;
   }
 
   private recordWait(
@@ -432,7 +435,7 @@ export class Reclaim implements Chains {
   }
 
   private sharedFilesystemCode(group: string): boolean {
-    return group.startsWith('fs/') && this.index.isLibrary(group);
+    return group.startsWith('fs/') && this.index.names.isLibrary(group);
   }
 
   /** The allocator's and mm's own locks are not locks that a caller of the allocator can hold. */
@@ -534,14 +537,14 @@ export class Reclaim implements Chains {
   /** A wait that matters to code of `group`: of its own filesystem's reclaim, for library code of any that is there. */
   waitFor(group: string): ReclaimWait | undefined {
     const own = this.waitsOf(group)[0];
-    if (own || !this.index.isLibrary(group)) return own;
+    if (own || !this.index.names.isLibrary(group)) return own;
     return [...this.waited.values()].find((w) => w.steps.at(-1)?.file.startsWith(`${group}/`));
   }
 
   /** What the user says nobody holds up, and reclaim of that filesystem waits for. */
   excusedOf(group: string): readonly GivenWait[] {
     const own = this.excused.get(group);
-    if (own || !this.index.isLibrary(group)) return [...(own ?? [])];
+    if (own || !this.index.names.isLibrary(group)) return [...(own ?? [])];
     return [...new Set([...this.excused.values()].flatMap((some) => [...some]))];
   }
 
@@ -566,9 +569,11 @@ export class Reclaim implements Chains {
    */
   private chainsFor(lock: string, group: string): readonly ReclaimChain[] {
     const chains = this.chains(lock);
-    if (this.index.isLibrary(group)) return chains;
+    if (this.index.names.isLibrary(group)) return chains;
     const own = chains.filter((c) => c.group === group);
-    return own.length > 0 ? own : chains.filter((c) => c.only === undefined && this.index.isLibrary(c.group));
+    return own.length > 0
+      ? own
+      : chains.filter((c) => c.only === undefined && this.index.names.isLibrary(c.group));
   }
 
   /** The best of them, a chain of the group's own first. */

@@ -1,4 +1,5 @@
-import type { Fn, Index } from '../index/link.js';
+import type { Index } from '../index/link.js';
+import type { Fn } from '../index/names.js';
 import { gfpArgument, KEPT_MASKS, MASKLESS_ALLOCATORS } from '../kernel/allocators.js';
 import { LAYER_BY_NAME } from '../kernel/layers.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
@@ -248,7 +249,7 @@ export class Regions {
     result: (state: RegionOf['state'], reason: string, placement?: Placement) => RegionOf,
   ): RegionOf {
     if (inside.every((n) => this.existing(fn, n))) return result('existing', 'a scope is open there already');
-    if (this.index.hasModule && !inModule(fn.file.file))
+    if (this.index.names.hasModule && !inModule(fn.file.file))
       return result('refused', 'the kernel that the module is for is not edited');
     const placed = place();
     if ('refused' in placed) return result('refused', placed.refused);

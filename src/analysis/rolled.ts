@@ -1,4 +1,5 @@
-import type { Fn, Index } from '../index/link.js';
+import type { Index } from '../index/link.js';
+import type { Fn } from '../index/names.js';
 import { gfpArgument } from '../kernel/allocators.js';
 import type { CfgNode, FunctionFacts, Path, TestOp } from '../parse/facts.js';
 import { setBy } from './sets.js';

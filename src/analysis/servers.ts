@@ -1,4 +1,5 @@
-import type { Fn, Index } from '../index/link.js';
+import type { Index } from '../index/link.js';
+import type { Fn } from '../index/names.js';
 import { OF_A_FILESYSTEM_TYPE } from '../kernel/layers.js';
 import type { RunsIn } from '../kernel/types.js';
 import { ENDING, WAKE_BY_NAME } from '../kernel/waits.js';
@@ -37,8 +38,8 @@ export class Servers {
    * as good as another.
    */
   isNear(fn: Fn, group: string): boolean {
-    if (fn.group === group || this.index.isLibrary(group)) return true;
-    if (this.index.isLibrary(fn.group) && !this.isOfSome(fn.group)) return true;
+    if (fn.group === group || this.index.names.isLibrary(group)) return true;
+    if (this.index.names.isLibrary(fn.group) && !this.isOfSome(fn.group)) return true;
     return this.servants(group).has(fn.group) || (this.callsOf.get(fn.group)?.has(group) ?? false);
   }
 
@@ -49,13 +50,13 @@ export class Servers {
   isOthers(name: string, group: string): boolean {
     const holder = holderOf(name);
     if (holder === undefined || holder === group || !OF_A_FILESYSTEM_TYPE.test(name)) return false;
-    const { filesystems } = this.index;
+    const { filesystems } = this.index.names;
     return filesystems.has(holder) && filesystems.has(group) && !this.callers.keepsOthers(holder);
   }
 
   /** Is it a library of some filesystems (jbd2, netfs), rather than code that all of them use? */
   private isOfSome(group: string): boolean {
-    return group.includes('/') && this.index.isLibrary(group);
+    return group.includes('/') && this.index.names.isLibrary(group);
   }
 
   /**
@@ -69,7 +70,7 @@ export class Servers {
       const all = new Set([group]);
       for (const one of all) {
         for (const other of this.callsOf.get(one) ?? []) {
-          if (this.index.filesystems.has(other) || this.callers.keepsOthers(other)) continue;
+          if (this.index.names.filesystems.has(other) || this.callers.keepsOthers(other)) continue;
           found.add(other);
           if (this.isOfSome(other)) all.add(other);
         }

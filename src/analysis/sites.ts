@@ -1,4 +1,5 @@
-import type { Fn, Index } from '../index/link.js';
+import type { Index } from '../index/link.js';
+import type { Fn } from '../index/names.js';
 import { ALLOCATORS, KEPT_MASKS } from '../kernel/allocators.js';
 import { DOWNGRADES, MASK_BY_NAME } from '../kernel/masks.js';
 import type { Api } from '../kernel/types.js';
@@ -59,7 +60,7 @@ export function sitesOf(
       facts,
       file,
       fn,
-      api: apiOf(index.maskFlags.get(facts.flag) ?? facts.flag),
+      api: apiOf(index.names.maskFlags.get(facts.flag) ?? facts.flag),
       ...where,
       line,
       column: facts.start - file.lines[line - 1]! + 1,
@@ -94,7 +95,7 @@ export function editOf(index: Index, { facts, api, file }: LocatedSite): TextEdi
   const text = DOWNGRADES.find((d) => d.from === flag && d.under.includes(api))?.to;
   if (text === undefined) return without ?? undefined;
   // A macro that takes any number of arguments may be called without its last.
-  const isDefault = without && index.lookup(facts.call, file.file).some((f) => f.facts.isVariadic);
+  const isDefault = without && index.names.lookup(facts.call, file.file).some((f) => f.facts.isVariadic);
   return isDefault ? without : { start, end, text };
 }
 
@@ -114,7 +115,8 @@ function effectiveNodes(index: Index, fn: Fn, site: SiteFacts): { nodes: number[
     case 'assign': {
       const name = /^v:(\w+)$/.exec(site.to)?.[1];
       if (name === undefined) return no('the mask is stored in a structure');
-      if (!index.isLocal(fn, name)) return no(`the mask is stored in ${name}, which outlives the function`);
+      if (!index.types.isLocal(fn, name))
+        return no(`the mask is stored in ${name}, which outlives the function`);
       return variableUses(index, fn, site.to);
     }
     case 'return':
@@ -128,9 +130,9 @@ function effectiveNodes(index: Index, fn: Fn, site: SiteFacts): { nodes: number[
 
 /** Where the mask takes effect that was handed to a call: there, or where the mask goes that the call made of it. */
 function nodesOfCall(index: Index, fn: Fn, node: number, op: CallOp): { nodes: number[]; unclear: string } {
-  if (op.to === '' || index.returnType(op.fn, fn.file.file) !== 'gfp_t')
+  if (op.to === '' || index.names.returnType(op.fn, fn.file.file) !== 'gfp_t')
     return { nodes: [node], unclear: '' };
-  return /^v:\w+$/.test(op.to) && index.isLocal(fn, op.to.slice(2))
+  return /^v:\w+$/.test(op.to) && index.types.isLocal(fn, op.to.slice(2))
     ? variableUses(index, fn, op.to)
     : { nodes: [], unclear: 'the mask is stored in a structure' };
 }
@@ -163,12 +165,12 @@ function fateOfParameter(
   if (KEPT_BY_INIT.has(name) && seen.size > 0) return 'keeps the mask in a tree';
   if (ALLOCATOR_NAMES.has(name) || seen.has(key)) return '';
   seen.add(key);
-  const targets = index.lookup(name, file);
-  const type = index.parameterTypes(name, file)[position];
+  const targets = index.names.lookup(name, file);
+  const type = index.names.parameterTypes(name, file)[position];
   if (takesFlags(index, name, position, file, new Set())) return '';
   if (targets.length === 0 && !index.hasKernel)
     return `what ${name}() does with the mask is not known without the kernel`;
-  if (targets.length === 0 && index.hasModule && type === undefined)
+  if (targets.length === 0 && index.names.hasModule && type === undefined)
     return `${name}() is declared nowhere in the kernel or the module`;
   if (!targets.some((t) => t.facts.isMacro) && type !== undefined && type !== 'gfp_t')
     return `${name}() takes it as ${type === '' ? 'something else' : type}, not as gfp_t`;
@@ -189,8 +191,8 @@ function takesFlags(index: Index, name: string, position: number, file: string, 
   const key = `${name} ${position}`;
   if (seen.has(key)) return false;
   seen.add(key);
-  const targets = index.lookup(name, file);
-  const reads = (target: Fn): boolean => index.flagReaders.has(`${target.facts.name} ${position}`);
+  const targets = index.names.lookup(name, file);
+  const reads = (target: Fn): boolean => index.names.flagReaders.has(`${target.facts.name} ${position}`);
   return (
     targets.length > 0 &&
     targets.every((target) => {
@@ -207,15 +209,15 @@ function takesFlags(index: Index, name: string, position: number, file: string, 
         for (const [i, arg] of op.args.entries()) {
           if (arg === `&v:${param}`) return false;
           if (arg.replace(/^~/, '') !== `v:${param}` || op.fn === '') continue;
-          const readers = index.lookup(op.fn, target.file.file);
+          const readers = index.names.lookup(op.fn, target.file.file);
           const converts =
             readers.length > 0 &&
             readers.every(
-              (r) => index.flagReaders.has(`${r.facts.name} ${i}`) && r.facts.returnType === 'gfp_t',
+              (r) => index.names.flagReaders.has(`${r.facts.name} ${i}`) && r.facts.returnType === 'gfp_t',
             );
           if (converts) {
             const local = /^v:(\w+)$/.exec(op.to)?.[1];
-            if (local === undefined || !index.isLocal(target, local)) return false;
+            if (local === undefined || !index.types.isLocal(target, local)) return false;
             const { nodes } = usesOf(index, target, op.to, new Set([key]));
             if (nodes.length === 0) return false;
             used = true;
@@ -248,11 +250,11 @@ function usesOf(index: Index, fn: Fn, variable: Path, seen: Set<string>): { node
           if (fate.endsWith(LOOKED_AT)) looked ||= `hands the mask on: ${fate}`;
           else if (fate !== '') return { nodes, kept: `hands the mask on: ${fate}` };
           if (!nodes.includes(i)) nodes.push(i);
-          if (op.to !== '' && index.returnType(op.fn, fn.file.file) === 'gfp_t') names.add(op.to);
+          if (op.to !== '' && index.names.returnType(op.fn, fn.file.file) === 'gfp_t') names.add(op.to);
         }
       } else if (op.k === 'set' && bare(op.from) === name && op.to !== name) {
         const local = /^v:(\w+)$/.exec(op.to)?.[1];
-        if (local === undefined || !index.isLocal(fn, local))
+        if (local === undefined || !index.types.isLocal(fn, local))
           return { nodes, kept: 'keeps the mask for later' };
         names.add(op.to);
       } else if (op.k === 'ret' && bare(op.value) === name) {

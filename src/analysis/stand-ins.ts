@@ -1,4 +1,5 @@
-import type { Fn, Index } from '../index/link.js';
+import type { Index } from '../index/link.js';
+import type { Fn } from '../index/names.js';
 import type { CfgNode, FunctionFacts, TestOp } from '../parse/facts.js';
 
 /**
@@ -44,7 +45,7 @@ export class StandIns {
   /** The member that is tested, and how; `''` where it is something else. */
   private key(fn: Fn, { on, rel, flags }: TestOp): string {
     if (rel !== 'nz' && !flags) return '';
-    const member = this.index.lockClass(fn, on);
+    const member = this.index.locks.lockClass(fn, on);
     return /^\w+\.\w+$/.test(member) ? `${member} ${flags?.join('|') ?? rel}` : '';
   }
 }

@@ -1,4 +1,5 @@
-import { directoryGroup, type Fn, type Index } from '../index/link.js';
+import type { Index } from '../index/link.js';
+import { directoryGroup, type Fn } from '../index/names.js';
 import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { WAIT_BY_NAME, WAITS_UNTIL, WRITE_NAMES } from '../kernel/waits.js';
 import type { CfgNode, Op, Path } from '../parse/facts.js';
@@ -88,12 +89,12 @@ function statesWaitedFor(index: Index): State[] {
         arg === undefined ? undefined : /^(.*) (\w+)$/.exec(op.args[arg]?.replace(/^&/, '') ?? '');
       if (!queue) continue;
       const condition = conditionBefore(fn, node, queue[1]!);
-      const struct = condition ? index.typeOf(fn, queue[1]!) : '';
+      const struct = condition ? index.types.typeOf(fn, queue[1]!) : '';
       if (!condition || struct === '') continue;
       const key = `${struct} ${condition.member}`;
       const known = states.get(key);
       const { member, numbers, isBusy } = condition;
-      const [group, ...more] = new Set(index.definitionsOf(struct).map(directoryGroup));
+      const [group, ...more] = new Set(index.names.definitionsOf(struct).map(directoryGroup));
       if (group === undefined || more.length > 0 || group === 'include') continue;
       // Who asks in two ways is not followed.
       if (known && (known.numbers !== numbers || known.queue !== queue[2])) continue;
@@ -171,7 +172,7 @@ function settersOf(index: Index, states: readonly State[]): Map<State, Setting[]
       const object = set.to.slice(0, cut);
       for (const state of ours!) {
         if (state.member !== set.to.slice(cut + 1)) continue;
-        const owner = index.typeOf(fn, object);
+        const owner = index.types.typeOf(fn, object);
         if (owner !== '' && owner !== state.struct) continue;
         if (owner === '' || !(state.numbers ? NUMBER : NAME).test(set.value)) givenUp.add(state);
         else if (!isNew(fn, state, object))

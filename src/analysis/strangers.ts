@@ -1,4 +1,6 @@
-import { type Fn, type Index, parsePath } from '../index/link.js';
+import type { Index } from '../index/link.js';
+import type { Fn } from '../index/names.js';
+import { parsePath } from '../parse/paths.js';
 import { isUnknown, type Locks } from './locks.js';
 import type { Reclaim } from './reclaim.js';
 import type { UnderLocks } from './under-locks.js';
@@ -86,7 +88,7 @@ export class Strangers {
   mayMatter(name: string, group: string): boolean {
     const lock = plainName(name);
     const holder = holderOf(name) ?? group;
-    if (holder !== group && holder.startsWith('fs/') && !this.index.isLibrary(holder)) return false;
+    if (holder !== group && holder.startsWith('fs/') && !this.index.names.isLibrary(holder)) return false;
     const member = memberOf(lock);
     return (
       member === undefined ||
@@ -97,10 +99,10 @@ export class Strangers {
 
   /** Is a struct defined where code of that part of the kernel may include it? */
   private isVisible(struct: string, group: string): boolean {
-    const definitions = this.index.definitionsOf(struct);
+    const definitions = this.index.names.definitionsOf(struct);
     return (
       definitions.length === 0 ||
-      this.index.isLibrary(group) ||
+      this.index.names.isLibrary(group) ||
       definitions.some((file) => file.startsWith('include/') || file.startsWith(`${group}/`))
     );
   }
@@ -109,9 +111,9 @@ export class Strangers {
     // What is thrown away after boot is called by such code alone, before there is a filesystem.
     if (fn.facts.isInit) return false;
     // Code that filesystems share runs under the locks of each of them, and a driver's are another question.
-    if (!group.startsWith('fs/') || this.index.isLibrary(group) || fn.group === group) return true;
+    if (!group.startsWith('fs/') || this.index.names.isLibrary(group) || fn.group === group) return true;
     // A macro has no address, and a pointer in one filesystem's object leads to no other filesystem.
-    const isOthers = fn.group.startsWith('fs/') && !this.index.isLibrary(fn.group);
+    const isOthers = fn.group.startsWith('fs/') && !this.index.names.isLibrary(fn.group);
     if (fn.facts.isMacro || isOthers) return false;
     // Those who call it are in files that were not read.
     if (this.index.isOnlyNamed(fn.id) || this.index.isOnlyUncalled(fn.id)) return false;

@@ -1,4 +1,5 @@
-import type { Fn, Index } from '../index/link.js';
+import type { Index } from '../index/link.js';
+import type { Fn } from '../index/names.js';
 import { ENDING, FOR_RECLAIM } from '../kernel/waits.js';
 import type { Locks } from './locks.js';
 import { isUnknown } from './locks.js';
@@ -99,7 +100,7 @@ export class TaskBodies {
 
   /** A name for what is waited for, in the place of a lock class: `xlog_cil_push_work()`. */
   classOf({ facts: { name }, file }: Fn): string {
-    const others = (this.index.byName.get(name) ?? []).filter(
+    const others = (this.index.names.byName.get(name) ?? []).filter(
       (fn) => this.tasks.startedAs(fn.id) !== undefined,
     );
     return others.length > 1 ? `${name}() of ${file.file}` : `${name}()`;

@@ -1,6 +1,7 @@
-import type { Fn, Index } from '../index/link.js';
-import { parsePath } from '../index/link.js';
+import type { Index } from '../index/link.js';
+import type { Fn } from '../index/names.js';
 import type { Op, Path } from '../parse/facts.js';
+import { parsePath } from '../parse/paths.js';
 import { objectOf } from './states.js';
 
 /** A test of the object, a node that counts another user of it, or, with its `variable`, one that reads it and is followed by no test. */
@@ -54,7 +55,9 @@ export class TaskHeld {
       for (const { id } of returning) this.reading.add(id);
       const callers = new Set(
         returning
-          .filter((fn) => this.fieldOf(fn, fn.facts.isMacro ? fn.facts.value : index.returned(fn)) !== '')
+          .filter(
+            (fn) => this.fieldOf(fn, fn.facts.isMacro ? fn.facts.value : index.types.returned(fn)) !== '',
+          )
           .flatMap(({ id }) =>
             index.callers[id]!.flatMap((edge) => (edge.how === 'call' ? [edge.from] : [])),
           ),
@@ -113,7 +116,7 @@ export class TaskHeld {
     for (const [key, fns] of this.stores) {
       const [owner, name] = key.split(' ');
       if (name !== field || owner === undefined) continue;
-      if (owner === group || (owner.startsWith('fs/') && this.index.isLibrary(owner))) out.push(...fns);
+      if (owner === group || (owner.startsWith('fs/') && this.index.names.isLibrary(owner))) out.push(...fns);
     }
     return out;
   }
@@ -121,7 +124,9 @@ export class TaskHeld {
   /** A constant in the place of an object: `current->F = STUB`. */
   private isMark(fn: Fn, from: Path): boolean {
     const p = parsePath(from);
-    return from === '#pos' || (p.root === 'v' && p.fields.length === 0 && !this.index.isVariable(fn, p.name));
+    return (
+      from === '#pos' || (p.root === 'v' && p.fields.length === 0 && !this.index.types.isVariable(fn, p.name))
+    );
   }
 
   /** Does the member hold what was in the task before, or null, and nothing else? */
@@ -144,7 +149,7 @@ export class TaskHeld {
 
   private ownerOf(fn: Fn, member: Path): string {
     const end = member.lastIndexOf(' ');
-    return end < 0 ? '' : this.index.typeOf(fn, member.slice(0, end));
+    return end < 0 ? '' : this.index.types.typeOf(fn, member.slice(0, end));
   }
 
   /** Is it null or what the task has in the field, at once or by way of a variable? */
@@ -155,7 +160,7 @@ export class TaskHeld {
       (op.k === 'set' || op.k === 'call') && op.to === from ? [op] : [],
     );
     return (
-      this.index.isLocal(fn, from.slice(2)) &&
+      this.index.types.isLocal(fn, from.slice(2)) &&
       sets.length > 0 &&
       sets.every((op) => op.k === 'set' && isTask(op.from))
     );
@@ -202,8 +207,8 @@ export class TaskHeld {
     const p = parsePath(path);
     if (p.root === 'v') return p.name === 'current' && p.fields.length === 1 ? p.fields[0]! : '';
     if (p.root !== 'c' || p.fields.length > 0 || depth > MAX_READ_DEPTH) return '';
-    for (const target of this.index.lookup(p.name, fn.file.file)) {
-      const value = target.facts.isMacro ? target.facts.value : this.index.returned(target);
+    for (const target of this.index.names.lookup(p.name, fn.file.file)) {
+      const value = target.facts.isMacro ? target.facts.value : this.index.types.returned(target);
       const field = value === '' ? '' : this.fieldOf(target, value, depth + 1);
       if (field !== '') return field;
     }
@@ -216,7 +221,7 @@ export class TaskHeld {
    */
   private isNesting(fn: Fn, object: Path, member: Path): boolean {
     if (!member.startsWith(`${object} `)) return false;
-    const type = this.index.typeOf(fn, object);
+    const type = this.index.types.typeOf(fn, object);
     const name = member.slice(object.length);
     if (type === '' || name.includes(' ', 1)) return false;
     let isCountedDown = false;

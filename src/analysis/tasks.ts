@@ -16,7 +16,7 @@ export class Tasks {
       }
     }
     for (const [key, runs] of BY_FIELD) {
-      for (const fn of index.tableOwners(key).keys()) this.roots.set(fn, runs);
+      for (const fn of index.members.tableOwners(key).keys()) this.roots.set(fn, runs);
     }
   }
 

@@ -1,4 +1,5 @@
-import type { Fn, Index } from '../index/link.js';
+import type { Index } from '../index/link.js';
+import type { Fn } from '../index/names.js';
 import type { Api } from '../kernel/types.js';
 import { existingScopeId } from './coverage.js';
 import type { Locks } from './locks.js';

@@ -1,10 +1,12 @@
 import type { NewMember } from '../edit/member.js';
 import type { ScopePoint } from '../edit/plan.js';
-import { directoryGroup, type Fn, type Index, parsePath } from '../index/link.js';
+import type { Index } from '../index/link.js';
+import { directoryGroup, type Fn } from '../index/names.js';
 import { gfpArgument } from '../kernel/allocators.js';
 import { FREES } from '../kernel/layers.js';
 import { SCOPE_APIS } from '../kernel/masks.js';
 import type { Path } from '../parse/facts.js';
+import { parsePath } from '../parse/paths.js';
 import { inModule } from '../tree/kernel-tree.js';
 import { lockOfScope, type OpenScope, type ScopesAt } from './coverage.js';
 import { Locks, type ScopeEffect, scopeClass } from './locks.js';
@@ -160,9 +162,9 @@ function findHandles(index: Index, locks: Locks): Handles[] {
       if (object === '#0' || (object.includes(' ') && locks.isPutBack(fn, object, field))) continue;
       const { root, name, fields } = parsePath(object);
       const isPlain = root === 'v' && fields.length === 0;
-      if (isPlain && !index.isVariable(fn, name)) continue;
-      const type = isPlain ? index.typeOf(fn, object) : '';
-      const [definition, ...others] = index.definitionsOf(type);
+      if (isPlain && !index.types.isVariable(fn, name)) continue;
+      const type = isPlain ? index.types.typeOf(fn, object) : '';
+      const [definition, ...others] = index.names.definitionsOf(type);
       const isOwn =
         definition !== undefined && others.length === 0 && directoryGroup(definition) === fn.group;
       // What else is in the task there is not known.
@@ -190,8 +192,8 @@ function transactionOf(
   { group, field, type, stores }: Handles,
 ): Omit<Transaction, 'member'> | undefined {
   const mine = index.functions.filter((fn) => fn.group === group && !fn.facts.isMacro && !fn.facts.arms);
-  const [definition] = index.definitionsOf(type);
-  if (definition === undefined || (index.hasModule && !inModule(definition))) return undefined;
+  const [definition] = index.names.definitionsOf(type);
+  if (definition === undefined || (index.names.hasModule && !inModule(definition))) return undefined;
   if (mine.some((fn) => keepsSave(index, fn, type))) return undefined;
   const chain = stores.map(({ fn }) => reclaim.chainToBegin(fn, group)).find((c) => c !== undefined);
   if (!chain) return undefined;
@@ -199,7 +201,8 @@ function transactionOf(
   const isCounted = mine.some((fn) =>
     fn.facts.readsCurrent || fn.facts.setsCurrent
       ? fn.facts.cfg.some(
-          ({ op }) => op.k === 'test' && op.rel === `=task ${field}` && index.typeOf(fn, op.on) === type,
+          ({ op }) =>
+            op.k === 'test' && op.rel === `=task ${field}` && index.types.typeOf(fn, op.on) === type,
         )
       : false,
   );
@@ -235,7 +238,7 @@ function keepsSave(index: Index, fn: Fn, type: string): boolean {
       ([, op]) =>
         SCOPE_APIS.some(({ save }) => save === op.fn) &&
         op.to.includes(' ') &&
-        index.typeOf(fn, op.to.slice(0, op.to.lastIndexOf(' '))) === type,
+        index.types.typeOf(fn, op.to.slice(0, op.to.lastIndexOf(' '))) === type,
     )
   );
 }
@@ -246,7 +249,7 @@ function makes(index: Index, fn: Fn, type: string): (TransactionPiece | undefine
     if (
       !/^v:\w+$/.test(op.to) ||
       gfpArgument(op.fn, op.args.length) === undefined ||
-      index.typeOf(fn, op.to) !== type
+      index.types.typeOf(fn, op.to) !== type
     )
       return [];
     const point = placeAfter(fn, node, op.to);
@@ -276,7 +279,7 @@ function isThere(fn: Fn, node: number, object: Path): boolean {
 function frees(index: Index, fn: Fn, type: string): (TransactionPiece | undefined)[] {
   return fn.facts.calls.flatMap(([node, op]) => {
     if (!FREES.has(op.fn)) return [];
-    const object = op.args.find((arg) => index.typeOf(fn, arg) === type);
+    const object = op.args.find((arg) => index.types.typeOf(fn, arg) === type);
     if (object === undefined) return [];
     // In a function that makes one the states say whether it is there.
     const isMade = fn.facts.calls.some(
@@ -301,7 +304,7 @@ function clears(
     const owner = op.from.includes(' ')
       ? op.from.slice(0, op.from.lastIndexOf(' '))
       : handleIn(index, fn, field, type);
-    if (!/^v:\w+$/.test(owner) || index.typeOf(fn, owner) !== type || !isThere(fn, node, owner))
+    if (!/^v:\w+$/.test(owner) || index.types.typeOf(fn, owner) !== type || !isThere(fn, node, owner))
       return [undefined];
     // What the handle held is dropped behind this.
     const holds = locks
@@ -316,8 +319,9 @@ function clears(
 /** The variable of the function that is the task's handle. */
 function handleIn(index: Index, fn: Fn, field: string, type: string): Path {
   for (const { op } of fn.facts.cfg)
-    if (op.k === 'set' && op.from === `${CURRENT}${field}` && index.typeOf(fn, op.to) === type) return op.to;
-  const param = fn.facts.params.find(([name]) => index.typeOf(fn, `v:${name}`) === type);
+    if (op.k === 'set' && op.from === `${CURRENT}${field}` && index.types.typeOf(fn, op.to) === type)
+      return op.to;
+  const param = fn.facts.params.find(([name]) => index.types.typeOf(fn, `v:${name}`) === type);
   return param ? `v:${param[0]}` : '';
 }
 

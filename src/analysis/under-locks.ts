@@ -1,4 +1,5 @@
-import type { Edge, Fn, Index } from '../index/link.js';
+import type { Edge, Index } from '../index/link.js';
+import type { Fn } from '../index/names.js';
 import {
   pointerCalled,
   type Signature,
@@ -86,7 +87,7 @@ export class UnderLocks {
     private readonly reclaim: Reclaim,
     private readonly takers: Takers,
   ) {
-    this.signatures = new Signatures(index);
+    this.signatures = new Signatures(index.names, index.types);
     this.flags = locks.flags;
   }
 
@@ -218,8 +219,8 @@ export class UnderLocks {
       // What mm calls so are constructors, walkers and the like.
       const calls = fn.group === 'mm' ? [] : fn.facts.calls;
       found = calls.flatMap(([node, op]) => {
-        const target = pointerCalled(index, fn, op);
-        if (target === '' || index.isTable(fn, target)) return [];
+        const target = pointerCalled(index.types, fn, op);
+        if (target === '' || index.members.isTable(fn, target)) return [];
         const call = { fn, node, op, target };
         return [{ ...call, shape: this.shapeOf(call) }];
       });
@@ -241,15 +242,15 @@ export class UnderLocks {
    */
   private declared({ fn, node, op, target }: Omit<PointerCall, 'shape'>): readonly Signature[] | undefined {
     const { index } = this;
-    const own = writtenSignature(index.typeOf(fn, target));
+    const own = writtenSignature(index.types.typeOf(fn, target));
     if (own) return [own];
     const edge = index.callees[fn.id]!.find(
       (e) => e.node === node && e.kind === 'typed' && e.how === 'table',
     );
     if (edge) return [signatureOf(index.functions[edge.to]!)];
     const cut = target.lastIndexOf(' ');
-    if (cut < 0 || index.typeOf(fn, target.slice(0, cut)) !== '') return undefined;
-    const all = [...index.memberTypes(target.slice(cut + 1))]
+    if (cut < 0 || index.types.typeOf(fn, target.slice(0, cut)) !== '') return undefined;
+    const all = [...index.names.memberTypes(target.slice(cut + 1))]
       .flatMap((type) => writtenSignature(type) ?? [])
       .filter(({ params }) => params.length === op.args.length);
     return all.length > 0 ? all : undefined;

@@ -1,4 +1,5 @@
-import type { Edge, Fn, Index } from '../index/link.js';
+import type { Edge, Index } from '../index/link.js';
+import type { Fn } from '../index/names.js';
 import { OF_A_FILESYSTEM_TYPE } from '../kernel/layers.js';
 import type { Api } from '../kernel/types.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
@@ -166,7 +167,7 @@ export function buildReport(
     for (const path of judged.paths) {
       if (path.outcome !== 'existing' || path.scope === undefined || existingIds.has(path.scope)) continue;
       // Mostly the first step; a callee on the way where it opens the scope for its caller.
-      const fns = path.steps.flatMap((step) => index.lookup(step.function, step.file).slice(0, 1));
+      const fns = path.steps.flatMap((step) => index.names.lookup(step.function, step.file).slice(0, 1));
       const fn = fns.find((f) => opensOf(findings, f, path.scope!).length > 0) ?? fns[0];
       if (fn) seen(path.scope, fn);
     }

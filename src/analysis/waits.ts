@@ -1,4 +1,5 @@
-import type { Fn, Index } from '../index/link.js';
+import type { Index } from '../index/link.js';
+import type { Fn } from '../index/names.js';
 import { VFS_TABLES } from '../kernel/layers.js';
 import { REGISTRARS_BY_NAME } from '../kernel/tasks.js';
 import type { RunsIn } from '../kernel/types.js';
@@ -112,22 +113,22 @@ export class Waits {
       if (registrar.runs !== 'worker' && registrar.runs !== 'kthread') continue;
       const item = registrar.arg === 0 ? '' : this.classOf(fn, args[0]);
       if (item === '') continue;
-      for (const callback of this.index.functionsIn(fn, args[registrar.arg] ?? ''))
-        for (const target of this.index.lookup(callback, fn.file.file)) put(this.runs, item, target.id);
+      for (const callback of this.index.types.functionsIn(fn, args[registrar.arg] ?? ''))
+        for (const target of this.index.names.lookup(callback, fn.file.file)) put(this.runs, item, target.id);
     }
   }
 
   /** Only members and globals: a variable of the function is nobody's but its own, unless a member is made to point to it. */
   classOf(fn: Fn, path: string | undefined): string {
     if (path === undefined || path === '') return '';
-    const found = this.index.lockClass(fn, this.pointsTo(fn, path) ?? path);
+    const found = this.index.locks.lockClass(fn, this.pointsTo(fn, path) ?? path);
     return found.startsWith('param:') ? '' : found;
   }
 
   /** The member in which the function keeps the address of a variable of its own. */
   private pointsTo(fn: Fn, address: string): string | undefined {
     const name = /^&v:(\w+)$/.exec(address)?.[1];
-    if (name === undefined || !this.index.isLocal(fn, name)) return undefined;
+    if (name === undefined || !this.index.types.isLocal(fn, name)) return undefined;
     for (const { op } of fn.facts.cfg)
       if (op.k === 'set' && op.from === address && op.to.includes(' ')) return op.to;
     return undefined;

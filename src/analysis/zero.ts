@@ -1,4 +1,6 @@
-import type { Edge, Fn, Index, Way } from '../index/link.js';
+import type { Way } from '../index/fates.js';
+import type { Edge, Index } from '../index/link.js';
+import type { Fn } from '../index/names.js';
 import type { Path } from '../parse/facts.js';
 import { setBy } from './sets.js';
 import { run } from './states.js';

@@ -1,5 +1,5 @@
 import { type Effect, run } from '../analysis/states.js';
-import type { Fn } from '../index/link.js';
+import type { Fn } from '../index/names.js';
 import { SCOPE_APIS } from '../kernel/masks.js';
 import { at, type Found, type Rule } from './rule.js';
 

@@ -1,4 +1,4 @@
-import type { Fn } from '../index/link.js';
+import type { Fn } from '../index/names.js';
 import { SCOPE_APIS } from '../kernel/masks.js';
 import type { Path } from '../parse/facts.js';
 import { at, type Rule } from './rule.js';
@@ -12,7 +12,7 @@ export const otherTask: Rule = {
     /** Struct and member that a path ends in. */
     const member = (fn: Fn, path: Path): string => {
       const cut = path.lastIndexOf(' ');
-      const type = cut < 0 ? '' : index.typeOf(fn, path.slice(0, cut));
+      const type = cut < 0 ? '' : index.types.typeOf(fn, path.slice(0, cut));
       return type === '' ? '' : `${type}.${path.slice(cut + 1)}`;
     };
     const savedIn = new Map<string, Fn[]>();

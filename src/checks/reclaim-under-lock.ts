@@ -1,6 +1,6 @@
 import { Cover } from '../analysis/coverage.js';
 import type { ReclaimChain } from '../analysis/reclaim.js';
-import type { Fn } from '../index/link.js';
+import type { Fn } from '../index/names.js';
 import { gfpArgument, maskByDefault } from '../kernel/allocators.js';
 import { at, type Rule } from './rule.js';
 

@@ -1,6 +1,6 @@
 import type { Findings } from '../analysis/analyze.js';
 import type { Finding, Report } from '../analysis/report.js';
-import type { Fn } from '../index/link.js';
+import type { Fn } from '../index/names.js';
 import { lineAt } from '../parse/facts.js';
 
 /** One thing that `check` looks for. Each is a file in `src/checks/`. */

@@ -1,5 +1,5 @@
 import { type Imbalance, imbalances } from '../analysis/balance.js';
-import type { Fn } from '../index/link.js';
+import type { Fn } from '../index/names.js';
 import type { CallOp } from '../parse/facts.js';
 import { at, type CheckContext, type Found, type Rule } from './rule.js';
 

@@ -1,5 +1,6 @@
 import type { CallOp, Path } from '../parse/facts.js';
-import type { Fn, Index } from './link.js';
+import type { Fn, Names } from './names.js';
+import type { Types } from './types.js';
 
 /** Types of parameters that are no structs, so no pointer to one is handed in. */
 const SCALAR =
@@ -22,16 +23,19 @@ export function writtenSignature(type: string): Signature | undefined {
 }
 
 /** What a call goes through, if that is a pointer; else ''. */
-export function pointerCalled(index: Index, fn: Fn, op: CallOp): Path {
-  if (op.fn === '') return index.isPointer(fn, op.target) ? op.target : '';
+export function pointerCalled(types: Types, fn: Fn, op: CallOp): Path {
+  if (op.fn === '') return types.isPointer(fn, op.target) ? op.target : '';
   const local = `v:${op.fn}`;
   // `max(a, b)` is a macro whatever variables there are.
-  return index.isLocal(fn, op.fn) && !SCALAR.test(index.typeOf(fn, local)) ? local : '';
+  return types.isLocal(fn, op.fn) && !SCALAR.test(types.typeOf(fn, local)) ? local : '';
 }
 
 /** Whether a call through a pointer may lead to a function, by the number and types of parameters, as the kernel's control-flow integrity has it. */
 export class Signatures {
-  constructor(private readonly index: Index) {}
+  constructor(
+    private readonly names: Names,
+    private readonly types: Types,
+  ) {}
 
   /** Is the pointer declared for functions of that type? */
   areAlike(pointer: Signature, { facts }: Fn): boolean {
@@ -52,7 +56,7 @@ export class Signatures {
 
   /** Type of an argument, '' where it is not known. */
   given(fn: Fn, arg: Path): string {
-    return arg[0] === '#' ? '' : this.index.typeOf(fn, arg);
+    return arg[0] === '#' ? '' : this.types.typeOf(fn, arg);
   }
 
   private allAlike(types: readonly string[], params: Fn['facts']['params'], declared: boolean): boolean {
@@ -63,12 +67,12 @@ export class Signatures {
 
   /** May two names stand for one type? Where one is not `declared` but what an argument is, it may be handed to a pointer to void. */
   private alike(one: string, other: string, declared: boolean): boolean {
-    const a = this.index.resolveTypedef(one);
-    const b = this.index.resolveTypedef(other);
-    const isKnown = (t: string): boolean => (t !== 'void' || declared) && this.index.isTag(t);
+    const a = this.names.resolveTypedef(one);
+    const b = this.names.resolveTypedef(other);
+    const isKnown = (t: string): boolean => (t !== 'void' || declared) && this.names.isTag(t);
     // What the header of a typedef says that was not read, most probably a number.
     const mayBeNumber = (t: string): boolean =>
-      SCALAR.test(t) || ((!declared || t.endsWith('_t')) && !this.index.isStruct(t));
+      SCALAR.test(t) || ((!declared || t.endsWith('_t')) && !this.names.isStruct(t));
     // A pointer to text is no number.
     const isText = (t: string): boolean => declared && t === 'char';
     return (

@@ -167,3 +167,46 @@ export function argumentsOf(cst: Cst, list: number): number[] {
     return type !== '(' && type !== ')' && type !== ',';
   });
 }
+
+/** The name in `v:name`, `&v:name` or `~v:name`; undefined for any other path. */
+export function nameIn(path: Path): string | undefined {
+  const from = path[0] === '&' || path[0] === '~' ? 3 : 2;
+  if (path[from - 2] !== 'v' || path.length === from) return undefined;
+  return path.includes(' ', from) || path.includes('|', from) ? undefined : path.slice(from);
+}
+
+export interface ParsedPath {
+  readonly root: 'v' | 'c' | 't' | '#' | '@' | '';
+  readonly name: string;
+  readonly args: readonly Path[];
+  readonly fields: readonly string[];
+}
+
+/** Splits an access path. */
+export function parsePath(path: Path): ParsedPath {
+  const text = path[0] === '&' || path[0] === '~' ? path.slice(1) : path;
+  const root = text[0] as ParsedPath['root'] | undefined;
+  if (root === undefined || root === '#' || root === '@')
+    return { root: root ?? '', name: '', args: [], fields: [] };
+  let end = 2;
+  while (end < text.length && text[end] !== ' ' && text[end] !== '(') end++;
+  const name = text.slice(2, end);
+  const args: Path[] = [];
+  if (text[end] === '(') {
+    let depth = 0;
+    let from = end + 1;
+    for (; end < text.length; end++) {
+      const c = text[end];
+      if (c === '(') depth++;
+      else if (c === ')' && --depth === 0) break;
+      else if (c === ';' && depth === 1) {
+        args.push(text.slice(from, end));
+        from = end + 1;
+      }
+    }
+    args.push(text.slice(from, end));
+    end++;
+  }
+  const rest = text.slice(end).trim();
+  return { root, name, args, fields: rest === '' ? [] : rest.split(' ') };
+}

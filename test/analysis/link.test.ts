@@ -17,7 +17,7 @@ function classOf(code: string): string {
   const index = linked({ 'fs/a/a.c': STRUCTS + code });
   const fn = functionIn(index, 'f');
   const { op } = fn.facts.cfg[callsOf(fn, 'mutex_lock')[0]!]!;
-  return op.k === 'call' ? index.lockClass(fn, op.args[0]!) : '';
+  return op.k === 'call' ? index.locks.lockClass(fn, op.args[0]!) : '';
 }
 
 describe('the class of a lock', () => {
@@ -725,7 +725,7 @@ describe('a header with a stand-in for what is not built', () => {
   ])('is not all that a call may mean, %s', (_, files) => {
     const index = linked({ ...files, 'lib/fill.c': 'int fill(int n) { return n; }\n' });
     expect(
-      index
+      index.names
         .lookup('fill', Object.keys(files).at(-1)!)
         .map((fn) => fn.file.file)
         .includes('lib/fill.c'),
@@ -738,6 +738,6 @@ describe('a header with a stand-in for what is not built', () => {
         'static inline int fill(int n) { return 0; }\nstatic inline int f(int n) { return fill(n); }\n',
       'lib/fill.c': 'int fill(int n) { return n; }\n',
     });
-    expect(index.lookup('fill', 'fs/a/a.h').map((fn) => fn.file.file)).toEqual(['fs/a/a.h']);
+    expect(index.names.lookup('fill', 'fs/a/a.h').map((fn) => fn.file.file)).toEqual(['fs/a/a.h']);
   });
 });

@@ -1,4 +1,5 @@
-import { type Fn, Index } from '../../src/index/link.js';
+import { Index } from '../../src/index/link.js';
+import type { Fn } from '../../src/index/names.js';
 import { extractFacts } from '../../src/parse/extract.js';
 
 /** Links source texts by file name. */
