@@ -1,6 +1,7 @@
 import type { Plan } from '../edit/plan.js';
 import type { Basis } from '../index/basis.js';
 import type { FileFacts } from '../parse/facts.js';
+import type { Progress } from '../tree/files.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
 import type { GivenWait } from './given-waits.js';
 import type { Report } from './report.js';
@@ -31,6 +32,7 @@ export const BY_DEFAULT: readonly TransformName[] = [
 ];
 
 /** What the verbs ask of the analysis. */
+
 export interface AnalyzeOptions {
   readonly tree: KernelTree;
   /** Tree-relative paths of the files or directories asked for, `''` for the whole tree. */
@@ -56,13 +58,6 @@ export interface AnalyzeOptions {
   readonly onProgress?: (progress: Progress) => void;
   /** Once aborted, the analysis rejects with the signal's reason as soon as it can. */
   readonly signal?: AbortSignal;
-}
-
-export interface Progress {
-  /** What is being done, in a word or two: `reading`, `parsing`. */
-  readonly phase: string;
-  readonly done: number;
-  readonly total: number;
 }
 
 export interface Analysis {

@@ -1,5 +1,7 @@
+import type { EdgeKind } from '../index/link.js';
 import type { Api } from '../kernel/types.js';
 import type { TextEdit } from '../parse/facts.js';
+import type { Skipped } from '../tree/files.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
 
 /**
@@ -10,9 +12,6 @@ import type { KernelTree } from '../tree/kernel-tree.js';
 export type Verdict = 'covered' | 'scopable' | 'lock-free' | 'partial' | 'task' | 'opaque';
 
 export const VERDICTS: readonly Verdict[] = ['covered', 'scopable', 'lock-free', 'partial', 'task', 'opaque'];
-
-/** How a call edge was resolved, best first. */
-export type EdgeKind = 'direct' | 'typed' | 'name';
 
 /** One step of a chain: `function` at `file:line` (the line of the call to the next step, or of the acquire). */
 export interface Step {
@@ -105,11 +104,6 @@ export interface Region {
   readonly line: number;
   /** `proposed`, `existing` (already in a scope), `no-alloc` (nothing below allocates), `refused`, `not-chosen`. */
   readonly state: 'proposed' | 'existing' | 'no-alloc' | 'refused' | 'not-chosen';
-  readonly reason: string;
-}
-
-export interface Skipped {
-  readonly file: string;
   readonly reason: string;
 }
 

@@ -2,6 +2,7 @@ import type { Edge, Index } from '../index/link.js';
 import type { Fn } from '../index/names.js';
 import { OF_A_FILESYSTEM_TYPE } from '../kernel/layers.js';
 import type { Api } from '../kernel/types.js';
+import type { Skipped } from '../tree/files.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
 import type { Findings, Question } from './analyze.js';
 import { isCovered, scopesOver } from './choice.js';
@@ -23,7 +24,6 @@ import {
   type Scope,
   type Site,
   type SitePath,
-  type Skipped,
   type Step,
   type Verdict,
 } from './report.js';

@@ -1,5 +1,5 @@
 import { SingleBar } from 'cli-progress';
-import type { Progress } from '../analysis/api.js';
+import type { Progress } from '../tree/files.js';
 import type { Output } from './environment.js';
 
 export interface ProgressDisplay {

@@ -1,4 +1,3 @@
-import type { EdgeKind } from '../analysis/report.js';
 import { HOOK_CALLER_BY_NAME } from '../kernel/hooks.js';
 import { openerOf } from '../kernel/openers.js';
 import type { CallOp, FileFacts, FunctionFacts, Path, TableEntry } from '../parse/facts.js';
@@ -11,6 +10,9 @@ import { type Member, Members } from './members.js';
 import { type Fn, isPublic, isUapi, Names } from './names.js';
 import { Signatures, writtenSignature } from './signatures.js';
 import { Types } from './types.js';
+
+/** How a call edge was resolved, best first. */
+export type EdgeKind = 'direct' | 'typed' | 'name';
 
 /** `from` calls `to` in CFG node `node`. */
 export interface Edge {

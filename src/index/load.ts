@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
 import { Tinypool } from 'tinypool';
-import type { Progress } from '../analysis/api.js';
-import type { Skipped } from '../analysis/report.js';
 import type { FileFacts } from '../parse/facts.js';
 import { unpackFacts } from '../parse/pack.js';
+import type { Progress, Skipped } from '../tree/files.js';
 import { listFiles } from '../tree/files.js';
 import { type KernelTree, MODULE, placeOf } from '../tree/kernel-tree.js';
 import type { Cache, Roots } from './cache.js';

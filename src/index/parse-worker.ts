@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import type { Skipped } from '../analysis/report.js';
 import { extractFacts } from '../parse/extract.js';
 import { packFacts } from '../parse/pack.js';
+import type { Skipped } from '../tree/files.js';
 import { sourceOf } from '../tree/files.js';
 import { placeOf, reasonOf } from '../tree/kernel-tree.js';
 import { type Roots, readSeen, type Seen, unreadable } from './cache.js';

@@ -1,6 +1,5 @@
 import pc from 'picocolors';
 import {
-  type EdgeKind,
   MAX_PATHS,
   type ReclaimLock,
   type Region,
@@ -10,6 +9,7 @@ import {
   type Step,
 } from '../analysis/report.js';
 import { takesVerb } from '../edit/comment.js';
+import type { EdgeKind } from '../index/link.js';
 import type { Explanation } from './explain-document.js';
 import { columns, counted, oneLine, verdictColour } from './scan-listing.js';
 

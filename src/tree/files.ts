@@ -1,8 +1,21 @@
 import { type Dirent, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
-import type { Skipped } from '../analysis/report.js';
 import { InputError } from './input-error.js';
 import { type KernelTree, MODULE, placeOf, reasonOf, topOf } from './kernel-tree.js';
+
+/** How far a long piece of work has come. */
+export interface Progress {
+  /** What is being done, in a word or two: `reading`, `parsing`. */
+  readonly phase: string;
+  readonly done: number;
+  readonly total: number;
+}
+
+/** A file that is left out, and why. */
+export interface Skipped {
+  readonly file: string;
+  readonly reason: string;
+}
 
 /** C files under the paths asked for, and what was left out. */
 export interface Listing {

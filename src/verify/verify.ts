@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import type { Progress } from '../analysis/api.js';
+import type { Progress } from '../tree/files.js';
 import type { KernelTree } from '../tree/kernel-tree.js';
 import { Builder, type BuildOptions, fresh } from './build.js';
 import { type Checked, checkpatch } from './checkpatch.js';
