@@ -510,6 +510,7 @@ function usesAny(file: FileFacts, names: ReadonlySet<string>, macros: Macros): b
     names.has(name) && !own.has(name) && !macros.seenBy(file.file, name);
   return (
     file.mentions.some(isMeant) ||
+    file.entered.some(isMeant) ||
     file.tables.some((entry) => isMeant(entry.fn)) ||
     file.functions.some(
       (fn) =>

@@ -306,7 +306,8 @@ export class Callers {
   }
 
   private isRootFunction(id: number): boolean {
-    if (this.tasks.startedAs(id) !== undefined || this.index.escaped.has(id)) return true;
+    const { escaped, entered } = this.index;
+    if (this.tasks.startedAs(id) !== undefined || escaped.has(id) || entered.has(id)) return true;
     return this.inSameTask(id).length === 0 && !this.isUnused(id);
   }
 

@@ -65,6 +65,8 @@ export class Index {
   readonly escaped = new Set<number>();
   /** Those of them that a module exports. */
   private readonly exported = new Set<number>();
+  /** Functions that macros or attributes outside of functions have called, whoever else calls them (`FileFacts.entered`). */
+  readonly entered = new Set<number>();
   /** See `unread`. */
   private readonly named = new Set<number>();
   /** See `giveUp`. */
@@ -106,7 +108,11 @@ export class Index {
       for (const name of file.mentions)
         for (const fn of this.names.lookup(name, file.file)) this.escaped.add(fn.id);
     }
-    for (const file of files) if (inModule(file.file)) this.namedByMacros(file);
+    for (const file of files) {
+      for (const name of file.entered)
+        for (const fn of this.names.lookup(name, file.file)) this.entered.add(fn.id);
+      if (inModule(file.file)) this.namedByMacros(file);
+    }
     for (const fn of this.functions) this.assignedFunctions(fn);
     for (const fn of this.functions) this.keptFunctions(fn);
     this.copiedMembers();

@@ -8,6 +8,7 @@ import {
   SCOPE_APIS,
   SCOPE_BY_TASK_FLAG,
 } from '../kernel/masks.js';
+import { namesTracepoints, onlySays } from '../kernel/naming.js';
 import { PSEUDO_BY_CALL } from '../kernel/pseudo-locks.js';
 import { inModule } from '../tree/kernel-tree.js';
 import { codeIn, NO_CODE } from './code.js';
@@ -105,6 +106,38 @@ function invocationsIn(text: string, functions: readonly FunctionFacts[]): [stri
   ]);
 }
 
+/** Attributes with the name of a function: `__alias(f)`, `__attribute__((alias("f")))`, `__cleanup(f)`. */
+const NAMING_ATTRIBUTE = /\b(?:__)?(?:alias|cleanup)(?:__)?\s*\(\s*"?([a-z_]\w*)"?\s*\)/g;
+
+/** How far behind its name what a macro is called with is looked at. */
+const MAX_INVOCATION = 8000;
+
+/** See `FileFacts.entered`. */
+function enteredIn(text: string, functions: readonly FunctionFacts[]): string[] {
+  const found = new Set<string>();
+  if (namesTracepoints(text)) return [];
+  for (const { 0: head, 1: macro, index } of text.matchAll(/^([A-Za-z_]\w*)\s*\(/gm)) {
+    if (onlySays(macro!) || functions.some(({ start, end }) => start <= index && index < end)) continue;
+    const from = index + head.length;
+    for (const name of namesHandedTo(codeIn(text.slice(from, from + MAX_INVOCATION)))) found.add(name);
+  }
+  if (/(?:alias|cleanup)(?:__)?\s*\(/.test(text))
+    for (const [, name] of text.matchAll(NAMING_ATTRIBUTE)) found.add(name!);
+  return [...found];
+}
+
+/** In what follows the bracket that opens a list of arguments: names that are an argument, and those that are called. */
+function namesHandedTo(code: string): string[] {
+  let depth = 1;
+  let end = 0;
+  for (; end < code.length && depth > 0; end++) depth += code[end] === '(' ? 1 : code[end] === ')' ? -1 : 0;
+  if (depth > 0) return [];
+  const list = code.slice(0, end - 1);
+  const called = [...list.matchAll(/(?<![.\w])([a-z_]\w*)\s*\(/g)];
+  const handed = [...list.matchAll(/(?:^|,)\s*&?\s*([a-z_]\w*)\s*(?=,|$)/g)];
+  return [...called, ...handed].map(([, name]) => name!);
+}
+
 type Arms = readonly { readonly start: number; readonly end: number }[];
 
 /** Starts the path of a member of the running task. */
@@ -174,6 +207,7 @@ class Extraction {
       tables: this.tables,
       aliases: this.aliases,
       mentions: [...this.mentions],
+      entered: enteredIn(this.text, this.functions),
       invocations: inModule(this.file) ? invocationsIn(this.text, this.functions) : [],
       constants: constantsOf(this.text),
       maskFlags: this.maskFlags,

@@ -252,6 +252,11 @@ export interface FileFacts {
   /** Names that stand in macro bodies which could not be read as code: whoever they name may be called from anywhere. */
   readonly mentions: readonly string[];
   /**
+   * Names that a macro outside of functions is handed (`late_initcall(f)`), that are called in what it is handed (`DEFINE_FREE(…, f(_T))`),
+   * or that an attribute has (`__alias(f)`): what is called so, nobody is seen to call.
+   */
+  readonly entered: readonly string[];
+  /**
    * Macros called outside of functions (`EXPORT_SYMBOL(f)`), each with the names among its arguments. Only of a module's files:
    * of the kernel nobody asks.
    */

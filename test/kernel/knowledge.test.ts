@@ -24,6 +24,7 @@ import {
   SCOPE_APIS,
   SCOPE_BY_TASK_FLAG,
 } from '../../src/kernel/masks.js';
+import { SAYINGS } from '../../src/kernel/naming.js';
 import { MEMORY_FILES, WANTED_OF_OTHERS } from '../../src/kernel/openers.js';
 import { PSEUDO_LOCKS } from '../../src/kernel/pseudo-locks.js';
 import { ASSIGNED_TABLES, RECLAIM_ENTRIES } from '../../src/kernel/reclaim-contexts.js';
@@ -43,6 +44,7 @@ const LISTS: Readonly<Record<string, readonly Named[]>> = {
   pageLocks: PAGE_LOCKS,
   guardForms: GUARD_FORMS,
   hookMacros: HOOK_MACROS,
+  sayings: SAYINGS,
   allocators: ALLOCATORS,
   masklessAllocators: MASKLESS_ALLOCATORS,
   registrars: REGISTRARS,
