@@ -15,6 +15,7 @@ export class Tasks {
         if (runs) this.roots.set(edge.to, runs);
       }
     }
+    for (const { fn, runs } of index.started) this.roots.set(fn.id, runs);
     for (const [key, runs] of BY_FIELD) {
       for (const fn of index.members.tableOwners(key).keys()) this.roots.set(fn, runs);
     }

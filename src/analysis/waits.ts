@@ -57,6 +57,10 @@ const INTERRUPTS: ReadonlySet<RunsIn> = new Set(['irq', 'softirq', 'timer', 'rcu
 /** Callers of a waker that are looked at; who wakes from more places than that is no plain I/O completion. */
 const MAX_WAKER_CALLERS = 200;
 
+function isThread(runs: RunsIn): boolean {
+  return runs === 'worker' || runs === 'kthread';
+}
+
 /** Who waits on what, who ends the wait, and what a work item that is waited for runs. */
 export class Waits {
   /** Class of a work item → the functions it may run. */
@@ -80,6 +84,8 @@ export class Waits {
     private readonly index: Index,
     private readonly tasks: Tasks,
   ) {
+    for (const { fn, runs, item } of index.started)
+      if (isThread(runs) && /^\w+$/.test(item)) put(this.runs, item, fn.id);
     for (const fn of index.functions) {
       for (const [node, op] of fn.facts.calls) {
         if (op.fn === '') continue;
@@ -110,7 +116,7 @@ export class Waits {
   /** `INIT_WORK(&x->work, f)`: the item is the argument before the callback. */
   private registered(fn: Fn, name: string, args: readonly string[]): void {
     for (const registrar of REGISTRARS_BY_NAME.get(name) ?? []) {
-      if (registrar.runs !== 'worker' && registrar.runs !== 'kthread') continue;
+      if (!isThread(registrar.runs)) continue;
       const item = registrar.arg === 0 ? '' : this.classOf(fn, args[0]);
       if (item === '') continue;
       for (const callback of this.index.types.functionsIn(fn, args[registrar.arg] ?? ''))

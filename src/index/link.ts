@@ -1,5 +1,7 @@
 import { HOOK_CALLER_BY_NAME } from '../kernel/hooks.js';
 import { openerOf } from '../kernel/openers.js';
+import { REGISTRARS_BY_NAME } from '../kernel/tasks.js';
+import type { RunsIn } from '../kernel/types.js';
 import type { CallOp, FileFacts, FunctionFacts, Path, TableEntry } from '../parse/facts.js';
 import { ELEMENTS, lineAt } from '../parse/facts.js';
 import { nameIn, parsePath } from '../parse/paths.js';
@@ -65,6 +67,8 @@ export class Index {
   readonly escaped = new Set<number>();
   /** Those of them that a module exports. */
   private readonly exported = new Set<number>();
+  /** Functions that registrars outside of functions start, with what these make: `DECLARE_WORK(item, fn)`. */
+  readonly started: { readonly fn: Fn; readonly runs: RunsIn; readonly item: string }[] = [];
   /** Functions that macros or attributes outside of functions have called, whoever else calls them (`FileFacts.entered`). */
   readonly entered = new Set<number>();
   /** See `unread`. */
@@ -111,6 +115,10 @@ export class Index {
     for (const file of files) {
       for (const name of file.entered)
         for (const fn of this.names.lookup(name, file.file)) this.entered.add(fn.id);
+      for (const [registrar, args] of file.started)
+        for (const { arg, runs } of REGISTRARS_BY_NAME.get(registrar) ?? [])
+          for (const fn of this.names.lookup(args[arg] ?? '', file.file))
+            this.started.push({ fn, runs, item: arg === 0 ? '' : args[0]! });
       if (inModule(file.file)) this.namedByMacros(file);
     }
     for (const fn of this.functions) this.assignedFunctions(fn);

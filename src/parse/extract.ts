@@ -10,6 +10,7 @@ import {
 } from '../kernel/masks.js';
 import { namesTracepoints, onlySays } from '../kernel/naming.js';
 import { PSEUDO_BY_CALL } from '../kernel/pseudo-locks.js';
+import { REGISTRARS } from '../kernel/tasks.js';
 import { inModule } from '../tree/kernel-tree.js';
 import { codeIn, NO_CODE } from './code.js';
 import { constantsOf } from './constants.js';
@@ -112,12 +113,29 @@ const NAMING_ATTRIBUTE = /\b(?:__)?(?:alias|cleanup)(?:__)?\s*\(\s*"?([a-z_]\w*)
 /** How far behind its name what a macro is called with is looked at. */
 const MAX_INVOCATION = 8000;
 
+function isWithin(functions: readonly FunctionFacts[], at: number): boolean {
+  return functions.some(({ start, end }) => start <= at && at < end);
+}
+
+/** Macros that make what runs a callback, with names as their arguments: `DECLARE_WORK(work, f)`. */
+const STARTER = new RegExp(
+  `\\b(${REGISTRARS.flatMap(({ name }) => (/^[A-Z_]+$/.test(name) ? [name] : [])).join('|')})\\s*\\(([\\s\\w.,&]*)\\)`,
+  'g',
+);
+
+/** See `FileFacts.started`. */
+function startedIn(text: string, functions: readonly FunctionFacts[]): [string, string[]][] {
+  return [...text.matchAll(STARTER)].flatMap(({ 1: macro, 2: args, index }): [string, string[]][] =>
+    isWithin(functions, index) ? [] : [[macro!, args!.split(',').map((arg) => arg.trim())]],
+  );
+}
+
 /** See `FileFacts.entered`. */
 function enteredIn(text: string, functions: readonly FunctionFacts[]): string[] {
   const found = new Set<string>();
   if (namesTracepoints(text)) return [];
-  for (const { 0: head, 1: macro, index } of text.matchAll(/^([A-Za-z_]\w*)\s*\(/gm)) {
-    if (onlySays(macro!) || functions.some(({ start, end }) => start <= index && index < end)) continue;
+  for (const { 0: head, 1: macro, index } of text.matchAll(/^(?:static\s+)?([A-Za-z_]\w*)\s*\(/gm)) {
+    if (onlySays(macro!) || isWithin(functions, index)) continue;
     const from = index + head.length;
     for (const name of namesHandedTo(codeIn(text.slice(from, from + MAX_INVOCATION)))) found.add(name);
   }
@@ -208,6 +226,7 @@ class Extraction {
       aliases: this.aliases,
       mentions: [...this.mentions],
       entered: enteredIn(this.text, this.functions),
+      started: startedIn(this.text, this.functions),
       invocations: inModule(this.file) ? invocationsIn(this.text, this.functions) : [],
       constants: constantsOf(this.text),
       maskFlags: this.maskFlags,

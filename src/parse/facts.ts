@@ -256,6 +256,8 @@ export interface FileFacts {
    * or that an attribute has (`__alias(f)`): what is called so, nobody is seen to call.
    */
   readonly entered: readonly string[];
+  /** Registrars outside of functions (`DECLARE_WORK(work, f)`, see `kernel/tasks.ts`), each with its arguments. */
+  readonly started: readonly (readonly [registrar: string, args: readonly string[]])[];
   /**
    * Macros called outside of functions (`EXPORT_SYMBOL(f)`), each with the names among its arguments. Only of a module's files:
    * of the kernel nobody asks.

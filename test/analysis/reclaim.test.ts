@@ -69,6 +69,19 @@ describe('reclaim locks', () => {
     expect(reclaim.chainsOf('fs/a')[0]?.notes).toEqual(['waits for work_fn() in another task']);
   });
 
+  it.each([
+    ['static DECLARE_WORK(own_work, work_fn);', 'flush_work(&own_work)'],
+    ['DECLARE_DELAYED_WORK(own_work, work_fn);', 'cancel_delayed_work_sync(&own_work)'],
+    ['static struct work_struct own_work = __WORK_INITIALIZER(own_work, work_fn);', 'flush_work(&own_work)'],
+  ])('locks of a work item that is declared outside of functions: %s', (declaration, wait) => {
+    const reclaim = reclaimOf(`
+      static struct sb_info global_info;
+      static void work_fn(struct work_struct *work) { mutex_lock(&global_info.lock); }
+      ${declaration}
+      static void a_evict(struct inode *inode) { ${wait}; }`);
+    expect(chains(reclaim)).toEqual({ 'sb_info.lock': 'a_evict work_fn' });
+  });
+
   it('locks of a work item that runs one of two functions', () => {
     const reclaim = reclaimOf(`
       static struct sb_info global_info;

@@ -197,6 +197,42 @@ describe('macros called outside of functions', () => {
   it('are not asked of the kernel', () => {
     expect(extractFacts('fs/demofs/a.c', text).invocations).toEqual([]);
   });
+
+  it('have what they name called, and what they are handed calls', () => {
+    const entered = (code: string): readonly string[] => extractFacts('fs/demofs/a.c', code).entered;
+    expect(entered(text)).toEqual(['demo_init']);
+    expect(entered('DEFINE_FREE(demo, struct demo *, if (_T)\n\t    demo_put(_T))\n')).toEqual([
+      'if',
+      'demo_put',
+      'demo',
+    ]);
+    expect(entered('ATTR(size, 0444,\n     show_size, /* store_size, */ NULL);\n')).toEqual([
+      'size',
+      'show_size',
+    ]);
+    expect(entered('void f(void)\n{\nRUN(g);\n}\n')).toEqual([]);
+    expect(entered('ALLOW_ERROR_INJECTION(f, ERRNO);\nIWL_EXPORT_SYMBOL(f);\n')).toEqual([]);
+    expect(entered('#define TRACE_SYSTEM demofs\nTRACE_EVENT(f, TP_PROTO(int x));\n')).toEqual([]);
+    expect(entered('UNCLOSED(f,\n')).toEqual([]);
+  });
+
+  it('start what a registrar is handed', () => {
+    const code =
+      'static DECLARE_WORK(demo_work, demo_run);\nstruct x y = { .work = __WORK_INITIALIZER(y.work, demo_run) };\n' +
+      'void f(void)\n{\n\tDECLARE_WORK(other, demo_run);\n}\n';
+    expect(extractFacts('fs/demofs/a.c', code).started).toEqual([
+      ['DECLARE_WORK', ['demo_work', 'demo_run']],
+      ['__WORK_INITIALIZER', ['y.work', 'demo_run']],
+    ]);
+  });
+
+  it('are like attributes that name a function', () => {
+    for (const attribute of ['__alias(f)', '__attribute__((alias("f")))', '__attribute__((__cleanup__(f)))'])
+      expect(extractFacts('fs/demofs/a.c', `void g(void) ${attribute};\n`).entered).toEqual(['f']);
+    expect(extractFacts('fs/demofs/a.c', 'void g(void)\n{\n\tint x __cleanup(f);\n}\n').entered).toEqual([
+      'f',
+    ]);
+  });
 });
 
 describe('an argument that is one of two', () => {
