@@ -85,7 +85,7 @@ export class Waits {
     private readonly tasks: Tasks,
   ) {
     for (const { fn, runs, item } of index.started)
-      if (isThread(runs) && /^\w+$/.test(item)) put(this.runs, item, fn.id);
+      if (isThread(runs) && item !== '') put(this.runs, item, fn.id);
     for (const fn of index.functions) {
       for (const [node, op] of fn.facts.calls) {
         if (op.fn === '') continue;

@@ -67,7 +67,7 @@ export class Index {
   readonly escaped = new Set<number>();
   /** Those of them that a module exports. */
   private readonly exported = new Set<number>();
-  /** Functions that registrars outside of functions start, with what these make: `DECLARE_WORK(item, fn)`. */
+  /** Functions that registrars outside of functions start, with the item that these make, named as a lock there would be: `DECLARE_WORK(item, fn)`. */
   readonly started: { readonly fn: Fn; readonly runs: RunsIn; readonly item: string }[] = [];
   /** Functions that macros or attributes outside of functions have called, whoever else calls them (`FileFacts.entered`). */
   readonly entered = new Set<number>();
@@ -115,10 +115,7 @@ export class Index {
     for (const file of files) {
       for (const name of file.entered)
         for (const fn of this.names.lookup(name, file.file)) this.entered.add(fn.id);
-      for (const [registrar, args] of file.started)
-        for (const { arg, runs } of REGISTRARS_BY_NAME.get(registrar) ?? [])
-          for (const fn of this.names.lookup(args[arg] ?? '', file.file))
-            this.started.push({ fn, runs, item: arg === 0 ? '' : args[0]! });
+      this.startedIn(file);
       if (inModule(file.file)) this.namedByMacros(file);
     }
     for (const fn of this.functions) this.assignedFunctions(fn);
@@ -128,6 +125,18 @@ export class Index {
     for (const fn of this.functions) this.memberReads(fn);
     for (const fn of this.functions) this.linkCalls(fn);
     this.uncalledMembers();
+  }
+
+  private startedIn({ file, started }: FileFacts): void {
+    for (const [registrar, args] of started) {
+      const [, variable, member] = /^&?(\w+)(?:\.(\w+))?$/.exec(args[0]!) ?? [];
+      const owner =
+        member && variable ? this.names.resolveTypedef(this.names.globalType(variable, file)) : '';
+      const item = member === undefined ? (variable ?? '') : owner === '' ? '' : `${owner}.${member}`;
+      for (const { arg, runs } of REGISTRARS_BY_NAME.get(registrar) ?? [])
+        for (const fn of this.names.lookup(args[arg] ?? '', file))
+          this.started.push({ fn, runs, item: arg === 0 ? '' : item });
+    }
   }
 
   private store(owner: string, field: string, id: number, file: string, assigned = false): void {

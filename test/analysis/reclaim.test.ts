@@ -73,6 +73,10 @@ describe('reclaim locks', () => {
     ['static DECLARE_WORK(own_work, work_fn);', 'flush_work(&own_work)'],
     ['DECLARE_DELAYED_WORK(own_work, work_fn);', 'cancel_delayed_work_sync(&own_work)'],
     ['static struct work_struct own_work = __WORK_INITIALIZER(own_work, work_fn);', 'flush_work(&own_work)'],
+    [
+      'static struct sb_info own = { .work = __WORK_INITIALIZER(own.work, work_fn) };',
+      'struct sb_info *s = inode->i_sb; flush_work(&s->work)',
+    ],
   ])('locks of a work item that is declared outside of functions: %s', (declaration, wait) => {
     const reclaim = reclaimOf(`
       static struct sb_info global_info;
