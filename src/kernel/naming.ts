@@ -1,8 +1,9 @@
-/** Macros outside of functions that say something of the functions they name and have none of them called. */
+/** Macros outside of functions that have nothing called: they say something of the functions they name, or name something else (a hook). */
 export const SAYINGS: readonly { readonly name: string; readonly source: string }[] = [
   { name: 'EXPORT_SYMBOL', source: 'include/linux/export.h' },
   { name: 'EXPORT_SYMBOL_GPL', source: 'include/linux/export.h' },
   { name: 'NOKPROBE_SYMBOL', source: 'include/asm-generic/kprobes.h' },
+  { name: 'LSM_HOOK', source: 'include/linux/lsm_hooks.h' },
   { name: 'ALLOW_ERROR_INJECTION', source: 'include/asm-generic/error-injection.h' },
 ];
 
