@@ -275,6 +275,10 @@ export class Layout {
 
   write(out: MagicString): void {
     const eol = this.newline;
+    const { root } = this.fn;
+    // A body of one line that is broken ends in a line of its own.
+    if (this.boundaries.size > 0 && !this.text.slice(root.start, root.end).includes('\n'))
+      this.boundaryBefore(root.end - 1, this.closingIndent(root), false);
     for (const [offset, text] of this.inline) {
       // A brace that opens belongs to the text on its left, one that closes to the word on its right.
       if (text.startsWith('}')) out.prependRight(offset, text);

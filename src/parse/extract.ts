@@ -119,14 +119,17 @@ function isWithin(functions: readonly FunctionFacts[], at: number): boolean {
 
 /** Macros that make what runs a callback, with names as their arguments: `DECLARE_WORK(work, f)`. */
 const STARTER = new RegExp(
-  `\\b(${REGISTRARS.flatMap(({ name }) => (/^[A-Z_]+$/.test(name) ? [name] : [])).join('|')})\\s*\\(([\\s\\w.,&]*)\\)`,
+  `${NO_CODE.source}|\\b(${REGISTRARS.flatMap(({ name }) => (/^[A-Z_]+$/.test(name) ? [name] : [])).join('|')})\\s*\\(([\\s\\w.,&]*)\\)`,
   'g',
 );
 
 /** See `FileFacts.started`. */
 function startedIn(text: string, functions: readonly FunctionFacts[]): [string, string[]][] {
+  if (!/_WORK|_INIT|_TIMER|_TASKLET/.test(text)) return [];
   return [...text.matchAll(STARTER)].flatMap(({ 1: macro, 2: args, index }): [string, string[]][] =>
-    isWithin(functions, index) ? [] : [[macro!, args!.split(',').map((arg) => arg.trim())]],
+    macro === undefined || isWithin(functions, index)
+      ? []
+      : [[macro, args!.split(',').map((arg) => arg.trim())]],
   );
 }
 
@@ -149,8 +152,7 @@ function namesHandedTo(code: string): string[] {
   let depth = 1;
   let end = 0;
   for (; end < code.length && depth > 0; end++) depth += code[end] === '(' ? 1 : code[end] === ')' ? -1 : 0;
-  if (depth > 0) return [];
-  const list = code.slice(0, end - 1);
+  const list = code.slice(0, depth > 0 ? end : end - 1);
   const called = [...list.matchAll(/(?<![.\w])([a-z_]\w*)\s*\(/g)];
   const handed = [...list.matchAll(/(?:^|,)\s*&?\s*([a-z_]\w*)\s*(?=,|$)/g)];
   return [...called, ...handed].map(([, name]) => name!);
@@ -636,6 +638,7 @@ class Extraction {
     const names = f.params.map(([name]) => name);
     const flow = buildFlow(cst, f.body, this.text, names, f.isMacro);
     const locals: [string, string][] = [];
+    const entries = this.tables.length;
     for (const d of flow.declarations) this.localDeclaration(d, locals, f.name);
     for (const name of flow.made) locals.push([name, '']);
     if (!f.isMacro) this.findMaskFlags(f.node, f.name, f.params);
@@ -645,7 +648,7 @@ class Extraction {
       op.k === 'set' && /^[vct]:.* \w+$/.test(op.from) ? [[op.to, op.from] as const] : [],
     );
     const given = new Set([...references, ...memberReads].map(([to]) => to));
-    const lost = this.lostIn(flow.lost, f.name);
+    const lost = notInTables(flow.lost, this.tables.slice(entries));
     this.functions.push({
       name: f.name,
       isMacro: f.isMacro,
@@ -735,15 +738,6 @@ class Extraction {
     const alias = /^#\s*define\s+(\w+)\s+([A-Za-z_]\w*)\s*$/.exec(text);
     if (alias) this.aliases.push([alias[1]!, alias[2]!]);
     else this.mention(text.replace(/^#\s*define\s+\w+/, ''));
-  }
-
-  /** Names in a body whose value goes nobody knows where; where it is put into a table of the body that says. */
-  private lostIn(lost: readonly Path[], within: string): string[] {
-    const times = new Map<string, number>();
-    const count = (name: string, by: number): void => void times.set(name, (times.get(name) ?? 0) + by);
-    for (const path of lost) count(path.replace(/^&?v:/, ''), 1);
-    for (const entry of this.tables) if (entry.within === within && times.has(entry.fn)) count(entry.fn, -1);
-    return [...times].flatMap(([name, more]) => (more > 0 && /[a-z]/.test(name) ? [name] : []));
   }
 
   /** What is named in a value of the file that is not understood may be called by anybody; in a body values are run. */
@@ -976,4 +970,13 @@ function referencesOf(cfg: readonly CfgNode[], variables: ReadonlySet<string>): 
     if (!to.startsWith('t:?')) out.push([to, name]);
   }
   return out;
+}
+
+/** Names in a body whose value goes nobody knows where; where it is put into a table of the body, that says it. */
+function notInTables(lost: readonly Path[], tables: readonly TableEntry[]): string[] {
+  const times = new Map<string, number>();
+  const count = (name: string, by: number): void => void times.set(name, (times.get(name) ?? 0) + by);
+  for (const path of lost) count(path.replace(/^&?v:/, ''), 1);
+  for (const { fn } of tables) count(fn, -1);
+  return [...times].flatMap(([name, more]) => (more > 0 && /[a-z]/.test(name) ? [name] : []));
 }

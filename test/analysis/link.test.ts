@@ -527,6 +527,11 @@ ${code}`,
       ),
     ).toContain('g');
   });
+  it('is lost in one of two bodies with one head, whatever the other does with it', () => {
+    const own = 'struct s two = { .at = g }; return two.at(1);';
+    const code = `#ifdef X\nint a(struct s *s) { ${own} }\n#else\nint a(struct s *s) { return keep((long)g + 1); }\n#endif`;
+    expect(escaped(code)).toContain('g');
+  });
   it('of which only the name stands in a sum may be called by anybody', () => {
     expect(escaped('int a(void) { return keep((long)g + 1); }')).toContain('g');
   });
