@@ -696,7 +696,7 @@ export class Locks {
 
   /**
    * Does the call close at most the scope of an object that the function itself started, a real one or a stand-in? Other scopes stay open
-   * then, provided that none was opened in between.
+   * then, provided that none is open there that was opened in between.
    */
   private endsOwnObject(fn: Fn, { lock, node, act }: NodeEffect, all: readonly NodeEffect[]): boolean {
     if (!isScope(lock) || lock.endsWith(IF_REAL) || act !== 'release') return false;
@@ -716,12 +716,16 @@ export class Locks {
         ? op.to !== object || op.from === '#0'
         : op.k !== 'call' || op.to !== object || own.includes(at),
     );
-    const seen = new Set(own);
-    for (const at of seen) if (at !== node) for (const to of cfg[at]!.next) if (to >= 0) seen.add(to);
     return (
       isOwn &&
       fn.facts.params.every(([name]) => `v:${name}` !== object) &&
-      !plain.some((e) => seen.has(e.node) && !own.includes(e.node))
+      !staysOpen(
+        cfg,
+        own,
+        node,
+        new Set(plain.flatMap((e) => (own.includes(e.node) ? [] : [e.node]))),
+        new Set(all.flatMap((e) => (e.lock === lock && e.act === 'release' && e.direct ? [e.node] : []))),
+      )
     );
   }
 
@@ -1049,4 +1053,25 @@ function sameSummary(a: ReadonlyMap<string, Summary> | undefined, b: ReadonlyMap
     }
   }
   return true;
+}
+
+/** On some way from one of the nodes to `end`, is more opened than closed? */
+function staysOpen(
+  cfg: FunctionFacts['cfg'],
+  from: readonly number[],
+  end: number,
+  opens: ReadonlySet<number>,
+  closes: ReadonlySet<number>,
+): boolean {
+  const seen = new Set(from.map((node) => `${node} 0`));
+  for (const state of seen) {
+    const [node, before] = state.split(' ').map(Number) as [number, number];
+    if (node === end && before > 0) return true;
+    const depth = before + Number(opens.has(node)) - Number(before > 0 && closes.has(node));
+    if (node === end) continue;
+    // In a loop that opens one each time.
+    if (depth > opens.size) return true;
+    for (const to of cfg[node]!.next) if (to >= 0) seen.add(`${to} ${depth}`);
+  }
+  return false;
 }
