@@ -1055,7 +1055,7 @@ function sameSummary(a: ReadonlyMap<string, Summary> | undefined, b: ReadonlyMap
   return true;
 }
 
-/** On some way from one of the nodes to `end`, is more opened than closed? */
+/** On some way from the last one of `from` to `end`, is more opened than closed? */
 function staysOpen(
   cfg: FunctionFacts['cfg'],
   from: readonly number[],
@@ -1071,7 +1071,7 @@ function staysOpen(
     if (node === end) continue;
     // In a loop that opens one each time.
     if (depth > opens.size) return true;
-    for (const to of cfg[node]!.next) if (to >= 0) seen.add(`${to} ${depth}`);
+    for (const to of cfg[node]!.next) if (to >= 0) seen.add(`${to} ${from.includes(to) ? 0 : depth}`);
   }
   return false;
 }

@@ -179,6 +179,16 @@ function outOf(facts: FunctionFacts, statement: number, levels: number): number 
   return out;
 }
 
+/** Is it the `if` behind an `else`? Nothing can be put between the two. */
+function isElseIf({ statements }: FunctionFacts, statement: number): boolean {
+  const { kind, parent, start } = statements[statement]!;
+  return (
+    kind === 'if' &&
+    statements[parent]?.kind === 'if' &&
+    statements.some((arm) => arm.parent === parent && arm.start < start)
+  );
+}
+
 /**
  * Finds where to save and restore so that all calls of a function that `matters` holds for are in the scope: from the first
  * statement after the declarations, or the first behind early returns, to every return.
@@ -460,6 +470,8 @@ function balances(
   restores: readonly Point[],
   belongs: (node: number) => boolean,
 ): Pick<Placement, 'open' | 'conditional'> | string {
+  if ([...saves, ...restores].some((p) => isElseIf(facts, p.statement)))
+    return 'there is no place between an else and its if';
   const scoped = scopedAt(facts, saves, restores);
   if (typeof scoped === 'string') return scoped;
   const { open, conditional, reached } = scoped;

@@ -110,7 +110,8 @@ function checkFile(change: FileChange, after: FileFacts, plan: Plan): Problem[] 
   const removals = plan.removals.filter((s) => s.file === change.file);
   const scoped = new Set([...scopes, ...removals].map((s) => s.function));
   for (const fn of after.functions) {
-    if (!scoped.has(fn.name)) continue;
+    // Another arm of an `#if` may not parse; that a function which did parses still is seen above.
+    if (!scoped.has(fn.name) || fn.broken) continue;
     const was = before.functions.find((f) => f.name === fn.name);
     const objects = scopes.flatMap((s) => (s.function === fn.name ? (s.objects ?? []) : []));
     const known = withObjects(fn, (name) => objects.includes(name));

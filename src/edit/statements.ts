@@ -56,7 +56,7 @@ export class UnreadableBody extends Error {
 
 /**
  * Reads the `{…}` at [start, end). Where the arms of an `#if` do not nest (a brace opened in each),
- * only the first arms are read, else only the last ones: `wanted` are the offsets that must be
+ * only the first arms are read, else only the last ones, of those that are compiled (`#if 0`): `wanted` are the offsets that must be
  * statements of what is read.
  * @throws UnreadableBody if no choice of arms balances
  */
@@ -85,7 +85,7 @@ export function readFunction(
 }
 
 function readArms(text: string, lexed: Lexed, arms: 'all' | 'first' | 'last'): FunctionText {
-  const dropped = arms === 'all' ? [] : droppedArms(lexed.directives, arms);
+  const dropped = arms === 'all' ? [] : droppedArms(text, lexed.directives, arms);
   const tokens = lexed.tokens.filter((t) => !dropped.some((d) => t.start >= d.start && t.start < d.end));
   const reader = new Reader(text, tokens);
   const root = reader.readBody();
@@ -119,18 +119,24 @@ function conditionalDepth(directives: readonly Directive[], offset: number): num
 }
 
 function droppedArms(
+  text: string,
   directives: readonly Directive[],
   keep: 'first' | 'last',
 ): { start: number; end: number }[] {
   const dropped: { start: number; end: number }[] = [];
   const open: { arms: Directive[] }[] = [];
+  const says = (d: Directive, what: RegExp): boolean => what.test(text.slice(d.start, d.end));
+  /** No configuration compiles it. */
+  const isDead = (arm: Directive, first?: Directive): boolean =>
+    first ? says(first, /^#\s*if\s+1\s*$/) : says(arm, /^#\s*if\s+0\s*$/);
   for (const d of directives) {
     if (d.name.startsWith('if')) open.push({ arms: [d] });
     else if (d.name === 'else' || d.name.startsWith('elif')) open.at(-1)?.arms.push(d);
     else if (d.name === 'endif') {
       const arms = open.pop()?.arms ?? [];
       const bounds = [...arms, d];
-      const kept = keep === 'first' ? 0 : arms.length - 1;
+      const alive = arms.flatMap((arm, i) => (isDead(arm, i > 0 ? arms[0] : undefined) ? [] : [i]));
+      const kept = keep === 'first' ? alive[0] : alive.at(-1);
       for (let i = 0; i < arms.length; i++) {
         if (i !== kept) dropped.push({ start: bounds[i]!.start, end: bounds[i + 1]!.start });
       }
