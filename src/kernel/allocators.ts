@@ -258,7 +258,7 @@ for (const allocator of ALLOCATORS) {
 
 /**
  * Where a tree shows that its vmalloc opens a scope for a mask without `__GFP_FS` (5.17 and later):
- * `call` stands in the body of `function`. Before that the page tables were allocated with
+ * `call` stands in the body of `function`, or in that of a helper (`memalloc_apply_gfp_scope()`, 6.19). Before that the page tables were allocated with
  * `GFP_KERNEL` whatever the mask said, and a NOFS mask there did not protect.
  */
 export const VMALLOC_SCOPE = {

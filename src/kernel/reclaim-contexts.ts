@@ -24,8 +24,9 @@ function rows(api: Api, list: readonly Row[]): ReclaimEntry[] {
     source,
     context,
     ...older,
-    // Only an inode that is not cached is written by iput_final().
-    rare: context.endsWith('last iput'),
+    // Only an inode that is not cached is written by iput_final(); direct reclaim leaves dirty pages of files to kswapd, and
+    // direct compaction does (shrink_folio_list(), mm/vmscan.c; fallback_migrate_folio(), mm/migrate.c); few swap to files.
+    rare: /last iput$|^writing a dirty page|^swapping out/.test(context),
   }));
 }
 

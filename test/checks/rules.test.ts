@@ -42,7 +42,7 @@ const shown = (findings: readonly Finding[]): unknown =>
   findings.map((found) => [found.function, found.rule, found.message]);
 
 describe('check', () => {
-  it.each(['scopes.c', 'masks.c', 'reclaim.c', 'tasks.c'])(
+  it.each(['scopes.c', 'masks.c', 'reclaim.c', 'callees.c', 'tasks.c'])(
     'finds what is wrong in %s, and nothing else',
     async (name) => {
       expect(shown(await findingsIn(name))).toEqual(expected[name]);
@@ -52,7 +52,8 @@ describe('check', () => {
   it('finds masks that vmalloc ignores, in a tree where it does', async () => {
     const ignores = { 'mm/vmalloc.c': 'vmalloc-ignores.c' };
     expect(shown(await findingsIn('vmalloc.c', ignores))).toEqual(expected['vmalloc.c']);
-    expect(await findingsIn('vmalloc.c', { 'mm/vmalloc.c': 'vmalloc-honours.c' })).toEqual([]);
+    for (const honours of ['vmalloc-honours.c', 'vmalloc-honours-in-a-helper.c'])
+      expect(await findingsIn('vmalloc.c', { 'mm/vmalloc.c': honours })).toEqual([]);
     // Of a tree without it nothing is known.
     expect(await findingsIn('vmalloc.c')).toEqual([]);
   });
