@@ -276,14 +276,17 @@ export class Locks {
         });
       } else if (op.k === 'guard' || op.k === 'unguard') {
         const guard = GUARD_CLASS_BY_NAME.get(op.cls);
-        if (!guard) continue;
-        const lock = this.index.locks.lockClass(fn, op.arg) || `${UNKNOWN}${op.arg}`;
+        const call = guard ? undefined : this.index.guards.callAt(op);
+        const action = guard?.action ?? LOCK_BY_NAME.get(call?.fn ?? '')?.action;
+        if (action === undefined) continue;
+        const receiver = call ? (call.args[0] ?? '') : op.arg;
+        const lock = this.index.locks.lockClass(fn, receiver) || `${UNKNOWN}${receiver}`;
         out.push({
           lock,
           node,
           act: op.k === 'guard' ? 'acquire' : 'release',
           success: 'void',
-          blocking: guard.action === 'acquire',
+          blocking: action === 'acquire',
           direct: true,
           hops: 0,
         });
@@ -629,7 +632,7 @@ export class Locks {
           this.rolled.leavesOpen(fn, edge.node, to, (f) => this.acting(f, key))
         )
           continue;
-        const lock = op.k === 'call' ? this.instantiate(fn, key, op.args) : key;
+        const lock = this.instantiate(fn, key, this.argumentsAt(fn, edge.node));
         if (lock === '') continue;
         const locks = atNode.get(edge.node) ?? new Map<string, Summary[]>();
         atNode.set(edge.node, locks.set(lock, [...(locks.get(lock) ?? []), effect]));
@@ -785,8 +788,15 @@ export class Locks {
 
   /** The class of a lock that a call hands to a parameter of what it calls; '' where it can't be told. */
   handedIn(caller: Fn, node: number, lock: string): string {
-    const { op } = caller.facts.cfg[node]!;
-    return op.k === 'call' ? this.instantiate(caller, lock, op.args) : '';
+    const args = this.argumentsAt(caller, node);
+    return args.length > 0 ? this.instantiate(caller, lock, args) : '';
+  }
+
+  /** What is handed over at a call, or by a guard. */
+  private argumentsAt({ facts }: Fn, node: number): readonly Path[] {
+    const { op } = facts.cfg[node]!;
+    if (op.k === 'call') return op.args;
+    return (op.k === 'guard' || op.k === 'unguard' ? this.index.guards.callAt(op)?.args : undefined) ?? [];
   }
 
   /** A lock that a function got from its caller, as the caller knows it. */

@@ -1,4 +1,5 @@
 import { HOOK_CALLER_BY_NAME } from '../kernel/hooks.js';
+import { LOCK_BY_NAME } from '../kernel/locks.js';
 import { openerOf } from '../kernel/openers.js';
 import { REGISTRARS_BY_NAME } from '../kernel/tasks.js';
 import type { RunsIn } from '../kernel/types.js';
@@ -7,6 +8,7 @@ import { ELEMENTS, lineAt } from '../parse/facts.js';
 import { nameIn, parsePath } from '../parse/paths.js';
 import { inModule } from '../tree/kernel-tree.js';
 import { Fates, isRegistrar, LOST, MAX_WAYS, type Way } from './fates.js';
+import { Guards } from './guards.js';
 import { LockNames } from './lock-names.js';
 import { type Member, Members } from './members.js';
 import { type Fn, isPublic, isUapi, Names } from './names.js';
@@ -49,6 +51,7 @@ export class Index {
   readonly types: Types;
   readonly locks: LockNames;
   readonly members: Members;
+  readonly guards: Guards;
   private readonly fates: Fates;
   private readonly signatures: Signatures;
   /** All functions, by their ids. */
@@ -98,6 +101,7 @@ export class Index {
     this.types = new Types(this.names);
     this.locks = new LockNames(this.names, this.types, hasKernel);
     this.members = new Members(this.names, this.types);
+    this.guards = new Guards(this.names.files.values());
     this.fates = new Fates(this.names, this.types, this.members);
     this.signatures = new Signatures(this.names, this.types);
     this.functions = this.names.functions;
@@ -124,6 +128,7 @@ export class Index {
     this.elementsOfArrays();
     for (const fn of this.functions) this.memberReads(fn);
     for (const fn of this.functions) this.linkCalls(fn);
+    for (const fn of this.functions) this.linkGuards(fn);
     this.uncalledMembers();
   }
 
@@ -373,6 +378,17 @@ export class Index {
     for (const [node, op] of fn.facts.calls) {
       if (arms && !arms.some((a) => a.start <= op.start && op.start < a.end)) continue;
       this.linkCall(fn, node, op);
+    }
+  }
+
+  /** Guards that the tree defines call what takes and drops their lock; primitives are no functions here. */
+  private linkGuards(fn: Fn): void {
+    if (!fn.facts.locks || !this.guards.isIn(fn.file)) return;
+    for (const [node, { op }] of fn.facts.cfg.entries()) {
+      const call = op.k === 'guard' || op.k === 'unguard' ? this.guards.callAt(op) : undefined;
+      if (!call || LOCK_BY_NAME.has(call.fn)) continue;
+      for (const target of this.names.lookup(call.fn, fn.file.file))
+        this.edge(fn, target.id, node, 'direct', 'call');
     }
   }
 

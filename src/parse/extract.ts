@@ -27,6 +27,7 @@ import type {
 } from './facts.js';
 import { ELEMENTS, lineAt, lineStarts, TASK_FLAGS } from './facts.js';
 import { buildFlow, declaredName } from './flow.js';
+import { guardsIn } from './guards.js';
 import { mendPasses } from './mend.js';
 import { argumentsOf, pathOf } from './paths.js';
 import { readCst } from './read-c.js';
@@ -133,6 +134,14 @@ function startedIn(text: string, functions: readonly FunctionFacts[]): [string, 
   );
 }
 
+/** See `FileFacts.guarded`. */
+function guardedIn(functions: readonly FunctionFacts[]): string[] {
+  const guards = functions.flatMap(({ locks, cfg }) =>
+    locks ? cfg.flatMap(({ op }) => (op.k === 'guard' ? [op.cls] : [])) : [],
+  );
+  return [...new Set(guards)];
+}
+
 /** See `FileFacts.entered`. */
 function enteredIn(text: string, functions: readonly FunctionFacts[]): string[] {
   const found = new Set<string>();
@@ -228,6 +237,8 @@ class Extraction {
       aliases: this.aliases,
       mentions: [...this.mentions],
       entered: enteredIn(this.text, this.functions),
+      guards: guardsIn(this.text),
+      guarded: guardedIn(this.functions),
       started: startedIn(this.text, this.functions),
       invocations: inModule(this.file) ? invocationsIn(this.text, this.functions) : [],
       constants: constantsOf(this.text),

@@ -1,3 +1,5 @@
+import type { GuardFacts } from './guards.js';
+
 /**
  * What one file says, as plain values: the input of the linker. Offsets are 0-based bytes into the
  * file, ends exclusive.
@@ -256,6 +258,10 @@ export interface FileFacts {
    * or that an attribute has (`__alias(f)`): what is called so, nobody is seen to call.
    */
   readonly entered: readonly string[];
+  /** Guards that the file defines. */
+  readonly guards: readonly GuardFacts[];
+  /** Classes of the guards that its functions have, each once. */
+  readonly guarded: readonly string[];
   /** Registrars outside of functions (`DECLARE_WORK(work, f)`, see `kernel/tasks.ts`), each with its arguments. */
   readonly started: readonly (readonly [registrar: string, args: readonly string[]])[];
   /**

@@ -280,10 +280,10 @@ export function buildFlow(
     const callee = childByField(cst, node, 'function');
     const list = childByField(cst, node, 'arguments');
     const args = list < 0 ? [] : argumentsOf(cst, list);
-    // guard(mutex)(&lock): a call of a call.
+    // guard(mutex)(&lock), and ACQUIRE(mutex_intr, name)(&lock) from 6.17 on: a call of a call.
     if (callee >= 0 && cst.type[callee] === 'call_expression') {
       const inner = childByField(cst, callee, 'function');
-      if (inner >= 0 && textOf(cst, inner) === 'guard') {
+      if (inner >= 0 && /^(?:guard|ACQUIRE)$/.test(textOf(cst, inner))) {
         const classes = argumentsOf(cst, childByField(cst, callee, 'arguments'));
         const guard = {
           cls: classes[0] === undefined ? '' : textOf(cst, classes[0]),
