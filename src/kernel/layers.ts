@@ -229,6 +229,18 @@ export const MOUNT_MEMBERS: readonly { member: string; source: string }[] = [
   { member: 'file_system_type.kill_sb', source: 'include/linux/fs.h' },
 ];
 
+/** Functions that are handed what fills a new superblock. */
+export const FILLED_BY: readonly { name: string; source: string }[] = [
+  { name: 'get_tree_bdev', source: 'include/linux/fs_context.h' },
+  { name: 'get_tree_nodev', source: 'include/linux/fs_context.h' },
+  { name: 'get_tree_single', source: 'include/linux/fs_context.h' },
+  { name: 'get_tree_keyed', source: 'include/linux/fs_context.h' },
+  { name: 'get_tree_mtd', source: 'include/linux/mtd/super.h' },
+  { name: 'mount_bdev', source: 'include/linux/fs.h' },
+  { name: 'mount_nodev', source: 'include/linux/fs.h' },
+  { name: 'mount_single', source: 'include/linux/fs.h' },
+];
+
 /** Functions that begin a mount in a place of the caller's filesystem, of the same type: an automount of a subvolume, a referral. */
 export const SUBMOUNTS: readonly { name: string; source: string }[] = [
   { name: 'fs_context_for_submount', source: 'include/linux/fs_context.h' },

@@ -6,6 +6,7 @@ import { GUARD_CLASSES, GUARD_FORMS } from '../../src/kernel/guards.js';
 import { HOOK_MACROS } from '../../src/kernel/hooks.js';
 import {
   CREATORS,
+  FILLED_BY,
   LAYERS,
   MOUNT_MEMBERS,
   MOUNTS,
@@ -54,6 +55,7 @@ const LISTS: Readonly<Record<string, readonly Named[]>> = {
   layers: LAYERS,
   creators: CREATORS,
   mounts: MOUNTS,
+  filledBy: FILLED_BY,
   mountMembers: MOUNT_MEMBERS.map(({ member, source }) => ({
     name: member.slice(member.indexOf('.') + 1),
     source,
