@@ -24,6 +24,12 @@ const STACKING = /^(?:kernel_(?:write|read)|vfs_\w+|dentry_open|filp_open)$/;
 /** lockdep has a class of these for each kind of filesystem (`struct file_system_type`), and some filesystems for each kind of inode. */
 const OF_EVERY_INODE = /^(?:inode|super_block|sb_writers|address_space)\./;
 
+/**
+ * Direct reclaim leaves dirty pages of files to kswapd, and direct compaction does (shrink_folio_list(), mm/vmscan.c;
+ * fallback_migrate_folio(), mm/migrate.c, 6.12); few swap to a file.
+ */
+const BY_FEW = /^address_space_operations\.(?:writepage|swap_rw|direct_IO)$/;
+
 /** Calls between the function that takes the lock and the one that allocates, and steps from reclaim to the lock: the longer, the less likely. */
 const MAX_CALLS = 4;
 const MAX_STEPS = 8;
@@ -59,6 +65,7 @@ function isEvidence(index: Index, chain: ReclaimChain, fn: Fn): boolean {
     chain.believable &&
     !chain.going &&
     !chain.entry.rare &&
+    !BY_FEW.test(`${chain.entry.table}.${chain.entry.field}`) &&
     !OF_EVERY_INODE.test(chain.lock) &&
     !chain.steps.some((step) => STACKING.test(step.function) || isOnError(index, step))
   );

@@ -1,4 +1,4 @@
-import type { Allocator, MasklessAllocator } from './types.js';
+import type { Allocator, MasklessAllocator, Versioned } from './types.js';
 
 /**
  * Allocating primitives and where their mask stands. A function with a `gfp_t` parameter that the
@@ -7,10 +7,14 @@ import type { Allocator, MasklessAllocator } from './types.js';
  */
 type Row = readonly [name: string, gfpArg: number, args?: number];
 
-function rows(source: string, list: readonly Row[]): Allocator[] {
-  return list.map(([name, gfpArg, args]) =>
-    args === undefined ? { name, gfpArg, source } : { name, gfpArg, source, args },
-  );
+function rows(source: string, list: readonly Row[], versions: Versioned = {}): Allocator[] {
+  return list.map(([name, gfpArg, args]) => ({
+    name,
+    gfpArg,
+    source,
+    ...(args === undefined ? {} : { args }),
+    ...versions,
+  }));
 }
 
 /** The typed allocators: macros from 6.19 on (and in 6.12.117), whose mask may be left out from 7.0 on (`default_gfp()`). */
@@ -79,6 +83,14 @@ export const ALLOCATORS: readonly Allocator[] = [
     ['vma_alloc_folio', 0],
     ['alloc_page_vma', 0],
   ]),
+  ...rows(
+    'include/linux/gfp.h',
+    [
+      ['alloc_pages_bulk', 0],
+      ['alloc_pages_bulk_node', 0],
+    ],
+    { since: '6.19' },
+  ),
   ...rows('include/linux/vmalloc.h', [
     ['__vmalloc', 1],
     ['__vmalloc_node', 2],

@@ -1,4 +1,4 @@
-import type { LockAction, LockPrimitive, SuccessWhen } from './types.js';
+import type { LockAction, LockPrimitive, SuccessWhen, Versioned } from './types.js';
 
 /**
  * The primitives of the blocking locks. Wrappers (`inode_lock`, `filemap_invalidate_lock`,
@@ -10,10 +10,17 @@ function rows(
   source: string,
   kind: LockPrimitive['kind'],
   list: readonly Row[],
-  until?: string,
+  versions: Versioned = {},
 ): LockPrimitive[] {
-  const older = until === undefined ? {} : { until };
-  return list.map(([name, action, success, arg]) => ({ name, action, success, arg, kind, source, ...older }));
+  return list.map(([name, action, success, arg]) => ({
+    name,
+    action,
+    success,
+    arg,
+    kind,
+    source,
+    ...versions,
+  }));
 }
 
 export const LOCKS: readonly LockPrimitive[] = [
@@ -70,6 +77,22 @@ export const LOCKS: readonly LockPrimitive[] = [
     ['percpu_down_write', 'acquire', 'void', 0],
     ['percpu_up_write', 'release', 'void', 0],
   ]),
+  // sb_start_write() takes it so (include/linux/fs/super.h).
+  ...rows(
+    'include/linux/percpu-rwsem.h',
+    'percpu-rwsem',
+    [['percpu_down_read_freezable', 'acquire', 'void', 0]],
+    { since: '6.19' },
+  ),
+  ...rows(
+    'include/linux/mutex.h',
+    'mutex',
+    [
+      ['mutex_lock_killable_nest_lock', 'acquire', 'zero', 0],
+      ['mutex_trylock_nest_lock', 'try', 'nonzero', 0],
+    ],
+    { since: '6.19' },
+  ),
   // Read from 4.19.
   ...rows(
     'include/linux/percpu-rwsem.h',
@@ -78,7 +101,7 @@ export const LOCKS: readonly LockPrimitive[] = [
       ['percpu_down_read_preempt_disable', 'acquire', 'void', 0],
       ['percpu_up_read_preempt_enable', 'release', 'void', 0],
     ],
-    '5.2',
+    { until: '5.2' },
   ),
   ...rows('include/linux/rtmutex.h', 'rt-mutex', [
     ['rt_mutex_lock', 'acquire', 'void', 0],
@@ -89,7 +112,9 @@ export const LOCKS: readonly LockPrimitive[] = [
     ['rt_mutex_trylock', 'try', 'nonzero', 0],
     ['rt_mutex_unlock', 'release', 'void', 0],
   ]),
-  ...rows('include/linux/rtmutex.h', 'rt-mutex', [['rt_mutex_timed_lock', 'acquire', 'zero', 0]], '5.16'),
+  ...rows('include/linux/rtmutex.h', 'rt-mutex', [['rt_mutex_timed_lock', 'acquire', 'zero', 0]], {
+    until: '5.16',
+  }),
   ...rows('include/linux/ww_mutex.h', 'ww-mutex', [
     ['ww_mutex_lock', 'acquire', 'zero', 0],
     ['ww_mutex_lock_interruptible', 'acquire', 'zero', 0],

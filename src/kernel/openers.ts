@@ -1,7 +1,12 @@
-import type { Opener } from './types.js';
+import type { Opener, Versioned } from './types.js';
 
-function openers(source: string, kept: boolean, names: readonly string[]): Opener[] {
-  return names.map((name) => ({ name, kept, source }));
+function openers(
+  source: string,
+  kept: boolean,
+  names: readonly string[],
+  versions: Versioned = {},
+): Opener[] {
+  return names.map((name) => ({ name, kept, source, ...versions }));
 }
 
 /**
@@ -36,6 +41,15 @@ export const OPENERS: readonly Opener[] = [
     'lookup_fdget_rcu',
     'fget_task_next',
   ]),
+  ...openers(
+    'include/linux/namei.h',
+    true,
+    ['kern_path_parent', 'start_creating_path', 'start_removing_path'],
+    { since: '6.19' },
+  ),
+  ...openers('include/linux/namei.h', false, ['start_creating_user_path', 'start_removing_user_path_at'], {
+    since: '6.19',
+  }),
 ];
 
 const BY_NAME = new Map(OPENERS.map((o) => [o.name, o]));

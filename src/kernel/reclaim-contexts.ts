@@ -13,20 +13,19 @@ type Row = readonly [
   field: string,
   source: string,
   context: string,
-  older?: Pick<ReclaimEntry, 'until' | 'beside' | 'replacedBy'>,
+  more?: Pick<ReclaimEntry, 'since' | 'until' | 'beside' | 'replacedBy'>,
 ];
 
 function rows(api: Api, list: readonly Row[]): ReclaimEntry[] {
-  return list.map(([table, field, source, context, older]) => ({
+  return list.map(([table, field, source, context, more]) => ({
     table,
     field,
     api,
     source,
     context,
-    ...older,
-    // Only an inode that is not cached is written by iput_final(); direct reclaim leaves dirty pages of files to kswapd, and
-    // direct compaction does (shrink_folio_list(), mm/vmscan.c; fallback_migrate_folio(), mm/migrate.c); few swap to files.
-    rare: /last iput$|^writing a dirty page|^swapping out/.test(context),
+    ...more,
+    // Only an inode that is not cached is written by iput_final().
+    rare: context.endsWith('last iput'),
   }));
 }
 
@@ -133,6 +132,16 @@ const NOIO: readonly Row[] = [
   ['md_personality', 'bitmap_sector', 'drivers/md/md.c', 'submitting a bio to an array'],
   ['bitmap_operations', 'startwrite', 'drivers/md/md.c', 'submitting a bio to an array'],
   ['bitmap_operations', 'endwrite', 'drivers/md/md.c', 'completing a bio of an array'],
+  ['bitmap_operations', 'start_write', 'drivers/md/md.c', 'submitting a bio to an array', { since: '6.19' }],
+  ['bitmap_operations', 'end_write', 'drivers/md/md.c', 'completing a bio of an array', { since: '6.19' }],
+  [
+    'bitmap_operations',
+    'start_discard',
+    'drivers/md/md.c',
+    'submitting a bio to an array',
+    { since: '6.19' },
+  ],
+  ['bitmap_operations', 'end_discard', 'drivers/md/md.c', 'completing a bio of an array', { since: '6.19' }],
 
   ['scsi_host_template', 'queuecommand', 'drivers/scsi/scsi_lib.c', 'queueing a SCSI command'],
   // The error handler runs in a kthread, but every bio to the host waits until it is through.

@@ -6,10 +6,12 @@
 /** Which question a fact belongs to: filesystem reclaim (`__GFP_FS`) or block IO reclaim (`__GFP_IO`). */
 export type Api = 'nofs' | 'noio';
 
-/** What only older kernels have; they are read from 4.12 on, and what a tree does not have is simply not found there. */
+/** What only some kernels have; they are read from 4.12 on, and what a tree does not have is simply not found there. */
 export interface Versioned {
   /** First version that has it no more, e.g. `5.19`; absent: kernels have it today. */
   readonly until?: string;
+  /** Newer than 6.12: the version it was read from; absent: 6.1 or 6.12 has it. */
+  readonly since?: string;
 }
 
 /** How a primitive acts on a lock. `try` acquires only if it need not wait. */
@@ -29,7 +31,7 @@ export interface LockPrimitive extends Versioned {
   readonly source: string;
 }
 
-export interface Allocator {
+export interface Allocator extends Versioned {
   readonly name: string;
   /** 0-based index of the gfp argument. */
   readonly gfpArg: number;
@@ -175,7 +177,7 @@ export interface Layer {
 }
 
 /** A function through which a filesystem gets hold of what belongs to another one. */
-export interface Opener {
+export interface Opener extends Versioned {
   readonly name: string;
   /** It may be kept for later; false: only the function that called it, and what that calls, has it. */
   readonly kept: boolean;

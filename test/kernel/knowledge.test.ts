@@ -37,6 +37,7 @@ interface Named {
   readonly name: string;
   readonly source: string;
   readonly until?: string;
+  readonly since?: string;
 }
 
 /** Every list whose entries name something that its source declares or defines. */
@@ -289,16 +290,16 @@ for (const version of KERNEL_VERSIONS) {
     it('every entry stands in the file it was read from, but for those of the other version', () => {
       const missing = Object.entries(LISTS).flatMap(([list, entries]) =>
         entries
-          .filter(({ name, source, until }) => until === undefined && !tree.has(source, name))
+          .filter(({ name, source, until, since }) => !(until ?? since) && !tree.has(source, name))
           .map(({ name }) => `${list} ${name}`),
       );
       expect(missing.toSorted()).toEqual(ABSENT[version].toSorted());
     });
 
-    it('what is said to be gone is gone', () => {
+    it('what is said to be gone is gone, and what is newer is not there yet', () => {
       const there = Object.values(LISTS)
         .flat()
-        .filter(({ name, source, until }) => until !== undefined && tree.has(source, name));
+        .filter(({ name, source, until, since }) => (until ?? since) && tree.has(source, name));
       expect(there).toEqual([]);
     });
 
@@ -342,14 +343,14 @@ for (const version of KERNEL_VERSIONS) {
     it('every reclaim entry is a member of its table, and its source uses it', () => {
       const isMember = (table: string, field: string): boolean =>
         tree.structs(table).some((body) => new RegExp(`(?<!\\w)${field}(?!\\w)`).test(body));
-      const gone = RECLAIM_ENTRIES.filter(({ until }) => until !== undefined);
+      const gone = RECLAIM_ENTRIES.filter(({ until, since }) => until ?? since);
       const there = gone.filter(({ table, field }) => isMember(table, field));
       expect(there.filter(({ table, replacedBy }) => !(replacedBy && isMember(table, replacedBy)))).toEqual(
         [],
       );
       const missing = RECLAIM_ENTRIES.filter(
-        ({ table, field, source, until }) =>
-          until === undefined && !(tree.has(source, field) && isMember(table, field)),
+        ({ table, field, source, until, since }) =>
+          !(until ?? since) && !(tree.has(source, field) && isMember(table, field)),
       ).map(({ table, field }) => `${table}.${field}`);
       expect(missing).toEqual(
         version === '6.1'
