@@ -2,12 +2,12 @@ import { statSync } from 'node:fs';
 import type { Analysis, AnalyzeOptions } from '../analysis/api.js';
 import { VERDICTS } from '../analysis/report.js';
 import { type Plan, planWithout, type Removal } from '../edit/plan.js';
-import { limitsOf } from '../output/module.js';
+import { isNewerThanRead, NEWEST_READ } from '../kernel/read-from.js';
 import { shownChanges, shownName, shownReport } from '../output/names.js';
 import { countByVerdict } from '../output/scan-document.js';
 import { counted } from '../output/scan-listing.js';
 import { readSource, resolvePaths } from '../tree/files.js';
-import { type KernelTree, placeOf, topOf } from '../tree/kernel-tree.js';
+import { hasKernel, type KernelTree, placeOf, topOf } from '../tree/kernel-tree.js';
 import { type CheckedChanges, type Environment, type Problem, say } from './environment.js';
 import { analyzeOptions, type CommonArguments, treeOf } from './options.js';
 import { progressDisplay } from './progress.js';
@@ -36,10 +36,15 @@ export async function analyzeFor(environment: Environment, options: AnalyzeOptio
   const report = shownReport(analysis.report);
   for (const { file, reason } of report.skipped)
     await say(environment, `gfp-scope: skipped ${file}: ${reason}`);
-  if (limitsOf(report.tree).length > 0)
+  if (!hasKernel(options.tree))
     await say(
       environment,
       `gfp-scope: no kernel ${options.tree.root === '' ? 'tree' : 'sources in the tree'}: what the kernel calls or takes is not known (--tree DIR)`,
+    );
+  if (isNewerThanRead(options.tree.version))
+    await say(
+      environment,
+      `gfp-scope: Linux ${options.tree.version} is newer than ${NEWEST_READ}: what came after that is not known`,
     );
   return { ...analysis, report };
 }

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { isNewerThanRead, NEWEST_READ } from '../kernel/read-from.js';
 import { hasKernel, type KernelTree } from '../tree/kernel-tree.js';
 
 /** What is analysed, for a reader: `Linux 6.12.1`, `demofs, a module for Linux 6.12.1`. */
@@ -15,11 +16,14 @@ export function moduleName(module: string): string {
   return path.basename(module) || 'module';
 }
 
-/** What is less certain where the sources of the kernel are not there, a sentence each; none where they are. */
+/** What is less certain where the sources of the kernel are not there, or are newer than what is known, a sentence each; none where all is well. */
 export function limitsOf(tree: KernelTree): readonly string[] {
-  if (hasKernel(tree)) return [];
-  return tree.root === '' ? [...NO_SOURCES, NO_HEADERS] : NO_SOURCES;
+  const newer = isNewerThanRead(tree.version) ? [TOO_NEW] : [];
+  if (hasKernel(tree)) return newer;
+  return tree.root === '' ? [...NO_SOURCES, NO_HEADERS] : [...newer, ...NO_SOURCES];
 }
+
+const TOO_NEW = `The kernel is newer than ${NEWEST_READ}, the newest one whose interfaces were read: a lock, an allocator or an entry of reclaim that is newer still is not known.`;
 
 const NO_SOURCES: readonly string[] = [
   'No caller in the kernel is seen: what is exported, stored in a table or member of a kernel type, or handed to a kernel function counts as called from anywhere, in no scope.',

@@ -67,7 +67,9 @@ export const treeSchema = z.strictObject({
     .describe("Name of the out-of-tree module's directory, from which paths count; null if there is none"),
   limits: z
     .array(z.string())
-    .describe('What is less certain because there is no kernel, a sentence each; empty where there is one'),
+    .describe(
+      'What is less certain because there is no kernel, or one that is newer than what is known, a sentence each; empty where all is well',
+    ),
 });
 
 export const scanSchema = z

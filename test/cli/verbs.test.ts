@@ -625,6 +625,15 @@ describe('scan', () => {
     expect([code, stderr]).toEqual([0, '']);
   });
 
+  it('says that a kernel is newer than what is known', async () => {
+    const makefile = { Makefile: 'VERSION = 7\nPATCHLEVEL = 1\nSUBLEVEL = 2\n' };
+    const tree = smallTree({ ...makefile, [CHANGE.file]: CHANGE.before });
+    const { code, stdout, stderr } = await session(['scan', 'fs/demo'], { tree });
+    expect(stdout).toContain('The kernel is newer than 6.19, ');
+    expect(stderr).toBe('gfp-scope: Linux 7.1.2 is newer than 6.19: what came after that is not known\n');
+    expect(code).toBe(0);
+  });
+
   it('gives one JSON document', async () => {
     const { code, stdout } = await session(['scan', '--format', 'json', 'fs/demo']);
     expect(JSON.parse(stdout)).toMatchObject({

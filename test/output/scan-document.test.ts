@@ -3,6 +3,8 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { VERDICTS } from '../../src/analysis/report.js';
+import { isNewerThanRead } from '../../src/kernel/read-from.js';
+import { limitsOf } from '../../src/output/module.js';
 import { type ScanDocument, scanDocument, scanSchema } from '../../src/output/scan-document.js';
 import { REPORT } from './scan-report.js';
 
@@ -81,5 +83,22 @@ describe('the published JSON schema', () => {
     ['a total left out', (d) => ({ ...d, summary: { sites: 4, byVerdict: { covered: 1 } } })],
   ])('does not hold for %s', (_, change) => {
     expect(validate(JSON.parse(JSON.stringify(change(scanDocument(REPORT)))))).toBe(false);
+  });
+});
+
+describe('a kernel that is newer than what is known', () => {
+  it('is one of a later release, whatever its stable version', () => {
+    expect(['4.14.336', '6.12.117', '6.19', '6.19.99', ''].filter(isNewerThanRead)).toEqual([]);
+    expect(['6.20', '7.0.1', '10.1'].filter(isNewerThanRead)).toEqual(['6.20', '7.0.1', '10.1']);
+  });
+
+  it('is said among the limits', () => {
+    const limits = (version: string): readonly string[] => limitsOf({ root: '/linux', version });
+    expect(limits('7.1.2')).toEqual([expect.stringMatching(/^The kernel is newer than 6\.19/)]);
+    expect(limits('6.19.3')).toEqual([]);
+    expect(limitsOf({ root: '/linux', version: '7.1.2', module: '/demo', headersOnly: true })).toHaveLength(
+      4,
+    );
+    expect(limitsOf({ root: '', version: '', module: '/demo' })).toHaveLength(4);
   });
 });
