@@ -6,6 +6,9 @@ import type { Fn, Names } from './names.js';
 /** Stands for a path that is not always the same. */
 const SEVERAL = '?';
 
+/** Declares a variable of the type of something else; `Auto` is C23's `auto` as it is read. */
+const INFERRED = /^(?:typeof(?:_unqual)?|__typeof(?:_unqual)?(?:__)?|__auto_type|Auto)$/;
+
 /** Types of access paths, as seen in a function, and where the values of its variables come from. */
 export class Types {
   private readonly variablesOf = new Map<number, ReadonlyMap<string, string>>();
@@ -45,8 +48,10 @@ export class Types {
     else if (p.root === 'v')
       type = this.variables(fn).get(p.name) ?? this.names.globalType(p.name, fn.file.file);
     else if (p.root === 'c') type = this.resultType(fn, p, depth);
-    // A generic pointer is what was assigned to it.
-    if (p.root === 'v' && p.fields.length > 0 && (type === 'void' || type === '')) {
+    const isInferred = INFERRED.test(type);
+    if (isInferred) type = '';
+    // A generic pointer is what was assigned to it, and so is what has the type of that.
+    if (p.root === 'v' && (isInferred || (p.fields.length > 0 && (type === 'void' || type === '')))) {
       const source = this.onlySource(fn, p.name);
       if (source !== '') type = this.typeOf(fn, source, depth + 1);
     }

@@ -776,6 +776,12 @@ class Mender {
 
   /** `typeof(x)` becomes a type name of its own. */
   private typeOf(i: number, end: number): number {
+    // The grammar has C23's `auto x = …;` for a storage class; the name of a type stands for it.
+    if (this.text(i) === 'auto') {
+      const isStorage = [TYPE, STRUCT, ENUM, TYPEOF].includes(this.kind[i + 1]!);
+      if (isStorage) this.blankTokens(i, i);
+      else this.put(this.start[i]!, 'Auto');
+    }
     if (this.kind[i + 1] !== LPAREN || i + 1 >= end) return i + 1;
     const close = Math.min(this.close(i + 1, end), end - 1);
     this.blankTokens(i + 1, close);

@@ -41,6 +41,16 @@ void f(struct hdw *hdw) { TAKE(hdw->big); }`,
       'void f(struct sb_info *s) { mutex_lock(&s->part.inner); }',
       'sb_info.part.inner',
     ],
+    ...['auto', '__auto_type', 'typeof(s)', '__typeof__(*s) *'].map((type): [string, string, string] => [
+      `a field of a variable of the type of another: ${type}`,
+      `void f(struct sb_info *s) { ${type} p = s; mutex_lock(&p->lock); }`,
+      'sb_info.lock',
+    ]),
+    [
+      'a field of a variable of which the type is not known',
+      'void f(void) { auto p = unknown(); mutex_lock(&p->other); }',
+      '',
+    ],
     ['a global', 'void f(void) { mutex_lock(&big_lock); }', 'big_lock'],
     [
       'one of the function',

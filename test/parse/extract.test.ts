@@ -88,6 +88,27 @@ describe('control flow', () => {
     expect(test.next).toEqual([use, after]);
   });
 
+  it.each([
+    ['const auto read = a->ops->read; if (read) return read(a);', [['read', 'Auto']]],
+    [
+      'auto n = size(a), *p = &a->n; return n + *p;',
+      [
+        ['n', 'Auto'],
+        ['p', 'Auto'],
+      ],
+    ],
+    ['auto int old = 3; return old;', [['old', 'int']]],
+  ])('reads a type that is inferred: %s', (body, locals) => {
+    for (const reading of ['fast', 'exact'] as const) {
+      const [fn] = extractFacts(
+        'fs/demofs/a.c',
+        `int f(struct a *a) { ${body} return 0; }`,
+        reading,
+      ).functions;
+      expect([fn!.broken, fn!.locals]).toEqual([false, locals]);
+    }
+  });
+
   it('drops a guard wherever its block is left', () => {
     const fn = only('int f(struct a *a) { guard(mutex)(&a->m); if (a->x) return 1; work(a); return 0; }');
     expect(fn.cfg.filter(({ op }) => op.k === 'guard')).toHaveLength(1);
