@@ -276,7 +276,7 @@ export class Locks {
         });
       } else if (op.k === 'guard' || op.k === 'unguard') {
         const guard = GUARD_CLASS_BY_NAME.get(op.cls);
-        const call = guard ? undefined : this.index.guards.callAt(op);
+        const call = guard ? undefined : this.index.guards.callAt(op, fn.file.file);
         const action = guard?.action ?? LOCK_BY_NAME.get(call?.fn ?? '')?.action;
         if (action === undefined) continue;
         const receiver = call ? (call.args[0] ?? '') : op.arg;
@@ -793,10 +793,13 @@ export class Locks {
   }
 
   /** What is handed over at a call, or by a guard. */
-  private argumentsAt({ facts }: Fn, node: number): readonly Path[] {
+  private argumentsAt({ facts, file }: Fn, node: number): readonly Path[] {
     const { op } = facts.cfg[node]!;
     if (op.k === 'call') return op.args;
-    return (op.k === 'guard' || op.k === 'unguard' ? this.index.guards.callAt(op)?.args : undefined) ?? [];
+    return (
+      (op.k === 'guard' || op.k === 'unguard' ? this.index.guards.callAt(op, file.file)?.args : undefined) ??
+      []
+    );
   }
 
   /** A lock that a function got from its caller, as the caller knows it. */

@@ -385,7 +385,7 @@ export class Index {
   private linkGuards(fn: Fn): void {
     if (!fn.facts.locks || !this.guards.isIn(fn.file)) return;
     for (const [node, { op }] of fn.facts.cfg.entries()) {
-      const call = op.k === 'guard' || op.k === 'unguard' ? this.guards.callAt(op) : undefined;
+      const call = op.k === 'guard' || op.k === 'unguard' ? this.guards.callAt(op, fn.file.file) : undefined;
       if (!call || LOCK_BY_NAME.has(call.fn)) continue;
       for (const target of this.names.lookup(call.fn, fn.file.file))
         this.edge(fn, target.id, node, 'direct', 'call');

@@ -53,7 +53,7 @@ int use(struct demo *demo)
     const calls = file.functions
       .find(({ name }) => name === 'use')!
       .cfg.flatMap(({ op }) =>
-        op.k === 'guard' || op.k === 'unguard' ? [[op.k, op.cls, guards.callAt(op)]] : [],
+        op.k === 'guard' || op.k === 'unguard' ? [[op.k, op.cls, guards.callAt(op, file.file)]] : [],
       );
     expect(calls.slice(0, 1)).toEqual([
       ['guard', 'device_intr', { fn: 'device_lock_interruptible', args: ['v:demo dev'] }],
@@ -75,6 +75,23 @@ int use(struct demo *demo)
       ['unguard', 'space', { fn: 'up_read', args: ['&v:space_sem'] }],
       ['unguard', 'zone', { fn: 'mutex_unlock', args: ['v:demo zone lock'] }],
       ['unguard', 'device_intr', { fn: 'device_unlock', args: ['v:demo dev'] }],
+    ]);
+  });
+
+  it('are those that a file sees', () => {
+    const define = (file: string, lock: string) =>
+      extractFacts(file, `DEFINE_GUARD(held, struct held *, ${lock}(_T), un${lock}(_T))\n`);
+    const guards = new Guards([
+      define('include/linux/a.h', 'lock_all'),
+      define('fs/demofs/demo.h', 'lock_demo'),
+      define('fs/demofs/own.c', 'lock_own'),
+    ]);
+    const op = { k: 'guard', cls: 'held', arg: 'v:x', start: 0 } as const;
+    const called = (file: string): string | undefined => guards.callAt(op, file)?.fn;
+    expect(['fs/demofs/own.c', 'fs/demofs/a.c', 'fs/otherfs/a.c'].map(called)).toEqual([
+      'lock_own',
+      'lock_demo',
+      'lock_all',
     ]);
   });
 });
