@@ -181,11 +181,11 @@ function outOf(facts: FunctionFacts, statement: number, levels: number): number 
 
 /** Is it the `if` behind an `else`? Nothing can be put between the two. */
 function isElseIf({ statements }: FunctionFacts, statement: number): boolean {
-  const { kind, parent, start } = statements[statement]!;
+  const own = statements[statement];
   return (
-    kind === 'if' &&
-    statements[parent]?.kind === 'if' &&
-    statements.some((arm) => arm.parent === parent && arm.start < start)
+    own?.kind === 'if' &&
+    statements[own.parent]?.kind === 'if' &&
+    statements.some((arm) => arm.parent === own.parent && arm.start < own.start)
   );
 }
 

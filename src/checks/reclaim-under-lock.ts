@@ -5,7 +5,7 @@ import type { Step } from '../analysis/report.js';
 import type { Edge, Index } from '../index/link.js';
 import type { Fn } from '../index/names.js';
 import { gfpArgument, maskByDefault } from '../kernel/allocators.js';
-import { SCOPE_CALLS } from '../kernel/masks.js';
+import { FLAG_RESTORERS, SCOPE_CALLS } from '../kernel/masks.js';
 import type { CallOp } from '../parse/facts.js';
 import { mounting } from './mounting.js';
 import { isOnError } from './on-error.js';
@@ -35,9 +35,8 @@ const MAX_CALLS = 4;
 const MAX_STEPS = 8;
 
 const RESTORES = new Set([
-  SCOPE_CALLS.nofs.restore,
-  SCOPE_CALLS.noio.restore,
-  'current_restore_flags_nested',
+  ...Object.values(SCOPE_CALLS).map(({ restore }) => restore),
+  ...FLAG_RESTORERS.map(({ name }) => name),
 ]);
 
 /** A lock that is surely held, with the chain by which reclaim comes to it. */
